@@ -1,0 +1,25 @@
+"""The one exception that means "the user can mend this"."""
+
+
+class InputError(ValueError):
+    """A mistake in a file, key or value that the user gave.
+
+    The message is one line that names the file, key or value and says what to do. The command line
+    prints it without a traceback and exits with code 2.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(str(message).split()))
+
+
+def did_you_mean(name: str, known: object) -> str:
+    """Return ``"; did you mean X?"`` for the nearest known name, or an empty string.
+
+    Args:
+        name: What was given.
+        known: Iterable of the names there are.
+    """
+    import difflib
+
+    close = difflib.get_close_matches(str(name), [str(k) for k in known], n=1, cutoff=0.5)  # type: ignore[attr-defined]
+    return f"; did you mean {close[0]}?" if close else ""

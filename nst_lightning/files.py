@@ -1,0 +1,72 @@
+"""Files written whole or not at all."""
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from nst_lightning.errors import InputError
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full; free some space or choose another folder",
+    errno.EDQUOT: "the disk quota is used up; free some space or choose another folder",
+    errno.EACCES: "permission denied; choose a folder you may write to",
+    errno.EPERM: "permission denied; choose a folder you may write to",
+    errno.EROFS: "the file system is read-only; choose another folder",
+    errno.ENOTDIR: "a part of the path is a file, not a folder; choose another folder",
+    errno.EEXIST: "a file of that name is in the way; choose another folder",
+}
+
+
+def write_error(path: str | os.PathLike[str], error: OSError) -> InputError:
+    """Turn a failed write into one line that says what to do."""
+    why = _REASONS.get(error.errno or 0, error.strerror or str(error))
+    return InputError(f"cannot write {os.fspath(path)}: {why}")
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Create a folder and its parents.
+
+    Raises:
+        InputError: If it cannot be created or written to.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise write_error(folder, error) from error
+    return folder
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` that replaces it only if the block succeeds.
+
+    The data reaches the disk before the name does, so neither a killed process nor a full disk leaves
+    half a file under the final name.
+
+    Raises:
+        InputError: If the file system refuses (full, read-only, no permission).
+    """
+    target = Path(path)
+    # The suffix stays: writers such as Pillow choose the format by it.
+    temporary = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
+    try:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            with temporary.open("rb+") as handle:
+                os.fsync(handle.fileno())
+            temporary.replace(target)
+        except OSError as error:
+            # An error of the block's own (an unreadable source, say) is not ours to rename.
+            if error.filename not in (None, str(temporary), str(target), str(target.parent)):
+                raise
+            raise write_error(target, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
