@@ -1,0 +1,1 @@
+"""Pictures in and out: sources, decoding, sizes, colour, files."""

@@ -1,0 +1,136 @@
+"""From a file to a Pillow picture: formats, limits, frames, orientation, and what is wrong with a file."""
+
+import io
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nst_lightning.errors import InputError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MAXIMUM_PIXELS = 178_956_970
+"""Width times height above which a picture is taken for a decompression bomb (Pillow's own limit)."""
+
+# No format that runs a program to decode (EPS calls Ghostscript) or that accepts any bytes (TGA).
+FORMATS = (
+    *("JPEG", "MPO", "PNG", "GIF", "WEBP", "TIFF", "BMP", "DIB"),
+    *("PPM", "AVIF", "JPEG2000", "QOI", "ICO", "PCX", "PSD"),
+)
+_READABLE = "JPEG, PNG, WebP, TIFF, GIF, BMP, PPM or AVIF"
+# Formats of which a frame is a page or moment of its own; an MPO's second is a depth map or thumbnail.
+_FRAMES = {"GIF": "frames", "PNG": "frames", "WEBP": "frames", "AVIF": "frames", "TIFF": "pages"}
+
+
+def open_header(data: Path | bytes, name: str) -> "Image.Image":
+    """Open a picture without decoding its pixels.
+
+    Args:
+        data: The file, or its bytes.
+        name: What to call it in messages.
+
+    Raises:
+        InputError: If it is empty, no picture, damaged, or a decompression bomb.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    length = len(data) if isinstance(data, bytes) else data.stat().st_size
+    if length == 0:
+        raise InputError(f"{name} is empty (0 bytes)")
+    Image.init()
+    formats = [f for f in FORMATS if f in Image.OPEN]
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns at half the limit that is enforced below.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data) if isinstance(data, bytes) else data, "r", formats)
+    except UnidentifiedImageError as error:
+        raise InputError(f"{name} is not a picture that can be read{_guess(data)}") from error
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{name} is too large: {_bomb()}") from error
+    # The plugins raise whatever damaged bytes lead them to.
+    except Exception as error:
+        raise InputError(f"{name} is damaged: {_one_line(error)}") from error
+    width, height = image.size
+    if width * height > MAXIMUM_PIXELS:
+        image.close()
+        raise InputError(f"{name} is too large: it is {width} x {height} pixels; {_bomb()}")
+    return image
+
+
+def decode(image: "Image.Image", name: str) -> "tuple[Image.Image, list[str]]":
+    """Decode the first frame of a picture and turn it the way its EXIF orientation says.
+
+    Args:
+        image: A picture that `open_header` opened.
+        name: What to call it in messages.
+
+    Returns:
+        The decoded picture, and remarks for the user.
+
+    Raises:
+        InputError: If the pixels cannot be decoded (truncated or damaged file).
+    """
+    from PIL import ImageOps
+
+    notes: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            kind = _FRAMES.get(image.format or "")
+            frames = int(getattr(image, "n_frames", 1)) if kind else 1
+            if frames > 1:
+                notes.append(f"{name} has {frames} {kind}; using the first")
+                image.seek(0)
+            bits = str(image.tile[0][3]) if getattr(image, "tile", None) else ""
+            if ";16" in bits and image.mode in ("RGB", "RGBA", "CMYK"):
+                notes.append(f"{name} has 16 bits a channel; read as 8")
+            image.load()
+        except MemoryError as error:
+            size = f"{image.width} x {image.height}"
+            raise InputError(f"{name}: not enough memory for {size} pixels") from error
+        except Exception as error:
+            raise InputError(f"{name} is truncated or damaged: {_one_line(error)}") from error
+        try:
+            ImageOps.exif_transpose(image, in_place=True)
+        except Exception as error:
+            notes.append(f"{name}: orientation ignored, its EXIF is damaged ({_one_line(error)})")
+    notes += [
+        f"{name}: {message}" for message in dict.fromkeys(_one_line(w.message) for w in caught)
+    ]
+    return image, notes
+
+
+def _bomb() -> str:
+    return f"over {MAXIMUM_PIXELS / 1e6:.0f} million pixels is taken for a decompression bomb"
+
+
+def _one_line(error: object) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _guess(data: Path | bytes) -> str:
+    """Say what a file that is no picture looks like."""
+    if isinstance(data, bytes):
+        head = data[:512]
+    else:
+        with data.open("rb") as handle:
+            head = handle.read(512)
+    start = head.lstrip().lower()
+    if start.startswith((b"<!doctype html", b"<html")):
+        return ": it is a web page; check the address"
+    if start.startswith(b"version https://git-lfs"):
+        return ": it is a Git LFS pointer; run git lfs pull"
+    if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"hevc"):
+        return ": it is HEIC; export it as JPEG or PNG"
+    if start.startswith((b"<svg", b"<?xml", b"%pdf", b"%!ps")):
+        return ": it is a vector drawing or document; export it as PNG"
+    if head and all(byte in b"\t\n\r\f\x1b" or byte >= 32 for byte in head) and b"\x7f" not in head:
+        try:
+            head[: 512 - 4].decode()
+        except UnicodeDecodeError:
+            pass
+        else:
+            return f": it is a text file; use {_READABLE}"
+    return f"; use {_READABLE}"

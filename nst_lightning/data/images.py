@@ -1,0 +1,134 @@
+"""Load a picture: from any source to float sRGB of the size that was asked for."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from nst_lightning.data.resizing import (
+    MAXIMUM_SIDE,
+    MINIMUM_SIDE,
+    check_sides,
+    check_size,
+    fit_long_side,
+    resize_to,
+    resize_with_alpha,
+)
+from nst_lightning.errors import InputError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["MAXIMUM_SIDE", "MINIMUM_SIDE", "LoadedImage", "load_image", "resize_to"]
+
+SizeOf = Callable[[int, int], int]
+"""A rule: ``(width, height)`` of a picture as displayed -> its long side in pixels."""
+
+# A picture this many times larger than wanted is first averaged down in 8 bits, to save memory.
+_GAP = 4
+
+
+@dataclass
+class LoadedImage:
+    """A picture ready for the network.
+
+    Attributes:
+        pixels: Shape (1, 3, H, W), float32, sRGB in [0, 1]; not premultiplied, and wholly transparent
+            pixels have the mean colour of the visible ones.
+        alpha: Shape (1, 1, H, W) in [0, 1], or None where every pixel is opaque.
+        name: The source, without secrets.
+        original_size: ``(width, height)`` before resizing, as displayed.
+        notes: One-line remarks for the user.
+    """
+
+    pixels: Tensor
+    alpha: Tensor | None
+    name: str
+    original_size: tuple[int, int]
+    notes: list[str] = field(default_factory=list)
+
+
+def load_image(
+    source: "str | os.PathLike[str] | Image.Image",
+    size: int | SizeOf | None = None,
+    *,
+    role: str = "content",
+) -> LoadedImage:
+    """Load a picture as float sRGB.
+
+    The EXIF orientation is applied, an embedded ICC profile converted to sRGB, transparency kept apart.
+    Only the first frame or page is read. Resizing is bicubic with antialiasing, in sRGB values, and
+    premultiplied where there is transparency.
+
+    Args:
+        source: A path, a URL of any fsspec file system, ``sample:NAME``, or a Pillow picture.
+        size: The long side in pixels (16 to 16384), or a function of the picture's width and height
+            that returns it; enlarges too. None keeps the picture's own size.
+        role: What the picture is for; it begins the messages.
+
+    Returns:
+        The picture and what there is to say about it.
+
+    Raises:
+        InputError: If it cannot be found, read or decoded, is too large, or has a side under 16 pixels
+            before or after resizing.
+    """
+    from nst_lightning.data.colour import to_srgb
+    from nst_lightning.data.decoding import decode
+
+    try:
+        if size is not None and not callable(size):
+            size = check_size(size)
+        picture, name = _find(source, size)
+        # Before decoding: a strip or a dot is refused without spending memory on it.
+        check_sides(name, *picture.size)
+        picture, notes = decode(picture, name)
+        width, height = picture.size
+        long_side = check_size(size(width, height)) if callable(size) else size
+        check_sides(name, width, height, long_side)
+        target = (height, width) if long_side is None else fit_long_side(width, height, long_side)
+        pixels, alpha, more = to_srgb(_shrink(picture, target), name)
+        if alpha is not None and not bool((alpha > 0).any()):
+            raise InputError(f"{name} is wholly transparent; there is nothing to see in it")
+    except InputError as error:
+        raise InputError(f"{role} picture: {error}") from error.__cause__
+    if alpha is None:
+        pixels = resize_to(pixels, target)
+    else:
+        pixels, alpha = resize_with_alpha(pixels, alpha, target)
+    return LoadedImage(pixels, alpha, name, (width, height), notes + more)
+
+
+def _find(
+    source: "str | os.PathLike[str] | Image.Image", size: int | SizeOf | None
+) -> "tuple[Image.Image, str]":
+    """Return the picture, its pixels not yet decoded, and its name."""
+    from PIL import Image
+
+    from nst_lightning.data.decoding import open_header
+    from nst_lightning.data.sources import open_source
+
+    if isinstance(source, Image.Image):
+        return source.copy(), "the picture given"
+    found, name = open_source(source, None if callable(size) else size)
+    if isinstance(found, Image.Image):
+        # A drawn sample is not enlarged but drawn again, at the size that the rule gives its shape.
+        if callable(size):
+            found, name = open_source(source, check_size(size(*found.size)))
+        assert isinstance(found, Image.Image)
+        return found, name
+    return open_header(found, name), name
+
+
+def _shrink(image: "Image.Image", target: tuple[int, int]) -> "Image.Image":
+    from PIL import Image
+
+    height, width = (_GAP * side for side in target)
+    too_large = image.width >= 2 * width and image.height >= 2 * height
+    if not too_large or image.mode not in ("L", "RGB", "CMYK") or "transparency" in image.info:
+        return image
+    smaller = image.resize((width, height), Image.Resampling.BOX)
+    smaller.info = dict(image.info)
+    return smaller

@@ -1,0 +1,179 @@
+"""Where a picture comes from: a path, a URL that fsspec knows, or a sample that ships with the package."""
+
+import difflib
+import os
+import re
+import stat
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nst_lightning.errors import InputError, did_you_mean
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+SAMPLE_PREFIX = "sample:"
+SAMPLE_SIDE = 512
+"""Long side at which a sample is drawn when no size is asked for."""
+MAXIMUM_BYTES = 2**30
+"""A remote file larger than this is not read."""
+
+# Two letters at least, so that C:// stays a Windows path.
+_URL = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.\-]+(://|::)")
+# The extra of this project, or else the package, that fsspec needs for a protocol.
+_BACKENDS = {
+    "s3": "pip install 'nst-lightning[sagemaker]' (or s3fs)",
+    "s3a": "pip install 'nst-lightning[sagemaker]' (or s3fs)",
+    "http": "pip install aiohttp",
+    "https": "pip install aiohttp",
+    "gs": "pip install gcsfs",
+    "gcs": "pip install gcsfs",
+    "az": "pip install adlfs",
+    "abfs": "pip install adlfs",
+    "hf": "pip install huggingface_hub",
+    "sftp": "pip install paramiko",
+    "ssh": "pip install paramiko",
+}
+
+
+def is_url(source: str) -> bool:
+    """Tell whether a source is a URL (``s3://...``, ``https://...``) and not a path or a sample."""
+    return bool(_URL.match(source))
+
+
+def public_name(source: str) -> str:
+    """Return a source without the secrets that a URL may carry (user, password, signed query)."""
+    if not is_url(source):
+        return source
+    return re.sub(r"[?#].*$", "", re.sub(r"://[^/@]*@", "://", source))
+
+
+def samples() -> dict[str, Callable[[int], "Image.Image"]]:
+    """Return every sample: its name and the function that makes it at a given long side in pixels."""
+    from nst_lightning.data.samples import SAMPLES
+
+    return dict(SAMPLES)
+
+
+def open_source(
+    source: str | os.PathLike[str], size: int | None = None
+) -> "tuple[Path | bytes | Image.Image, str]":
+    """Find a picture.
+
+    Args:
+        source: A local path (``~`` is expanded), a URL of any fsspec file system (``s3://``,
+            ``https://``, ...), or ``sample:NAME``.
+        size: Long side in pixels at which a sample is drawn; ignored for files.
+
+    Returns:
+        What holds the picture (a path that was checked to be a readable file, the bytes of a remote
+        file, or an RGB Pillow picture), and the name to call it by, free of secrets.
+
+    Raises:
+        InputError: If there is no such file, sample, protocol or access.
+    """
+    text = os.fspath(source)
+    if text.startswith(SAMPLE_PREFIX):
+        return _sample(text, size), text
+    if is_url(text) and not text.startswith("file://"):
+        return _remote(text), public_name(text)
+    return _local(text.removeprefix("file://")), text
+
+
+def _sample(source: str, size: int | None) -> "Image.Image":
+    known = samples()
+    name = source.removeprefix(SAMPLE_PREFIX)
+    if name not in known:
+        raise InputError(
+            f"unknown sample {source}{did_you_mean(source, [SAMPLE_PREFIX + k for k in known])} "
+            f"(there are {', '.join(SAMPLE_PREFIX + k for k in sorted(known))})"
+        )
+    return known[name](size or SAMPLE_SIDE)
+
+
+def _local(source: str) -> Path:
+    if not source.strip():
+        raise InputError("the name of a picture is empty; give a path, a URL or sample:NAME")
+    try:
+        path = Path(source).expanduser()
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(f"no such file: {source}{_nearest(Path(source).expanduser())}") from error
+    except PermissionError as error:
+        raise InputError(f"{source}: permission denied; check who may read it") from error
+    except (OSError, ValueError, RuntimeError) as error:
+        # A name too long or with a NUL in it; a ~user that does not exist.
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{source!r} cannot be opened: {reason}") from error
+    if stat.S_ISDIR(mode):
+        raise InputError(f"{source} is a folder, not a picture; name a file in it")
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{source} is a device or pipe, not a picture file")
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        reason = "permission denied; check who may read it"
+        if not isinstance(error, PermissionError):
+            reason = str(error.strerror or error)
+        raise InputError(f"{source}: {reason}") from error
+    return path
+
+
+def _nearest(missing: Path) -> str:
+    """Suggest a sample or a file of the same folder, or say which folder is missing."""
+    bare = missing.name == str(missing)
+    if bare and missing.name in samples():
+        return f"; did you mean {SAMPLE_PREFIX}{missing.name}?"
+    if not missing.parent.is_dir():
+        return f" (there is no folder {missing.parent})"
+    try:
+        # A folder of a million files must not make a typing mistake slow.
+        names = [entry.name for entry in islice(os.scandir(missing.parent), 5000)]
+    except OSError:
+        return ""
+    folded = {name.casefold(): name for name in names}
+    close = difflib.get_close_matches(missing.name.casefold(), folded, n=1)
+    return f"; did you mean {missing.with_name(folded[close[0]])}?" if close else ""
+
+
+def _remote(source: str) -> bytes:
+    import fsspec
+
+    name = public_name(source)
+    protocol = source.split("://", 1)[0].split("::", 1)[0]
+    try:
+        with fsspec.open(source, "rb") as handle:
+            data: bytes = handle.read(MAXIMUM_BYTES + 1)
+    except ImportError as error:
+        how = _BACKENDS.get(protocol, f"({error})")
+        raise InputError(f"{name}: reading {protocol}:// needs one more package: {how}") from error
+    except ValueError as error:
+        if "protocol" not in str(error).lower():
+            raise InputError(f"{name} cannot be read: {_reason(error, source)}") from error
+        hint = did_you_mean(protocol, _BACKENDS)
+        raise InputError(f"{name}: unknown protocol {protocol}://{hint}") from error
+    except FileNotFoundError as error:
+        # fsspec reports an unreachable host as a missing file too; the cause tells them apart.
+        cause = error.__cause__
+        if isinstance(cause, Exception) and getattr(cause, "status", None) is None:
+            raise InputError(f"{name} cannot be read: {_reason(cause, source)}") from error
+        raise InputError(f"no such file: {name}") from error
+    except PermissionError as error:
+        raise InputError(f"{name}: permission denied; check your credentials") from error
+    # Each backend has exceptions of its own (aiohttp, botocore, ...) that share no base class.
+    except Exception as error:
+        raise InputError(f"{name} cannot be read: {_reason(error, source)}") from error
+    if len(data) > MAXIMUM_BYTES:
+        raise InputError(f"{name} is larger than {MAXIMUM_BYTES // 2**20} MiB; download it first")
+    return data
+
+
+def _reason(error: Exception, source: str) -> str:
+    """Return a backend's message on one line, without the secrets of a URL."""
+    text = str(error).replace(source, public_name(source))
+    text = re.sub(r"\?[^\s'\"]*", "", re.sub(r"://[^/@\s]*@", "://", text))
+    kind = type(error).__name__
+    return f"{kind}: {text}" if text.strip() else f"{kind}; check the network and try again"
