@@ -1,0 +1,17 @@
+"""Loss terms: one a file, each formula in ``functional`` under the same name."""
+
+from nst_lightning.losses.content import ContentLoss
+from nst_lightning.losses.gram import GramLoss
+from nst_lightning.losses.term import STD5, LossTerm, Reference
+from nst_lightning.losses.total_variation import TotalVariationLoss
+from nst_lightning.losses.wasserstein import WassersteinLoss
+
+__all__ = [
+    "STD5",
+    "ContentLoss",
+    "GramLoss",
+    "LossTerm",
+    "Reference",
+    "TotalVariationLoss",
+    "WassersteinLoss",
+]

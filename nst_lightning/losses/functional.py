@@ -1,0 +1,262 @@
+"""The formulas: pure functions of tensors, one scalar or one small matrix out.
+
+Shapes are ``(N, C, H, W)`` throughout. Nothing here keeps state, knows a layer or reads a file.
+"""
+
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Reduction = Literal["mean", "sum"]
+GramDivisor = Literal["chw", "hw", "none"]
+Variation = Literal["l1", "l2", "nine_point"]
+
+
+def content_loss(features: Tensor, target: Tensor, reduction: Reduction = "mean") -> Tensor:
+    """Squared error between features.
+
+    Gatys, Ecker & Bethge, "Image Style Transfer Using Convolutional Neural Networks" (2016),
+    equation 1. Opposed to the paper, which takes half of the sum, the mean is the default, as in
+    the systems since: a weight then means the same at any size of picture.
+
+    Args:
+        features: ``(N, C, H, W)``.
+        target: The same shape, or one for the whole batch: ``(1, C, H, W)``.
+        reduction: Mean or sum over all elements.
+
+    Returns:
+        A scalar, in squared units of the features.
+    """
+    return _squared_error(features, target, reduction)
+
+
+def gram_matrix(features: Tensor, divisor: GramDivisor = "hw") -> Tensor:
+    """Products of the channels with each other, summed over all places: what a texture is made of.
+
+    Gatys, Ecker & Bethge, "Texture Synthesis Using Convolutional Neural Networks" (2015). ``"chw"``
+    is the normalisation of Johnson, Alahi & Fei-Fei, "Perceptual Losses for Real-Time Style
+    Transfer" (2016), and of the PyTorch tutorial; ``"hw"`` that of the TensorFlow tutorial and of
+    Gatys' own PyTorch code. Either makes pictures of different sizes comparable, which the papers'
+    bare sum (``"none"``) does not.
+
+    One batched matrix product on a view, in NCHW and in channels-last memory; the gradient is one
+    more. Features in half precision are multiplied in float32: rounded sums would drown small
+    differences.
+
+    Args:
+        features: ``(N, C, H, W)``.
+        divisor: What the sums are divided by: C·H·W, H·W, or nothing.
+
+    Returns:
+        ``(N, C, C)``, symmetric, in squared units of the features.
+    """
+    _, channels, height, width = features.shape
+    if divisor == "hw":
+        scale = 1.0 / (height * width)
+    elif divisor == "chw":
+        scale = 1.0 / (channels * height * width)
+    elif divisor == "none":
+        scale = 1.0
+    else:
+        raise ValueError(f'divisor must be "chw", "hw" or "none", got {divisor!r}')
+    return _self_product(features.flatten(2), scale)
+
+
+def gram_loss(gram: Tensor, target: Tensor, reduction: Reduction = "mean") -> Tensor:
+    """Squared error between Gram matrices.
+
+    Opposed to Gatys et al. (2015), whose factor is 1/(4·C²·(H·W)²) on the bare sums, the
+    normalisation is left to the Gram's divisor; with divisor ``"hw"`` the paper's layer loss is a
+    quarter of the mean.
+
+    Args:
+        gram: ``(N, C, C)``.
+        target: The same shape, or one for the whole batch: ``(1, C, C)``.
+        reduction: Mean or sum over all elements.
+
+    Returns:
+        A scalar.
+    """
+    return _squared_error(gram, target, reduction)
+
+
+def gaussian_statistics(
+    features: Tensor, eps: float = 1e-4, dtype: torch.dtype = torch.float64
+) -> tuple[Tensor, Tensor]:
+    """Mean and covariance of the features over all places.
+
+    Opposed to crowsonkb's code, which subtracts the mean's outer product from the raw second
+    moment, the features are centred first: in float32 the difference of two large numbers is easily
+    larger than ``eps`` and leaves a matrix with negative eigenvalues.
+
+    Args:
+        features: ``(N, C, H, W)``.
+        eps: Added to the diagonal, so that the square root has a gradient where channels are
+            constant or places fewer than channels.
+        dtype: Of the results; the long sums over places stay in the features' own precision.
+
+    Returns:
+        ``(N, C)`` and ``(N, C, C)``; the covariance divides by H·W, not H·W - 1.
+    """
+    flat = features.flatten(2)
+    mean = flat.mean(dim=2)
+    covariance = _self_product(flat - mean.unsqueeze(2), 1.0 / flat.shape[2]).to(dtype)
+    diagonal = torch.eye(covariance.shape[-1], dtype=dtype, device=covariance.device)
+    return mean.to(dtype), covariance + eps * diagonal
+
+
+def matrix_sqrt(matrix: Tensor) -> Tensor:
+    """Square root of symmetric positive semi-definite matrices ``(..., C, C)``.
+
+    For targets: the gradient is not finite where eigenvalues coincide.
+    """
+    values, vectors = torch.linalg.eigh(matrix)
+    return (vectors * values.clamp(min=0).sqrt().unsqueeze(-2)) @ vectors.mT
+
+
+def wasserstein2(
+    mean: Tensor,
+    covariance: Tensor,
+    target_mean: Tensor,
+    target_covariance: Tensor,
+    target_sqrt: Tensor | None = None,
+) -> Tensor:
+    """Squared Wasserstein-2 distance between Gaussians, per channel.
+
+    ``(|m - m̂|² + tr(Σ + Σ̂ - 2·(Σ̂^½ Σ Σ̂^½)^½)) / C``, as in crowsonkb's style-transfer-pytorch.
+    Opposed to that code, which takes the inner square root by twelve Newton-Schulz iterations, only
+    its trace is computed, from the eigenvalues: exact, and with a gradient that stays finite where
+    eigenvalues coincide or vanish. Eigenvalues below the rounding error of the largest count as
+    that error and pass no gradient on. Use float64: in float32 that floor is above the ``eps`` of
+    ``gaussian_statistics``.
+
+    Not finite in, NaN out: the eigenvalue routine would raise, and whoever guards the loss would
+    not see it.
+
+    Args:
+        mean: ``(N, C)``.
+        covariance: ``(N, C, C)``, symmetric positive semi-definite.
+        target_mean: ``(N, C)`` or ``(1, C)``.
+        target_covariance: ``(N, C, C)`` or ``(1, C, C)``.
+        target_sqrt: ``matrix_sqrt(target_covariance)``, if it is at hand already.
+
+    Returns:
+        A scalar: the mean over the batch, in squared units of the features.
+    """
+    if target_sqrt is None:
+        target_sqrt = matrix_sqrt(target_covariance)
+    product = target_sqrt @ covariance @ target_sqrt
+    product = (product + product.mT) / 2
+    trace = _trace(covariance) + _trace(target_covariance)
+    if bool(torch.isfinite(product).all()):
+        values = torch.linalg.eigvalsh(product)
+        floor = torch.finfo(values.dtype).eps * values.detach().amax(-1, keepdim=True)
+        # A picture and a target that are both constant have no eigenvalue above 0 at all.
+        floor = floor.clamp(min=torch.finfo(values.dtype).tiny)
+        trace = trace - 2 * torch.where(values > floor, values, floor).sqrt().sum(-1)
+    else:
+        trace = trace * torch.nan
+    squared = (mean - target_mean).square().mean(-1) + trace / mean.shape[-1]
+    return squared.mean()
+
+
+def total_variation(image: Tensor, kind: Variation = "l1", reduction: Reduction = "sum") -> Tensor:
+    """How much neighbouring pixels differ.
+
+    - ``"l1"``: Σ|dx| + Σ|dy|, the anisotropic total variation, as ``tf.image.total_variation``.
+    - ``"l2"``: Σ dx² + Σ dy²: Mahendran & Vedaldi, "Understanding Deep Image Representations by
+      Inverting Them" (2015), equation 5 with β = 2.
+    - ``"nine_point"``: 2·(Σ dx²/3 + Σ dy²/3 + Σ(both diagonals)²/12), crowsonkb's
+      rotation-invariant stencil. The picture is continued by replication, so that a diagonal over
+      the border is a difference along it.
+
+    Args:
+        image: ``(N, C, H, W)``, any units; with c times the image, ``"l1"`` is c times as large and
+            the others c² times.
+        kind: Which.
+        reduction: ``"sum"`` over all pixels, channels and pictures; ``"mean"`` takes the mean of
+            each direction's differences before they are added. For ``"nine_point"`` that counts the
+            continued border, as crowsonkb does: H·W for dx and for dy, (H + 1)·(W + 1) for the
+            diagonals.
+
+    Returns:
+        A scalar.
+    """
+    dx = image[..., :, 1:] - image[..., :, :-1]
+    dy = image[..., 1:, :] - image[..., :-1, :]
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f'reduction must be "mean" or "sum", got {reduction!r}')
+    mean = reduction == "mean"
+    if kind in ("l1", "l2"):
+        over_x, over_y = (dx.abs().sum(), dy.abs().sum()) if kind == "l1" else (_sq(dx), _sq(dy))
+        if mean:
+            # A picture one pixel wide has no differences across: none, not 0/0.
+            return over_x / max(dx.numel(), 1) + over_y / max(dy.numel(), 1)
+        return over_x + over_y
+    if kind != "nine_point":
+        raise ValueError(f'kind must be "l1", "l2" or "nine_point", got {kind!r}')
+    down = image[..., 1:, 1:] - image[..., :-1, :-1]
+    up = image[..., 1:, :-1] - image[..., :-1, 1:]
+    # Each of the two diagonals meets each edge of the picture once.
+    border = _sq(dx[..., 0, :]) + _sq(dx[..., -1, :]) + _sq(dy[..., 0]) + _sq(dy[..., -1])
+    straight = _sq(dx) + _sq(dy)
+    diagonal = _sq(down) + _sq(up) + 2 * border
+    if mean:
+        *_, height, width = image.shape
+        planes = image.numel() // (height * width)
+        straight = straight / (planes * height * width)
+        diagonal = diagonal / (planes * (height + 1) * (width + 1))
+    return straight * (2 / 3) + diagonal * (2 / 12)
+
+
+def _sq(values: Tensor) -> Tensor:
+    return values.square().sum()
+
+
+def _trace(matrix: Tensor) -> Tensor:
+    return matrix.diagonal(dim1=-2, dim2=-1).sum(-1)
+
+
+def _squared_error(value: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
+    if value.shape[1:] != target.shape[1:] or target.shape[0] not in (1, value.shape[0]):
+        raise ValueError(
+            f"shapes differ: {tuple(value.shape)} against a target of {tuple(target.shape)}; "
+            "were the targets set for a picture of another size?"
+        )
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f'reduction must be "mean" or "sum", got {reduction!r}')
+    return F.mse_loss(value, target.expand_as(value), reduction=reduction)
+
+
+def _self_product(flat: Tensor, scale: float) -> Tensor:
+    # Autocast would round the product's result to half precision.
+    with torch.autocast(device_type=flat.device.type, enabled=False):
+        if flat.dtype in (torch.float16, torch.bfloat16):
+            flat = flat.float()
+        return _SelfProduct.apply(flat, scale)  # type: ignore[no-untyped-call]
+
+
+class _SelfProduct(torch.autograd.Function):
+    """``scale · A·Aᵀ`` for ``(N, C, P)``.
+
+    Autograd takes the two factors for different matrices and multiplies twice in the backward pass;
+    they are the same one, so ``(g + gᵀ)·A`` is the whole gradient: a third of the arithmetic less.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(flat: Tensor, scale: float) -> Tensor:
+        return torch.bmm(flat, flat.mT) * scale
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, float], output: Tensor) -> None:
+        flat, ctx.scale = inputs
+        ctx.save_for_backward(flat)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        (flat,) = ctx.saved_tensors
+        return torch.bmm((grad + grad.mT) * ctx.scale, flat), None
