@@ -1,0 +1,182 @@
+"""VGG-19 cut at the deepest layer wanted, with the features of named layers as its output."""
+
+import os
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nst_lightning.errors import InputError, did_you_mean
+from nst_lightning.weights import CONVOLUTIONS, Convention, load_vgg19
+
+Pooling = Literal["max", "avg", "l2"]
+Padding = Literal["zeros", "replicate"]
+PaddingLayers = Literal["all", "first"]
+
+# Every name that can be tapped, in network order: conv{b}_{i} before the ReLU, relu{b}_{i} after.
+VGG19_LAYERS: tuple[str, ...] = tuple(
+    name for conv in CONVOLUTIONS for name in (conv.name, conv.name.replace("conv", "relu"))
+)
+
+# Means are smaller than maxima and 2-norms larger: these factors keep the activations on the scale
+# the weights were trained for. Values of crowsonkb/style-transfer-pytorch (`pooling_scales`);
+# Gatys et al. (2015), who proposed average pooling, do not rescale.
+POOLING_SCALES: dict[str, float] = {"max": 1.0, "avg": 2.0, "l2": 0.78}
+
+
+def pool(features: Tensor, pooling: Pooling) -> Tensor:
+    """Halve a feature map (N, C, H, W) by 2×2 pooling, rescaled to max pooling's activations."""
+    if pooling == "max":
+        return F.max_pool2d(features, 2)
+    if pooling == "avg":
+        return F.avg_pool2d(features, 2) * POOLING_SCALES["avg"]
+    return F.lp_pool2d(features, 2.0, 2) * POOLING_SCALES["l2"]
+
+
+class VGG19Encoder(nn.Module):
+    """The features of a frozen VGG-19 (Simonyan & Zisserman, arXiv:1409.1556) at named layers.
+
+    The weights are non-persistent buffers, so `parameters()` and `state_dict()` are empty and the
+    only gradient that flows is the picture's. They are loaded by the constructor, and only as
+    many convolutions as the deepest tap needs.
+
+    Args:
+        taps: Names out of `VGG19_LAYERS`: ``conv3_1`` is before the ReLU, ``relu3_1`` after.
+        weights: ``bundled`` (no download), ``imagenet`` (torchvision's), or a file's path; see
+            `nst_lightning.weights.load_vgg19`. All have torchvision's activation scale.
+        pooling: ``max`` as trained; ``avg`` and ``l2`` are smoother, and rescaled (see
+            `POOLING_SCALES`).
+        padding: ``replicate`` repeats the border pixels instead of framing the picture in zeros,
+            which features see as a dark edge.
+        padding_layers: Whether ``replicate`` holds for ``all`` convolutions or only the ``first``,
+            as in crowsonkb/style-transfer-pytorch.
+        convention: How the network in a weight *file* expects its input; ignored otherwise.
+
+    Attributes:
+        taps: The tapped layers in network order, each once.
+        minimum_size: The smallest height and width accepted, in pixels.
+
+    Raises:
+        InputError: If a name is unknown or the weights cannot be loaded.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        taps: Sequence[str],
+        weights: str = "bundled",
+        pooling: Pooling = "max",
+        padding: Padding = "zeros",
+        padding_layers: PaddingLayers = "all",
+        convention: Convention = "imagenet",
+    ) -> None:
+        super().__init__()
+        _check_choice("pooling", pooling, get_args(Pooling))
+        _check_choice("padding", padding, get_args(Padding))
+        _check_choice("padding_layers", padding_layers, get_args(PaddingLayers))
+        self.taps = _in_network_order(taps)
+        self.weights = os.fspath(weights)
+        self.pooling: Pooling = pooling
+        self.padding: Padding = padding
+        self.padding_layers: PaddingLayers = padding_layers
+        self.minimum_size = 1
+        # (operation, name): what forward does, one after another, up to the deepest tap.
+        self._steps: list[tuple[str, str]] = []
+        if self.taps:
+            self._steps = _steps(self.taps[-1])
+            self.minimum_size = 2 ** sum(operation == "pool" for operation, _ in self._steps)
+            self._load(weights, convention)
+
+    def _load(self, weights: str, convention: Convention) -> None:
+        depth = sum(operation == "conv" for operation, _ in self._steps)
+        loaded = load_vgg19(weights, convention, depth)
+        for name, (weight, bias) in loaded.convolutions.items():
+            self.register_buffer(f"{name}_weight", weight, persistent=False)
+            self.register_buffer(f"{name}_bias", bias, persistent=False)
+        for name in ("mean", "std"):
+            values = torch.tensor(getattr(loaded, name)).view(1, 3, 1, 1)
+            self.register_buffer(name, values, persistent=False)
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """Return the tapped features of a picture.
+
+        Args:
+            image: RGB in [0,1], shape (N, 3, H, W).
+
+        Returns:
+            Tap name to features (N, C, H / 2^b, W / 2^b), in network order.
+
+        Raises:
+            InputError: If the picture is smaller than `minimum_size`.
+            ValueError: If ``image`` is not of shape (N, 3, H, W).
+        """
+        if image.ndim != 4 or image.shape[1] != 3:
+            raise ValueError(f"expected pictures of shape (N, 3, H, W), got {tuple(image.shape)}")
+        if not self.taps:
+            return {}
+        height, width = image.shape[-2:]
+        if min(height, width) < self.minimum_size:
+            raise InputError(
+                f"a picture of {width}x{height} pixels is too small for layer {self.taps[-1]}, "
+                f"which needs {self.minimum_size}x{self.minimum_size}; use a larger picture or "
+                "shallower layers"
+            )
+        features: dict[str, Tensor] = {}
+        x = (image - self.mean) / self.std
+        for operation, name in self._steps:
+            if operation == "conv":
+                x = self._convolve(x, name)
+            elif operation == "relu":
+                # Never in place: it would overwrite a tapped convolution without a word.
+                x = F.relu(x)
+            else:
+                x = pool(x, self.pooling)
+            if name in self.taps:
+                features[name] = x
+        return features
+
+    def _convolve(self, x: Tensor, name: str) -> Tensor:
+        weight, bias = getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias")
+        if self.padding == "replicate" and (self.padding_layers == "all" or name == "conv1_1"):
+            return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), weight, bias)
+        return F.conv2d(x, weight, bias, padding=1)
+
+    def extra_repr(self) -> str:
+        """Describe the encoder in one line."""
+        return (
+            f"taps={list(self.taps)}, weights={self.weights!r}, pooling={self.pooling!r}, "
+            f"padding={self.padding!r}, padding_layers={self.padding_layers!r}"
+        )
+
+
+def _check_choice(key: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise InputError(
+            f"unknown {key} {value!r}: choose {', '.join(choices)}" + did_you_mean(value, choices)
+        )
+
+
+def _in_network_order(taps: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(taps, str):
+        raise InputError(f"layers must be a list of names such as [{taps}], not a single text")
+    for tap in taps:
+        if tap not in VGG19_LAYERS:
+            raise InputError(
+                f"unknown layer {str(tap)!r}: VGG-19 has conv1_1, relu1_1, conv1_2, ... relu5_4"
+                + did_you_mean(str(tap), VGG19_LAYERS)
+            )
+    return tuple(name for name in VGG19_LAYERS if name in taps)
+
+
+def _steps(deepest: str) -> list[tuple[str, str]]:
+    steps: list[tuple[str, str]] = []
+    for name in VGG19_LAYERS[: VGG19_LAYERS.index(deepest) + 1]:
+        kind, number = name[:4], name[4:]
+        if kind == "conv" and number != "1_1" and number.endswith("_1"):
+            steps.append(("pool", f"pool{int(number[0]) - 1}"))
+        steps.append((kind, name))
+    return steps

