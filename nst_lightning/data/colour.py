@@ -26,9 +26,9 @@ def to_srgb(image: "Image.Image", name: str) -> tuple[Tensor, Tensor | None, lis
     """
     if image.mode.startswith(("I", "F")):
         return _deep_grey(image, name)
-    image_format_profile = image.info.get("icc_profile")
+    profile = image.info.get("icc_profile")
     colour, alpha = _split_alpha(image)
-    colour, notes = _apply_profile(colour, image_format_profile, name)
+    colour, notes = _apply_profile(colour, profile, name)
     pixels = _planes(colour)
     opacity = None if alpha is None else _planes(alpha)
     if opacity is not None and bool((opacity == 1).all()):
@@ -43,9 +43,7 @@ def _planes(image: "Image.Image") -> Tensor:
     if values.ndim == 2:
         values = values[..., None]
     # Contiguous in NCHW: what convolutions and the optimiser's flat view expect.
-    return (
-        values.permute(2, 0, 1)[None].to(torch.float32, memory_format=torch.contiguous_format) / 255
-    )
+    return values.permute(2, 0, 1)[None].contiguous().to(torch.float32) / 255
 
 
 def _split_alpha(image: "Image.Image") -> "tuple[Image.Image, Image.Image | None]":
@@ -113,7 +111,7 @@ def _apply_profile(
 
 
 def _changes_nothing(transform: object) -> bool:
-    """Tell whether a transform is sRGB to sRGB, tried on a grid of colours; rounding is not a change."""
+    """Tell whether a transform is sRGB to sRGB, give or take rounding, on a grid of colours."""
     import numpy as np
     from PIL import Image, ImageCms
 

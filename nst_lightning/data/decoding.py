@@ -1,4 +1,4 @@
-"""From a file to a Pillow picture: formats, limits, frames, orientation, and what is wrong with a file."""
+"""From a file to a Pillow picture: formats, limits, frames, orientation, damaged files."""
 
 import io
 import warnings
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 MAXIMUM_PIXELS = 178_956_970
-"""Width times height above which a picture is taken for a decompression bomb (Pillow's own limit)."""
+"""Above this width times height a picture is taken for a decompression bomb; Pillow's own limit."""
 
 # No format that runs a program to decode (EPS calls Ghostscript) or that accepts any bytes (TGA).
 FORMATS = (
@@ -19,7 +19,7 @@ FORMATS = (
     *("PPM", "AVIF", "JPEG2000", "QOI", "ICO", "PCX", "PSD"),
 )
 _READABLE = "JPEG, PNG, WebP, TIFF, GIF, BMP, PPM or AVIF"
-# Formats of which a frame is a page or moment of its own; an MPO's second is a depth map or thumbnail.
+# Where a frame is a page or moment of its own; an MPO's second is a depth map or thumbnail.
 _FRAMES = {"GIF": "frames", "PNG": "frames", "WEBP": "frames", "AVIF": "frames", "TIFF": "pages"}
 
 
@@ -83,7 +83,7 @@ def decode(image: "Image.Image", name: str) -> "tuple[Image.Image, list[str]]":
             if frames > 1:
                 notes.append(f"{name} has {frames} {kind}; using the first")
                 image.seek(0)
-            bits = str(image.tile[0][3]) if getattr(image, "tile", None) else ""
+            bits = str(getattr(image, "tile", ""))
             if ";16" in bits and image.mode in ("RGB", "RGBA", "CMYK"):
                 notes.append(f"{name} has 16 bits a channel; read as 8")
             image.load()

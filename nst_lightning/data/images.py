@@ -35,8 +35,8 @@ class LoadedImage:
     """A picture ready for the network.
 
     Attributes:
-        pixels: Shape (1, 3, H, W), float32, sRGB in [0, 1]; not premultiplied, and wholly transparent
-            pixels have the mean colour of the visible ones.
+        pixels: Shape (1, 3, H, W), float32, sRGB in [0, 1]; not premultiplied, and wholly
+            transparent pixels have the mean colour of the visible ones.
         alpha: Shape (1, 1, H, W) in [0, 1], or None where every pixel is opaque.
         name: The source, without secrets.
         original_size: ``(width, height)`` before resizing, as displayed.
@@ -58,9 +58,9 @@ def load_image(
 ) -> LoadedImage:
     """Load a picture as float sRGB.
 
-    The EXIF orientation is applied, an embedded ICC profile converted to sRGB, transparency kept apart.
-    Only the first frame or page is read. Resizing is bicubic with antialiasing, in sRGB values, and
-    premultiplied where there is transparency.
+    The EXIF orientation is applied, an embedded ICC profile converted to sRGB, transparency kept
+    apart. Only the first frame or page is read. Resizing is bicubic with antialiasing, in sRGB
+    values, and premultiplied where there is transparency.
 
     Args:
         source: A path, a URL of any fsspec file system, ``sample:NAME``, or a Pillow picture.
@@ -72,8 +72,8 @@ def load_image(
         The picture and what there is to say about it.
 
     Raises:
-        InputError: If it cannot be found, read or decoded, is too large, or has a side under 16 pixels
-            before or after resizing.
+        InputError: If it cannot be found, read or decoded, is too large, or has a side under 16
+            pixels before or after resizing.
     """
     from nst_lightning.data.colour import to_srgb
     from nst_lightning.data.decoding import decode

@@ -14,7 +14,7 @@ MINIMUM_SIDE = 16
 MAXIMUM_SIDE = 16384
 """Pixels: the largest long side that may be asked for."""
 
-# Below this opacity a colour is not to be had by dividing by the alpha: it fades to the fill colour.
+# Below this opacity dividing by it is too unsteady: the colour fades to the fill colour instead.
 _FAINT = 1 / 16
 
 
@@ -52,7 +52,7 @@ def check_sides(name: str, width: int, height: int, size: int | None = None) -> 
         name: What to call the picture in the message.
         width: Its width in pixels.
         height: Its height in pixels.
-        size: The long side that it is to get; None if it stays as it is, or if that is not known yet.
+        size: The long side that it is to get; None if it stays as it is, or is not known yet.
 
     Raises:
         InputError: If a side has, or would get, less than `MINIMUM_SIDE` pixels.
@@ -91,8 +91,8 @@ def resize_to(pixels: Tensor, size: tuple[int, int]) -> Tensor:
 def fill_transparent(pixels: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
     """Give wholly transparent pixels the mean colour of what can be seen.
 
-    What lies under a zero alpha is arbitrary (often black, sometimes rubbish), yet the network would see
-    it as edges and texture.
+    What lies under a zero alpha is arbitrary (often black, sometimes rubbish), yet the network
+    would see it as edges and texture.
 
     Args:
         pixels: Shape (1, 3, H, W), not premultiplied.
@@ -123,8 +123,8 @@ def resize_with_alpha(
     pixels, fill = fill_transparent(pixels, alpha)
     if tuple(pixels.shape[-2:]) == tuple(size):
         return pixels, alpha
-    # Premultiplied about the fill colour, not about black: the division below then loses nothing where
-    # the picture is faint.
+    # Premultiplied about the fill colour, not about black: where the picture is faint, the division
+    # below then ends at that colour.
     colour = F.interpolate((pixels - fill) * alpha, size=size, mode="bicubic", antialias=True)
     opacity = F.interpolate(alpha, size=size, mode="bicubic", antialias=True).clamp(0.0, 1.0)
     return (fill + colour / opacity.clamp(min=_FAINT)).clamp(0.0, 1.0), opacity

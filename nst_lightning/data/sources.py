@@ -1,4 +1,4 @@
-"""Where a picture comes from: a path, a URL that fsspec knows, or a sample that ships with the package."""
+"""Where a picture comes from: a path, a URL that fsspec knows, or a sample of the package."""
 
 import difflib
 import os
@@ -51,7 +51,7 @@ def public_name(source: str) -> str:
 
 
 def samples() -> dict[str, Callable[[int], "Image.Image"]]:
-    """Return every sample: its name and the function that makes it at a given long side in pixels."""
+    """Return every sample: its name, and the function of the long side in pixels that makes it."""
     from nst_lightning.data.samples import SAMPLES
 
     return dict(SAMPLES)
@@ -156,11 +156,7 @@ def _remote(source: str) -> bytes:
         hint = did_you_mean(protocol, _BACKENDS)
         raise InputError(f"{name}: unknown protocol {protocol}://{hint}") from error
     except FileNotFoundError as error:
-        # fsspec reports an unreachable host as a missing file too; the cause tells them apart.
-        cause = error.__cause__
-        if isinstance(cause, Exception) and getattr(cause, "status", None) is None:
-            raise InputError(f"{name} cannot be read: {_reason(cause, source)}") from error
-        raise InputError(f"no such file: {name}") from error
+        raise InputError(_missing(error, name)) from error
     except PermissionError as error:
         raise InputError(f"{name}: permission denied; check your credentials") from error
     # Each backend has exceptions of its own (aiohttp, botocore, ...) that share no base class.
@@ -169,6 +165,21 @@ def _remote(source: str) -> bytes:
     if len(data) > MAXIMUM_BYTES:
         raise InputError(f"{name} is larger than {MAXIMUM_BYTES // 2**20} MiB; download it first")
     return data
+
+
+def _missing(error: BaseException, name: str) -> str:
+    """Tell what fsspec calls a missing file: it says so of an unreachable host too."""
+    root = error
+    while (inner := root.__cause__ or root.__context__) is not None and not hasattr(root, "status"):
+        root = inner
+    status = getattr(root, "status", None)
+    if status in (401, 403):
+        return f"{name}: permission denied (the server answers {status}); check the address"
+    if status not in (None, 404, 410):
+        return f"{name} cannot be read: the server answers with error {status}"
+    if status is None and isinstance(root, OSError) and not isinstance(root, FileNotFoundError):
+        return f"{name} cannot be reached ({root.strerror or root}); check the network"
+    return f"no such file: {name}"
 
 
 def _reason(error: Exception, source: str) -> str:

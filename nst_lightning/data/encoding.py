@@ -1,0 +1,168 @@
+"""From float pixels to the bytes of a PNG, JPEG, WebP or TIFF file; nothing is written here."""
+
+import io
+import struct
+import zlib
+from functools import cache
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from nst_lightning.data.metadata import PNG_KEYWORD, SOFTWARE
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+    Samples = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
+
+
+def quantise(pixels: Tensor, alpha: Tensor | None, bits: int) -> "Samples":
+    """Round to whole levels, halves up, after clamping to [0, 1].
+
+    Args:
+        pixels: Shape (1, 3, H, W) or (3, H, W).
+        alpha: Shape (1, 1, H, W), (1, H, W) or (H, W), or None.
+        bits: 8 or 16.
+
+    Returns:
+        Shape (H, W, 3), or (H, W, 4) with alpha; uint8 or uint16.
+
+    Raises:
+        ValueError: If the shapes do not fit or a value is not finite.
+    """
+    import numpy as np
+
+    planes = pixels.squeeze(0) if pixels.ndim == 4 else pixels
+    planes = planes.detach().to("cpu", torch.float64)
+    if planes.ndim != 3 or planes.shape[0] != 3:
+        raise ValueError(f"pixels must have shape (1, 3, H, W), not {tuple(pixels.shape)}")
+    if alpha is not None:
+        size = tuple(planes.shape[-2:])
+        if tuple(alpha.shape[-2:]) != size or alpha.numel() != size[0] * size[1]:
+            raise ValueError(f"alpha of shape {tuple(alpha.shape)} does not fit pixels of {size}")
+        planes = torch.cat([planes, alpha.detach().to("cpu", torch.float64).reshape(1, *size)])
+    if not bool(torch.isfinite(planes).all()):
+        raise ValueError("the picture holds values that are not finite (NaN or infinity)")
+    # Doubles: a float32 near 65535 has too few digits left for the half.
+    levels = (planes.clamp(0, 1) * (2**bits - 1) + 0.5).floor().permute(1, 2, 0).numpy()
+    return np.ascontiguousarray(levels.astype(np.uint8 if bits == 8 else np.uint16))
+
+
+@cache
+def srgb_profile() -> bytes:
+    """Return an sRGB ICC profile, the same bytes on every call and day."""
+    from PIL import ImageCms
+
+    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    # Bytes 24 to 35 are the date of its creation, which is now; identical pictures shall give
+    # identical files. Bytes 84 to 99 are an optional checksum: zero means that there is none.
+    data[24:36] = struct.pack(">6H", 2000, 1, 1, 0, 0, 0)
+    data[84:100] = bytes(16)
+    return bytes(data)
+
+
+def encode_png(levels: "Samples", text: str | None) -> bytes:
+    """Encode 8 or 16 bits a channel, with an sRGB profile and the settings as text."""
+    import numpy as np
+
+    if levels.dtype == np.uint16:
+        return _png16(levels, text)
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    info.add_text("Software", SOFTWARE)
+    if text is not None:
+        info.add_itxt(PNG_KEYWORD, text)
+    return _pillow(levels, "PNG", pnginfo=info, optimize=False, compress_level=6)
+
+
+def encode_jpeg(levels: "Samples", text: str | None, quality: int) -> bytes:
+    """Encode at full colour resolution (4:4:4)."""
+    exif = _exif(text)
+    return _pillow(levels, "JPEG", quality=quality, subsampling=0, optimize=True, exif=exif)
+
+
+def encode_webp(levels: "Samples", text: str | None, quality: int) -> bytes:
+    """Encode; quality 100 is lossless, WebP's only way to keep the full colour resolution."""
+    exif = _exif(text)
+    return _pillow(levels, "WEBP", quality=quality, lossless=quality == 100, method=6, exif=exif)
+
+
+def encode_tiff(levels: "Samples", text: str | None) -> bytes:
+    """Encode 8 or 16 bits a channel, losslessly compressed."""
+    import tifffile
+
+    buffer = io.BytesIO()
+    tifffile.imwrite(
+        buffer,
+        levels,
+        photometric="rgb",
+        extrasamples=["unassalpha"] if levels.shape[-1] == 4 else None,
+        compression="zlib",
+        iccprofile=srgb_profile(),
+        description=text,
+        software=SOFTWARE,
+        # No shape comment of tifffile's own: the description is ours.
+        metadata=None,
+    )
+    return buffer.getvalue()
+
+
+def _pillow(levels: "Samples", format_: str, **options: object) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(levels).save(buffer, format_, icc_profile=srgb_profile(), **options)
+    return buffer.getvalue()
+
+
+def _exif(text: str | None) -> "Image.Exif":
+    from PIL import ExifTags, Image
+
+    exif = Image.Exif()
+    exif[ExifTags.Base.Software] = SOFTWARE
+    if text is not None:
+        exif[ExifTags.Base.ImageDescription] = text
+    return exif
+
+
+def _png16(levels: "Samples", text: str | None) -> bytes:
+    """Write a PNG of 16 bits a channel chunk by chunk: Pillow writes colour at 8 bits only."""
+    height, width, channels = levels.shape
+    header = struct.pack(">2I5B", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
+    chunks = [
+        _chunk(b"IHDR", header),
+        _chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(srgb_profile(), 9)),
+        _chunk(b"tEXt", b"Software\0" + SOFTWARE.encode("latin-1")),
+    ]
+    if text is not None:
+        # Keyword, not compressed, no language, no translated keyword.
+        chunks.append(_chunk(b"iTXt", PNG_KEYWORD.encode() + b"\0\0\0\0\0" + text.encode()))
+    chunks += [_chunk(b"IDAT", zlib.compress(_filter_paeth(levels), 6)), _chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _filter_paeth(levels: "Samples") -> bytes:
+    """Replace each byte by its difference to the best of left, up and upper left (PNG filter 4)."""
+    import numpy as np
+
+    height, width, channels = levels.shape
+    raw = levels.astype(">u2").view(np.uint8).reshape(height, width * channels * 2)
+    step = channels * 2
+    padded = np.zeros((height + 1, raw.shape[1] + step), np.int16)
+    padded[1:, step:] = raw
+    left, up, corner = padded[1:, :-step], padded[:-1, step:], padded[:-1, :-step]
+    estimate = left + up - corner
+    to_left, to_up, to_corner = (np.abs(estimate - p) for p in (left, up, corner))
+    nearest = np.where(to_up <= to_corner, up, corner)
+    nearest = np.where((to_left <= to_up) & (to_left <= to_corner), left, nearest)
+    lines = np.empty((height, 1 + raw.shape[1]), np.uint8)
+    lines[:, 0] = 4
+    lines[:, 1:] = (raw - nearest) & 0xFF
+    return lines.tobytes()

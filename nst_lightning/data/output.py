@@ -1,0 +1,211 @@
+"""Save a picture: PNG, JPEG, WebP or TIFF, sRGB, with its settings, whole or not at all."""
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor
+
+from nst_lightning.data.metadata import read_settings, settings_text
+from nst_lightning.errors import InputError, did_you_mean
+from nst_lightning.files import atomic_write
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    Frame = Tensor | Image.Image
+
+__all__ = ["check_path", "contact_sheet", "read_settings", "save_animation", "save_image"]
+
+_log = logging.getLogger(__name__)
+
+FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WebP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
+_MAXIMUM_SIDE = {"JPEG": 65500, "WebP": 16383}
+_JPEG_TEXT = 60_000  # bytes; the EXIF block of a JPEG ends at 65,535
+
+
+def check_path(path: str | os.PathLike[str], bits: int = 8, quality: int = 95) -> Path:
+    """Return the path that `save_image` would write; call it before a long run.
+
+    Raises:
+        InputError: If the suffix, the bits or the quality cannot be had, or the path is a folder.
+    """
+    target = Path(path).expanduser()
+    suffix = target.suffix.lower()
+    if suffix not in FORMATS:
+        what = f"unknown picture suffix {suffix!r}" if suffix else "a picture needs a suffix"
+        raise InputError(
+            f"cannot write {target}: {what}{did_you_mean(suffix, FORMATS) if suffix else ''} "
+            f"(there are {', '.join(FORMATS)})"
+        )
+    if bits not in (8, 16):
+        raise InputError(f"bits must be 8 or 16, not {bits!r}")
+    if bits == 16 and FORMATS[suffix] not in ("PNG", "TIFF"):
+        raise InputError(f"cannot write {target}: {suffix} has 8 bits only; use .png or .tiff")
+    if isinstance(quality, bool) or not isinstance(quality, int) or not 1 <= quality <= 100:
+        raise InputError(f"quality must be a whole number from 1 to 100, not {quality!r}")
+    if target.is_dir():
+        raise InputError(f"cannot write {target}: a folder of that name is in the way")
+    return target
+
+
+def save_image(
+    pixels: "Tensor | Image.Image",
+    path: str | os.PathLike[str],
+    *,
+    alpha: Tensor | None = None,
+    settings: Mapping[str, Any] | None = None,
+    quality: int = 95,
+    bits: Literal[8, 16] = 8,
+) -> Path:
+    """Save a picture in the format that the suffix names.
+
+    Values are clamped to [0, 1] and rounded to the nearest level, halves up. An sRGB profile is
+    embedded. The same picture and settings give the same bytes.
+
+    Args:
+        pixels: Shape (1, 3, H, W) or (3, H, W), sRGB in [0, 1], not premultiplied; or a Pillow
+            picture, whose own transparency is kept.
+        path: ``.png``, ``.jpg``, ``.webp`` or ``.tiff``; its folder is made if need be.
+        alpha: Shape (1, 1, H, W) in [0, 1]. A JPEG cannot hold it and is laid on white instead.
+        settings: What to embed for `read_settings`; anything that JSON can hold, paths too.
+        quality: 1 to 100, for JPEG (always 4:4:4) and WebP (100 is lossless).
+        bits: Bits a channel; 16 for PNG and TIFF only.
+
+    Returns:
+        The path written, ``~`` expanded.
+
+    Raises:
+        InputError: If the suffix is unknown or the file cannot be written.
+        ValueError: If a value is not finite or shapes do not fit.
+    """
+    from nst_lightning.data import encoding
+
+    target = check_path(path, bits, quality)
+    kind = FORMATS[target.suffix.lower()]
+    if not isinstance(pixels, Tensor):
+        from nst_lightning.data.colour import to_srgb
+
+        pixels, own_alpha, _ = to_srgb(pixels, "picture")
+        alpha = own_alpha if alpha is None else alpha
+    height, width = pixels.shape[-2:]
+    if max(height, width) > _MAXIMUM_SIDE.get(kind, 2**31 - 1):
+        side = _MAXIMUM_SIDE[kind]
+        raise InputError(
+            f"cannot write {target}: {kind} holds {side} pixels a side at most; use .png"
+        )
+    if kind == "JPEG" and alpha is not None:
+        _log.warning("%s: JPEG holds no transparency; the picture is laid on white", target)
+        pixels, alpha = on_white(pixels, alpha), None
+    text = settings_text(settings)
+    levels = encoding.quantise(pixels, alpha, bits)
+    if kind == "PNG":
+        data = encoding.encode_png(levels, text)
+    elif kind == "TIFF":
+        data = encoding.encode_tiff(levels, text)
+    elif kind == "WebP":
+        data = encoding.encode_webp(levels, text, quality)
+    else:
+        if text is not None and len(text) > _JPEG_TEXT:
+            _log.warning("%s: the settings are too long for a JPEG and are left out", target)
+            text = None
+        data = encoding.encode_jpeg(levels, text, quality)
+    return _write(target, data)
+
+
+def _write(target: Path, data: bytes) -> Path:
+    # Encoded in memory before: on the way to the disk only a plain write can fail.
+    with atomic_write(target) as temporary:
+        temporary.write_bytes(data)
+    return target
+
+
+def on_white(pixels: Tensor, alpha: Tensor) -> Tensor:
+    """Lay a picture on white: ``alpha * pixels + (1 - alpha)``."""
+    opacity = alpha.to(pixels).reshape(1, *alpha.shape[-2:])
+    return torch.lerp(torch.ones_like(pixels), pixels, opacity)
+
+
+def save_animation(
+    frames: "Sequence[Frame]", path: str | os.PathLike[str], fps: float = 8.0, hold: float = 2.0
+) -> Path:
+    """Save an endless animation.
+
+    Args:
+        frames: Tensors (1, 3, H, W) in [0, 1] or Pillow pictures, all of one size.
+        path: ``.gif`` (256 colours for the whole animation, so that nothing flickers) or ``.webp``.
+        fps: Frames a second, above 0 and at most 50.
+        hold: Seconds that the last frame stays.
+
+    Returns:
+        The path written, ``~`` expanded.
+
+    Raises:
+        InputError: If the suffix or fps cannot be had or the file cannot be written.
+        ValueError: If there is no frame or their sizes differ.
+    """
+    from nst_lightning.data.animation import encode_gif, encode_webp, frame_times
+
+    target = Path(path).expanduser()
+    encoders = {".gif": encode_gif, ".webp": encode_webp}
+    if target.suffix.lower() not in encoders:
+        raise InputError(f"cannot write {target}: an animation is a .gif or .webp file")
+    if not 0 < fps <= 50:
+        raise InputError(f"fps must be above 0 and at most 50, not {fps!r}")
+    pictures = [_as_rgb(frame) for frame in frames]
+    if not pictures or any(p.size != pictures[0].size for p in pictures):
+        raise ValueError("an animation needs at least one frame, and all of one size")
+    times = frame_times(len(pictures), fps, hold)
+    return _write(target, encoders[target.suffix.lower()](pictures, times))
+
+
+def contact_sheet(
+    frames: "Sequence[Frame]",
+    labels: Sequence[object],
+    path: str | os.PathLike[str],
+    *,
+    columns: int | None = None,
+    tile: int = 256,
+) -> Path:
+    """Save small versions of several pictures side by side, each with a label under it.
+
+    Args:
+        frames: Tensors (1, 3, H, W) in [0, 1] or Pillow pictures.
+        labels: One a frame, such as its step number.
+        path: Any suffix that `save_image` takes.
+        columns: Pictures in a row; None for about as many as there are rows.
+        tile: Long side of each in pixels.
+
+    Returns:
+        The path written, ``~`` expanded.
+
+    Raises:
+        InputError: If the file cannot be written.
+        ValueError: If there is no frame, or not one label for each.
+    """
+    from nst_lightning.data.contact_sheet import draw_contact_sheet
+
+    target = check_path(path)
+    pictures = [_as_rgb(frame) for frame in frames]
+    sheet = draw_contact_sheet(pictures, [str(label) for label in labels], columns, tile)
+    return save_image(sheet, target)
+
+
+def _as_rgb(frame: "Frame") -> "Image.Image":
+    from PIL import Image
+
+    if isinstance(frame, Tensor):
+        from nst_lightning.data.encoding import quantise
+
+        return Image.fromarray(quantise(frame, None, 8))
+    return frame.convert("RGB")
