@@ -1,10 +1,10 @@
 """A canvas that remembers, beside the pigment, where gold lies and how thick the paint is.
 
-Everything is drawn flat at ``SIZE`` pixels; :meth:`Canvas.finish` then lights the relief, turns gold
-into metal, makes the lines waver as a hand would, and scales down.
+Everything is drawn flat at ``SIZE`` pixels; light and metal come with the finish.
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +15,7 @@ from nst_lightning.data.samples.geometry import Points, circle, ribbon
 #: Side of the square on which every sample is drawn, in pixels.
 SIZE = 2048
 
-Field = NDArray[np.float32]
+Field = NDArray[np.floating[Any]]
 Colour = tuple[int, int, int]
 
 
@@ -36,7 +36,7 @@ class Paint:
     height: int = 128
 
     def varied(self, rng: np.random.Generator, amount: float = 14.0) -> "Paint":
-        """Return the paint as the next brushful has it: a bit lighter or darker, warmer or cooler."""
+        """Return the paint as the next brushful has it: a bit lighter, darker, warmer or cooler."""
         shift = rng.normal(0, amount, 4)
         common = shift[3]
         colour = tuple(
@@ -45,6 +45,12 @@ class Paint:
         )
         tone = int(np.clip(self.tone + 1.3 * common, 0, 255))
         return replace(self, colour=colour, tone=tone)  # type: ignore[arg-type]
+
+    def lighter(self, by: int) -> "Paint":
+        """Return the paint with white in it, laid on a little thicker."""
+        colour = tuple(min(255, c + by) for c in self.colour)
+        tone, height = min(255, self.tone + by), min(255, self.height + 30)
+        return replace(self, colour=colour, tone=tone, height=height)  # type: ignore[arg-type]
 
 
 def gold(tone: float, height: int = 150) -> Paint:

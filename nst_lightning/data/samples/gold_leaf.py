@@ -4,7 +4,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nst_lightning.data.samples.canvas import SIZE, Canvas, Field, gold
-from nst_lightning.data.samples.texture import bristles, fractal_noise, relief_light, smooth_noise
+from nst_lightning.data.samples.geometry import Points
+from nst_lightning.data.samples.texture import (
+    blur,
+    brushwork,
+    fractal_noise,
+    relief_light,
+    smooth_noise,
+)
 
 # From bronze shadow to glint. Metal goes through ochre on its way to ivory; mere brightening of one
 # yellow looks like plastic.
@@ -13,9 +20,9 @@ _COLOURS = np.array(
     [
         (22, 12, 8),
         (70, 40, 16),
-        (122, 76, 24),
-        (172, 118, 34),
-        (212, 162, 58),
+        (126, 80, 24),
+        (184, 131, 36),
+        (220, 172, 62),
         (238, 202, 108),
         (254, 240, 196),
     ]
@@ -24,19 +31,51 @@ _BOLE = np.array((104, 44, 26), dtype=np.float32) / 255
 
 
 def lay_leaves(canvas: Canvas, leaf: float, tone: float = 0.5) -> None:
-    """Cover the canvas with squares of leaf, a little askew, each with its own sheen and seams."""
+    """Cover the canvas with squares of leaf, a little askew, each with its own sheen and seams.
+
+    Some are punched with a fine pattern, as in the ground of Klimt's portraits.
+    """
     rng = canvas.rng
-    for row in range(-1, int(SIZE / leaf) + 2):
+    count = int(SIZE / leaf) + 2
+    for row in range(-1, count):
         slip = rng.uniform(-0.3, 0.3) * leaf
-        for column in range(-1, int(SIZE / leaf) + 2):
+        for column in range(-1, count):
             corner = np.array([column * leaf + slip, row * leaf])
             square = corner + leaf * np.array([(0, 0), (1, 0), (1, 1), (0, 1)], dtype=np.float64)
             square += rng.normal(0, leaf * 0.02, (4, 2))
-            own = float(tone + rng.normal(0, 0.055))
+            own = float(tone + rng.normal(0, 0.06))
             # The overlap of two leaves is twice as thick: a fine bright line, then a shadow.
-            canvas.polygon(square + leaf * 0.035, gold(own - 0.22, 90))
-            canvas.polygon(square + leaf * 0.015, gold(own + 0.16, 150))
-            canvas.polygon(square, gold(own, 120 + int(rng.integers(-6, 7))))
+            canvas.polygon(square + leaf * 0.04, gold(own - 0.24, 80))
+            canvas.polygon(square + leaf * 0.017, gold(own + 0.2, 150))
+            canvas.polygon(square, gold(own, 115 + int(rng.integers(-6, 7))))
+            if rng.random() < 0.55:
+                _punch(canvas, corner, leaf, own, rng.choice(("rings", "scales", "squares")))
+
+
+def _punch(canvas: Canvas, corner: Points, leaf: float, tone: float, pattern: str) -> None:
+    """Stamp a leaf with rows of small marks, brighter and darker than itself."""
+    rng = canvas.rng
+    steps = int(leaf / 27)
+    for row in range(steps):
+        for column in range(steps):
+            if rng.random() < 0.12:
+                continue
+            shift = 0.5 * (row % 2) if pattern == "scales" else 0.0
+            at = corner + leaf * (np.array([column + shift, row]) + 0.5) / steps
+            at = at + rng.normal(0, 1.2, 2)
+            light, dark = gold(tone + 0.17, 165), gold(tone - 0.17, 85)
+            if pattern == "rings":
+                canvas.disc(at, 9, dark)
+                canvas.disc(at, 6.5, light)
+                canvas.disc(at, 2.5, dark)
+            elif pattern == "scales":
+                canvas.disc(at, 13, dark)
+                canvas.disc(at - (0, 3), 11, gold(tone + rng.normal(0.04, 0.05), 130))
+            else:
+                size = rng.uniform(4, 10)
+                box = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * size
+                canvas.polygon(at + box + 2.5, dark)
+                canvas.polygon(at + box, light)
 
 
 def gild(canvas: Canvas, glow: Field, relief: float = 1.0) -> NDArray[np.uint8]:
@@ -52,12 +91,13 @@ def gild(canvas: Canvas, glow: Field, relief: float = 1.0) -> NDArray[np.uint8]:
     """
     rng = canvas.rng
     colour, metal, tone, height = canvas.fields()
-    patch = smooth_noise(rng, 190) > 0
-    grain = np.where(patch, bristles(rng, 32, 5, 70), bristles(rng, -48, 5, 70))
+    grain = brushwork(rng)
     mottle = fractal_noise(rng, 130, 5, 0.72)
-    light = relief_light(height + 0.02 * grain) * relief
+    light = relief_light(blur(height, 2.5) + 0.012 * grain) * (2.2 * relief)
+    # Raised ornament is burnished evenly; the ground takes the glow whole.
+    raised = np.clip((height - 0.5) * 4, 0, 1)
 
-    shine = tone + glow + 0.045 * mottle + 0.03 * grain + 0.9 * light
+    shine = tone + glow * (1 - 0.85 * raised) + 0.045 * mottle + 0.025 * grain + light
     # Contrast about the middle: metal is mostly dark or mostly bright.
     shine = np.clip(0.5 + 1.12 * (shine - 0.5), 0, 1)
     table = np.stack(
@@ -68,11 +108,11 @@ def gild(canvas: Canvas, glow: Field, relief: float = 1.0) -> NDArray[np.uint8]:
     gilt[..., 1] *= 1 - 0.5 * warmth
     gilt[..., 2] *= 1 - 2.2 * warmth
     # Where the leaf is rubbed through, the red clay under it shows.
-    worn = np.clip((fractal_noise(rng, 90, 4, 0.8) - 2.0) * 0.8, 0, 0.75)[..., None]
-    gilt += worn * (_BOLE * (0.7 + 0.6 * shine[..., None]) - gilt)
+    rubbed = np.clip((fractal_noise(rng, 60, 4, 0.9) - 1.9) * 0.5, 0, 0.5) * (1 - raised)
+    gilt += rubbed[..., None] * (_BOLE * (0.6 + 0.8 * shine[..., None]) - gilt)
 
-    paint = colour * (1 + 0.07 * grain + 0.09 * mottle)[..., None]
-    paint += (0.8 * light)[..., None]
+    paint = colour * (1 + 0.05 * grain + 0.08 * mottle)[..., None]
+    paint += (0.7 * light)[..., None]
 
     mixed = paint + metal[..., None] * (gilt - paint)
     return (np.clip(mixed, 0, 1) * 255 + 0.5).astype(np.uint8)

@@ -1,6 +1,7 @@
-"""The golden mantle: a cloak that falls in bands of mosaic, each band with an ornament of its own."""
+"""The golden mantle: it falls in bands of mosaic, each band with an ornament of its own."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from nst_lightning.data.samples.ornaments import (
     rosette,
     triangle_eye,
 )
+from nst_lightning.data.samples.packing import pack
 
 
 class Band:
@@ -32,11 +34,11 @@ class Band:
 
     Args:
         left: One edge, from the top to the hem.
-        right: The other edge.
+        right: The other edge, with as many points.
     """
 
     def __init__(self, left: Points, right: Points) -> None:
-        self.left, self.right = _even(left), _even(right)
+        self.left, self.right = _matched(left, right)
         self.length = float(np.linalg.norm(np.diff(self.middle(), axis=0), axis=1).sum())
 
     def middle(self) -> Points:
@@ -66,10 +68,16 @@ class Band:
         return np.vstack([self.left, self.right[::-1]])
 
 
-def _even(curve: Points, count: int = 160) -> Points:
-    way = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(curve, axis=0), axis=1))])
+def _matched(left: Points, right: Points, count: int = 160) -> tuple[Points, Points]:
+    """Resample both edges in step, evenly along the line midway, so that threads run across."""
+    middle = (left + right) / 2
+    way = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(middle, axis=0), axis=1))])
     at = np.linspace(0, way[-1], count)
-    return np.stack([np.interp(at, way, curve[:, 0]), np.interp(at, way, curve[:, 1])], axis=1)
+    edges = [
+        np.stack([np.interp(at, way, e[:, 0]), np.interp(at, way, e[:, 1])], axis=1)
+        for e in (left, right)
+    ]
+    return edges[0], edges[1]
 
 
 def rows(canvas: Canvas, band: Band, height: float) -> list[tuple[float, float]]:
@@ -77,7 +85,7 @@ def rows(canvas: Canvas, band: Band, height: float) -> list[tuple[float, float]]
     cuts = [0.0]
     while cuts[-1] < 1:
         cuts.append(cuts[-1] + height * canvas.rng.uniform(0.65, 1.4) / band.length)
-    return list(zip(cuts[:-1], cuts[1:], strict=True))
+    return list(pairwise(cuts))
 
 
 Tile = Callable[[Canvas, Points], None]
@@ -91,7 +99,7 @@ def mosaic(canvas: Canvas, band: Band, size: float, gap: float, tile: Tile) -> N
         )
         cuts = np.concatenate([[0], np.cumsum(canvas.rng.uniform(0.6, 1.4, count))])
         cuts /= cuts[-1]
-        for a, b in zip(cuts[:-1], cuts[1:], strict=True):
+        for a, b in pairwise(cuts):
             corners = (band.at(a, top), band.at(b, top), band.at(b, bottom), band.at(a, bottom))
             tile(canvas, cell(*corners, canvas.rng, gap))
 
@@ -149,36 +157,30 @@ def triangles(canvas: Canvas, band: Band) -> None:
             canvas.disc(spot, band.width(along) * 0.085, pick(canvas, JEWELS))
 
 
-def rounds(canvas: Canvas, band: Band, sizes: tuple[float, ...], dark: float = 0.3) -> None:
+def rounds(canvas: Canvas, band: Band, sizes: tuple[float, ...]) -> None:
     """Crowd a band with rosettes, eyes and coils, as on the woman's robe."""
     rng = canvas.rng
-    spots: list[tuple[Points, float]] = []
-    for size in sizes:
-        for _ in range(int(band.length * 120 / size)):
-            along, across = rng.uniform(0, 1), rng.uniform(0, 1)
-            spot = band.at(across, along)
-            room = min(across, 1 - across) * band.width(along)
-            if room < size * 0.7 or any(
-                np.hypot(*(spot - s)) < (r + size) * 1.07 for s, r in spots
-            ):
-                continue
-            spots.append((spot, size))
-    for spot, size in spots:
-        kind = rng.random()
-        if size < 15:
-            canvas.disc(spot, size * 1.25, UMBER)
-            canvas.disc(spot, size, pick(canvas, (*JEWELS, gold(0.85, 210), gold(0.8, 210), IVORY)))
-        elif kind < 0.24:
-            eye(canvas, spot, size * 2.1, rng.uniform(-0.5, 0.5))
-        elif kind < 0.42:
-            coil(canvas, spot, size, gold(0.86, 210), 2.0)
-        else:
-            hue = pick(canvas, JEWELS)
-            accent = pick(canvas, (IVORY, gold(0.85, 210), BLACK, VERMILION, TURQUOISE))
-            rings = (
-                hue,
-                gold(0.72, 190),
-                pick(canvas, (BLACK, PURPLE, COBALT, CRIMSON, GREEN)),
-                accent,
-            )
-            rosette(canvas, spot, size, rings if size > 24 else rings[::2])
+    across, along = rng.uniform(0, 1, 3000), rng.uniform(0, 1, 3000)
+    spots = np.array([band.at(a, b) for a, b in zip(across, along, strict=True)])
+    # Some may slip a little under the hem.
+    room = np.minimum(across, 1 - across) * band.width(0.5) / 0.75
+    for place in pack(rng, spots, sizes, tries=500, gap=4, room=room):
+        _round(canvas, place.centre, place.radius)
+
+
+def _round(canvas: Canvas, centre: Points, radius: float) -> None:
+    """Draw one of the robe's round ornaments."""
+    rng = canvas.rng
+    kind = rng.random()
+    if radius < 16:
+        canvas.disc(centre, radius * 1.2, UMBER)
+        canvas.disc(centre, radius * 0.95, pick(canvas, (*JEWELS, *2 * (gold(0.85, 210),), IVORY)))
+    elif kind < 0.24 and radius < 45:
+        eye(canvas, centre, radius * 2.1, rng.uniform(-0.5, 0.5))
+    elif kind < 0.42:
+        coil(canvas, centre, radius, gold(0.86, 210), 2.0)
+    else:
+        accent = pick(canvas, (IVORY, gold(0.85, 210), BLACK, VERMILION, TURQUOISE))
+        depth = pick(canvas, (BLACK, PURPLE, COBALT, CRIMSON, GREEN))
+        rings = (pick(canvas, JEWELS), gold(0.72, 190), depth, accent)
+        rosette(canvas, centre, radius, rings if radius > 24 else rings[::2])

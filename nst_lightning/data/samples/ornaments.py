@@ -1,10 +1,12 @@
 """Klimt's alphabet: spirals, eyes, rosettes, flowers and checks."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from nst_lightning.data.samples.canvas import Canvas, Paint, gold, pigment
-from nst_lightning.data.samples.geometry import Points, spiral
+from nst_lightning.data.samples.geometry import Points, spiral, spline
 
 UMBER = pigment(44, 24, 14, 100)
 BLACK = pigment(18, 13, 12, 120)
@@ -22,7 +24,9 @@ ORANGE = pigment(222, 132, 40, 160)
 JEWELS = (TURQUOISE, COBALT, VERMILION, CRIMSON, GREEN, PURPLE, ROSE, ORANGE, LEAF)
 
 
-def pick(canvas: Canvas, paints: tuple[Paint, ...], weights: ArrayLike | None = None) -> Paint:
+def pick(
+    canvas: Canvas, paints: tuple[Paint, ...], weights: Sequence[float] | None = None
+) -> Paint:
     """Take one of the paints by chance, as a fresh brushful."""
     return paints[int(canvas.rng.choice(len(paints), p=weights))].varied(canvas.rng)
 
@@ -82,20 +86,28 @@ def triangle_eye(canvas: Canvas, centre: ArrayLike, size: float, angle: float) -
     eye(canvas, middle, size * 0.86, angle + np.pi / 2)
 
 
-def flower(canvas: Canvas, centre: ArrayLike, radius: float, petals: int = 0) -> None:
-    """Draw a meadow flower: dabs of one colour about a bright middle."""
+def flower(canvas: Canvas, centre: ArrayLike, radius: float) -> None:
+    """Draw a meadow flower: loaded dabs about a bright middle, darker at the root of each petal."""
     rng = canvas.rng
     middle = np.asarray(centre, dtype=np.float64)
-    petal = pick(
-        canvas, (VERMILION, ROSE, PURPLE, COBALT, IVORY, ORANGE, TURQUOISE, gold(0.8, 190))
-    )
-    count = petals or int(rng.integers(5, 9))
-    canvas.disc(middle, radius * 1.05, UMBER)
+    hues = (VERMILION, ROSE, PURPLE, COBALT, IVORY, ORANGE, TURQUOISE, gold(0.8, 190))
+    petal = pick(canvas, hues)
+    heart = pick(canvas, (gold(0.85, 210), ORANGE, BLACK, VERMILION))
+    count = int(rng.integers(5, 10))
+    plump = 1.9 / count + 0.05
+    canvas.disc(middle, radius * 1.02, UMBER, 0.15)
     start = rng.uniform(0, 2 * np.pi)
     for angle in start + np.linspace(0, 2 * np.pi, count, endpoint=False):
-        at = middle + 0.62 * radius * np.array([np.cos(angle), np.sin(angle)])
-        canvas.disc(at, radius * 0.36, petal.varied(rng), 0.25)
-    canvas.disc(middle, radius * 0.3, pick(canvas, (gold(0.85, 210), ORANGE, BLACK, VERMILION)))
+        out = np.array([np.cos(angle), np.sin(angle)])
+        length = radius * rng.uniform(0.85, 1.1)
+        dab = spline(
+            [middle + 0.25 * length * out, middle + 0.6 * length * out, middle + length * out], 3
+        )
+        width = length * plump * np.sin(np.linspace(0.7, 2.6, len(dab)))
+        canvas.stroke(dab, width * 1.15, petal.varied(rng, 22))
+        canvas.stroke(dab[2:5] - 1.5, width[2:5] * 0.35, petal.lighter(40))
+    canvas.disc(middle, radius * 0.27, UMBER)
+    canvas.disc(middle, radius * 0.21, heart)
 
 
 def coil(

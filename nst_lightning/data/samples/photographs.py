@@ -11,8 +11,8 @@ PHOTOGRAPHS = {"cat": "chelsea.png", "astronaut": "astronaut.png", "coffee": "co
 def photograph(name: str) -> Image.Image:
     """Open one of scikit-image's photographs at its own size.
 
-    The file is read from the installed package itself: ``skimage.data.chelsea()`` and its like would
-    ask the network for a missing file.
+    The file is read from the installed package itself: ``skimage.data.chelsea()`` and its like
+    would ask the network for a missing file.
 
     Args:
         name: ``"cat"``, ``"astronaut"`` or ``"coffee"``.

@@ -1,10 +1,14 @@
-"""Textures without edges of their own: smooth noise, bristle marks, light on a relief, a shaky hand."""
+"""Smooth noise, the marks of a brush, light on a relief, and the waver of a hand."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from nst_lightning.data.samples.canvas import SIZE, Field
+
+Pixels = NDArray[Any]
 
 
 def smooth_noise(rng: np.random.Generator, cell: float, stretch: float = 1.0) -> Field:
@@ -62,19 +66,28 @@ def relief_light(height: Field) -> Field:
     return light
 
 
-def waver(
-    picture: NDArray[np.uint8], rng: np.random.Generator, reach: float, cell: float
-) -> NDArray[np.uint8]:
-    """Shift every point by a smooth random way of about ``reach`` pixels."""
+def waver(picture: Pixels, rng: np.random.Generator, reach: float, cell: float) -> Pixels:
+    """Shift every point by a smooth random way of about ``reach`` pixels.
+
+    Args:
+        picture: (H, W) or (H, W, 3), of any type.
+        rng: Source of the random numbers.
+        reach: How far.
+        cell: Distance over which the way changes.
+    """
     grid = np.arange(SIZE, dtype=np.float32)
-    x = grid[None, :] + reach * smooth_noise(rng, cell)
-    y = grid[:, None] + reach * smooth_noise(rng, cell)
+    last = SIZE - 1
     # Mirrored at the rim, so that no border shows.
-    x = np.abs(x)
-    y = np.abs(y)
-    x = np.minimum(x, 2 * (SIZE - 1) - x).astype(np.int32)
-    y = np.minimum(y, 2 * (SIZE - 1) - y).astype(np.int32)
-    return picture.reshape(SIZE * SIZE, -1)[(y * SIZE + x).ravel()].reshape(picture.shape)
+    x = np.abs(grid[None, :] + np.float32(reach) * smooth_noise(rng, cell)).astype(np.int32)
+    y = np.abs(grid[:, None] + np.float32(reach) * smooth_noise(rng, cell)).astype(np.int32)
+    np.minimum(x, 2 * last - x, out=x)
+    np.minimum(y, 2 * last - y, out=y)
+    return picture[y, x]
+
+
+def brushwork(rng: np.random.Generator, width: float = 5, length: float = 80) -> Field:
+    """Marks of a brush that turn this way and that over the canvas."""
+    return waver(bristles(rng, 35, width, length), rng, reach=90, cell=430)
 
 
 def scaled(picture: NDArray[np.uint8], long_side: int) -> Image.Image:

@@ -6,8 +6,18 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nst_lightning.data.samples.canvas import Canvas, gold
-from nst_lightning.data.samples.geometry import Points, hermite, spiral, spline
-from nst_lightning.data.samples.ornaments import UMBER
+from nst_lightning.data.samples.geometry import Points, hermite, normals, spiral, spline
+from nst_lightning.data.samples.mantle import Band, mosaic
+from nst_lightning.data.samples.ornaments import (
+    BLACK,
+    IVORY,
+    SILVER,
+    TURQUOISE,
+    UMBER,
+    VERMILION,
+    pick,
+)
+from nst_lightning.data.samples.packing import Place
 
 
 @dataclass
@@ -43,33 +53,7 @@ class Scroll:
         return spiral(self.centre, self.radius, self.start, self.turns(), self.direction)
 
 
-def pack(
-    rng: np.random.Generator, free: np.ndarray, taken: list[Scroll], radii: list[float], tries: int
-) -> list[Scroll]:
-    """Throw circles, the largest first, keeping those that touch nothing.
-
-    Args:
-        rng: Source of the random numbers.
-        free: Mask of the places allowed for a middle.
-        taken: What lies there already.
-        radii: Radii to try, falling.
-        tries: Throws a radius.
-    """
-    placed: list[Scroll] = []
-    rows, columns = np.nonzero(free)
-    spots = np.stack([columns, rows], axis=1).astype(np.float64)
-    for radius in radii:
-        for spot in spots[rng.integers(0, len(spots), tries)]:
-            size = radius * rng.uniform(0.9, 1.1)
-            others = taken + placed
-            middles = np.array([s.centre for s in others])
-            reach = np.array([s.radius for s in others]) + size * 1.04 + 13
-            if not len(others) or (np.linalg.norm(middles - spot, axis=1) > reach).all():
-                placed.append(Scroll(spot, size))
-    return placed
-
-
-def awkwardness(parent: Scroll, child: Scroll) -> tuple[float, float]:
+def awkwardness(parent: Scroll, child: Place) -> tuple[float, float]:
     """Judge the line that touches both rolls, along which the child would leave its parent.
 
     Returns:
@@ -87,8 +71,8 @@ def awkwardness(parent: Scroll, child: Scroll) -> tuple[float, float]:
     return distance - reach + 40 * max(0.0, run - 4.2) + 12 * abs(run - 2.2), angle
 
 
-def grow(parent: Scroll, child: Scroll, angle: float) -> Scroll:
-    """Return the child as a branch that leaves its parent's rim at the angle and rolls the other way."""
+def grow(parent: Scroll, child: Place, angle: float) -> Scroll:
+    """Return the child as a branch that leaves its parent at the angle and rolls the other way."""
     grown = Scroll(child.centre, child.radius, -parent.direction, angle + math.pi)
     run = (parent.direction * (angle - parent.start)) % (2 * math.pi)
     roll = parent.roll()
@@ -113,8 +97,8 @@ def grow(parent: Scroll, child: Scroll, angle: float) -> Scroll:
 
 
 def branch_out(
-    roots: list[Scroll], loose: list[Scroll], limit: float
-) -> tuple[list[Scroll], list[Scroll]]:
+    roots: list[Scroll], loose: list[Place], limit: float
+) -> tuple[list[Scroll], list[Place]]:
     """Hang every loose roll on the tree by its least awkward parent, the easiest first.
 
     Returns:
@@ -163,11 +147,53 @@ def draw_tree(canvas: Canvas, tree: list[Scroll]) -> None:
     """Draw all branches: first every outline, then every body, so that joints flow together."""
     rng = canvas.rng
     for scroll in tree:
-        canvas.stroke(scroll.path, scroll.width + 11, UMBER)
+        canvas.stroke(scroll.path, scroll.width + 12, UMBER)
     for scroll in tree:
-        tone = float(np.clip(0.7 + rng.normal(0, 0.05), 0.55, 0.85))
-        canvas.stroke(scroll.path, scroll.width, gold(tone, 205))
+        canvas.stroke(scroll.path, scroll.width, gold(float(rng.normal(0.66, 0.05)), 205))
     for scroll in tree:
-        # The ridge of the impasto.
-        ridge = scroll.path + np.array([-0.14, -0.14]) * scroll.width[:, None]
-        canvas.stroke(ridge, scroll.width * 0.3, gold(0.92, 235))
+        _adorn(canvas, scroll)
+
+
+def _adorn(canvas: Canvas, scroll: Scroll) -> None:
+    """Give a branch its ridge of impasto, and some branches beads or notches."""
+    rng = canvas.rng
+    ridge = scroll.path - 0.15 * scroll.width[:, None]
+    canvas.stroke(ridge, scroll.width * 0.28, gold(0.9, 235))
+    kind = rng.choice(("plain", "beads", "notches"))
+    if kind == "plain":
+        return
+    across = normals(scroll.path)
+    for i in range(1, len(scroll.path) - 4, 2):
+        point, width = scroll.path[i], scroll.width[i]
+        if width > 50:
+            continue
+        if kind == "beads":
+            canvas.disc(point, width * 0.21, UMBER)
+        else:
+            half = across[i] * width * 0.42
+            canvas.stroke(np.stack([point - half, point + half]), 4.5, UMBER)
+
+
+def draw_trunk(canvas: Canvas, boughs: list[Scroll]) -> None:
+    """Lay a mosaic of golds over the thick part of the boughs."""
+    paints = (gold(0.72, 200), gold(0.5, 170), gold(0.34, 150), gold(0.86, 220), BLACK, SILVER)
+    shares = (0.34, 0.24, 0.16, 0.12, 0.09, 0.05)
+
+    def tile(target: Canvas, corners: Points) -> None:
+        target.polygon(corners, pick(target, paints, shares))
+        if target.rng.random() < 0.16:
+            set_bead(target, corners)
+
+    for scroll in boughs:
+        thick = scroll.width > 34
+        path, width = scroll.path[thick], scroll.width[thick] * 0.84
+        side = normals(path) * width[:, None] / 2
+        mosaic(canvas, Band(path - side, path + side), 34, 2.5, tile)
+
+
+def set_bead(canvas: Canvas, corners: Points) -> None:
+    """Set a bead into a stone."""
+    size = 0.3 * float(np.linalg.norm(corners[0] - corners[2])) / 2
+    middle = corners.mean(axis=0)
+    canvas.disc(middle, size * 1.5, UMBER)
+    canvas.disc(middle, size, pick(canvas, (IVORY, TURQUOISE, VERMILION, gold(0.9, 220))))
