@@ -1,0 +1,148 @@
+"""Writes the picture: every N steps, the best, the last, and when a run is cut short."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from PIL import Image
+from torch import Tensor
+
+from nst_lightning.data.output import check_path, contact_sheet, save_animation, save_image
+from nst_lightning.errors import InputError
+
+FRAME_SIDE = 320
+"""Long side of the frames of an animation or a contact sheet, in pixels."""
+
+
+class ImageCheckpoint(Callback):
+    """Writes pictures under the trainer's ``default_root_dir``.
+
+    The result is ``stylized.<format>``; the pictures on the way are ``images/step-00050.<format>``.
+    Both carry an sRGB profile and the run's settings, and are written whole or not at all. The result
+    is also written when an exception or Ctrl-C ends the run.
+
+    Args:
+        every_n_steps: Steps between two pictures; 0 writes only the result.
+        save_best: Keep ``images/best.<format>``, the picture with the lowest loss so far.
+        format: File format of all pictures.
+        bits: Bits per channel, 8 or 16 (16 for png and tiff only).
+        quality: Quality of jpg and webp, 1 to 100.
+        film: Also join the pictures on the way to ``film.gif`` or ``film.webp``.
+        sheet: Also lay the pictures on the way out in ``contact_sheet.png``.
+
+    Raises:
+        InputError: If a value is out of range.
+    """
+
+    def __init__(
+        self,
+        every_n_steps: int = 50,
+        save_best: bool = True,
+        format: Literal["png", "jpg", "webp", "tiff"] = "png",
+        bits: Literal[8, 16] = 8,
+        quality: int = 95,
+        film: Literal["gif", "webp"] | None = None,
+        sheet: bool = False,
+    ) -> None:
+        if every_n_steps < 0:
+            raise InputError(f"images.every_n_steps: {every_n_steps} is negative; use 0 for none")
+        check_path(f"stylized.{format}", bits, quality)
+        self.every_n_steps = every_n_steps
+        self.save_best = save_best
+        self.format = format
+        self.bits = bits
+        self.quality = quality
+        self.film = film
+        self.sheet = sheet
+        self._best_written: float | None = None
+
+    def result_path(self, trainer: Trainer) -> Path:
+        """Path of the finished picture."""
+        return Path(trainer.default_root_dir, f"stylized.{self.format}")
+
+    def folder(self, trainer: Trainer) -> Path:
+        """Folder of the pictures on the way."""
+        return Path(trainer.default_root_dir, "images")
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Remove the pictures of an earlier run in the same folder that this run will not write."""
+        if self.folder(trainer).is_dir():
+            for path in self.folder(trainer).glob("step-*.*"):
+                step = path.stem.removeprefix("step-")
+                if step.isdigit() and int(step) > trainer.global_step:
+                    path.unlink()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Write the picture of this step if its turn has come."""
+        step = trainer.global_step
+        if self.every_n_steps and step % self.every_n_steps == 0:
+            path = self.folder(trainer) / f"step-{step:05d}.{self.format}"
+            self._save(trainer, pl_module, pl_module.picture(), path)
+            self._save_best(trainer, pl_module)
+            self._to_tensorboard(trainer, pl_module.picture(), step)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the result, and the film and the sheet if asked for."""
+        self._save_best(trainer, pl_module)
+        self._save(trainer, pl_module, pl_module.picture(), self.result_path(trainer))
+        frames, labels = self._frames(trainer)
+        if self.film:
+            save_animation(frames, Path(trainer.default_root_dir, f"film.{self.film}"), fps=6)
+        if self.sheet:
+            contact_sheet(frames, labels, Path(trainer.default_root_dir, "contact_sheet.png"))
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """Keep what there is: the best picture if one was scored, else the one in hand."""
+        if pl_module.image is None or trainer.global_step == 0 or isinstance(exception, InputError):
+            return
+        best = pl_module.best.picture
+        picture = pl_module.picture() if best is None else best.detach().clamp(0, 1)
+        self._save(trainer, pl_module, picture, self.result_path(trainer))
+
+    def _save(
+        self, trainer: Trainer, pl_module: LightningModule, picture: Tensor, path: Path
+    ) -> None:
+        save_image(
+            picture,
+            path,
+            alpha=trainer.datamodule.alpha,  # type: ignore[attr-defined]
+            settings=pl_module.public_settings,
+            quality=self.quality,
+            bits=self.bits,
+        )
+
+    def _save_best(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        best = pl_module.best
+        if not self.save_best or best.picture is None:
+            return
+        loss = float(best.loss)
+        if loss != self._best_written:
+            path = self.folder(trainer) / f"best.{self.format}"
+            self._save(trainer, pl_module, best.picture.clamp(0, 1), path)
+            self._best_written = loss
+
+    @staticmethod
+    def _to_tensorboard(trainer: Trainer, picture: Tensor, step: int) -> None:
+        for logger in trainer.loggers:
+            add_image = getattr(getattr(logger, "experiment", None), "add_image", None)
+            if add_image is not None:
+                add_image("picture", picture[0], step)
+
+    def _frames(self, trainer: Trainer) -> tuple[list[Image.Image], list[str]]:
+        if not (self.film or self.sheet):
+            return [], []
+        paths = sorted(self.folder(trainer).glob(f"step-*.{self.format}"))
+        labels = [f"step {int(path.stem.removeprefix('step-'))}" for path in paths]
+        paths.append(self.result_path(trainer))
+        labels.append(f"result, step {trainer.global_step}")
+        frames = []
+        for path in paths:
+            with Image.open(path) as picture:
+                frame = picture.convert("RGB")
+            frame.thumbnail((FRAME_SIDE, FRAME_SIDE), Image.Resampling.LANCZOS)
+            frames.append(frame)
+        return frames, labels

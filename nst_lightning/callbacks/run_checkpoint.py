@@ -1,0 +1,66 @@
+"""Keeps one checkpoint from which the run goes on bit for bit."""
+
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from nst_lightning.errors import InputError
+
+
+class RunCheckpoint(ModelCheckpoint):
+    """Writes ``checkpoints/last.ckpt`` under the trainer's ``default_root_dir`` every N steps.
+
+    Args:
+        every_n_steps: Steps between two checkpoints; a run that is killed repeats at most so many.
+
+    Raises:
+        InputError: If ``every_n_steps`` is below 1.
+    """
+
+    def __init__(self, every_n_steps: int = 25) -> None:
+        if every_n_steps < 1:
+            raise InputError(f"checkpoint.every_n_steps: {every_n_steps} is not at least 1")
+        super().__init__(
+            filename="last",
+            every_n_train_steps=every_n_steps,
+            enable_version_counter=False,
+            save_weights_only=False,
+        )
+
+    @staticmethod
+    def path(trainer: Trainer) -> Path:
+        """Path of the checkpoint."""
+        return Path(trainer.default_root_dir, "checkpoints", "last.ckpt")
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Put the folder beside the pictures, whatever the loggers are."""
+        self.dirpath = str(self.path(trainer).parent)
+        super().setup(trainer, pl_module, stage)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Write on time, and at once if the run was asked to stop."""
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+        if trainer.should_stop and self._last_global_step_saved != trainer.global_step:
+            self._save_checkpoint(trainer, str(self.path(trainer)))
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the finished state: a guard may have put the best picture back."""
+        if not trainer.should_stop:
+            self._save_checkpoint(trainer, str(self.path(trainer)))
+
+    def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
+        super()._save_checkpoint(trainer, filepath)
+        # What a checkpoint says was logged must be on the disk too, or a killed run leaves a gap.
+        for logger in trainer.loggers:
+            logger.save()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: paths and scores of another machine would only mislead a resumed run."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take nothing over."""

@@ -1,0 +1,57 @@
+"""The last lines of a run: where the picture is and what became of it."""
+
+import time
+from pathlib import Path
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from nst_lightning.callbacks.image_checkpoint import ImageCheckpoint
+
+
+class RunSummary(Callback):
+    """Prints the picture's path, the loss by term, SSIM and MSE to the content, and the time."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock and say what will be done."""
+        self._started = time.monotonic()
+        pair = trainer.datamodule  # type: ignore[attr-defined]
+        for note in pair.notes:
+            print(f"note: {note}", flush=True)
+        height, width = pair.content.shape[-2:]
+        print(
+            f"painting {width}x{height} px, {trainer.estimated_stepping_batches} steps, "
+            f"on {pl_module.device}, into {Path(trainer.default_root_dir)}",
+            flush=True,
+        )
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Measure the picture and print."""
+        from nst_lightning.metrics.functional import mean_squared_error, structural_similarity
+
+        picture = pl_module.picture()
+        content = trainer.datamodule.content.to(picture.device)  # type: ignore[attr-defined]
+        with torch.no_grad():
+            losses = {name: float(value) for name, value in pl_module.losses(picture).items()}
+        total = losses.pop("loss")
+        terms = ", ".join(f"{name.removesuffix('_loss')} {v:.4g}" for name, v in losses.items())
+        ssim = float(structural_similarity(picture, content))
+        mse = float(mean_squared_error(picture, content))
+        paths = [
+            callback.result_path(trainer)
+            for callback in trainer.callbacks  # type: ignore[attr-defined]
+            if isinstance(callback, ImageCheckpoint)
+        ]
+        for path in paths:
+            print(f"picture  {path}")
+        print(f"loss     {total:.4g} ({terms}) after {trainer.global_step} steps")
+        print(f"content  SSIM {ssim:.3f}, MSE {mse:.4f}")
+        print(f"time     {_spoken(time.monotonic() - self._started)}", flush=True)
+
+
+def _spoken(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"

@@ -1,0 +1,54 @@
+"""Checkpoints written whole or not at all, and read with one-line errors."""
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+
+from nst_lightning.errors import InputError
+from nst_lightning.files import atomic_write
+
+
+class WholeCheckpointIO(TorchCheckpointIO):
+    """Lightning's checkpoint files, put in place by one rename.
+
+    Lightning's own writes through a temporary file that may lie on another file system; a process
+    killed during the copy then leaves half a checkpoint under the final name.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None
+    ) -> None:
+        """Write the checkpoint beside its final name, then rename it."""
+        with atomic_write(path) as part:
+            try:
+                torch.save(checkpoint, part)
+            except RuntimeError as error:
+                # torch's file writer turns a full disk into a RuntimeError without an errno.
+                raise OSError(28, os.strerror(28), str(part)) from error
+
+
+def checkpoint_settings(path: Path) -> dict[str, Any]:
+    """Return the settings that a checkpoint was made with.
+
+    Raises:
+        InputError: If the file is not a checkpoint of this framework.
+    """
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        return dict(checkpoint["nst_lightning"]["settings"])
+    except (
+        RuntimeError,
+        pickle.UnpicklingError,
+        EOFError,
+        KeyError,
+        TypeError,
+        OSError,
+        ValueError,
+    ):
+        raise InputError(
+            f"--ckpt_path: {path} is not a whole checkpoint of nst_lightning; give another"
+        ) from None

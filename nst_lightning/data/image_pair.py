@@ -1,0 +1,191 @@
+"""The DataModule: one content, one or more styles, and how many steps an epoch has."""
+
+import math
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+
+from nst_lightning.data.images import LoadedImage, load_image, resize_to
+from nst_lightning.errors import InputError
+
+SizeRule = Literal["long", "short", "height", "area"]
+
+
+class ImagePair(LightningDataModule):
+    """Decodes and resizes the pictures of one run.
+
+    Args:
+        content: The picture to be painted: a path, a URL (https://, s3://, ...) or ``sample:NAME``.
+        style: The picture to paint like, or a list of them.
+        style_weights: Share of each style where several are given; they are normalised to sum 1.
+        size: Size of the result in pixels, read by ``size_rule``.
+        size_rule: What ``size`` measures: the ``long`` or the ``short`` side, the ``height``, or
+            ``area`` for as many pixels as a square of that side.
+        style_resize: ``scale`` gives a style its own shape at ``size * style_scale``; ``content``
+            squeezes it to the content's width and height, as the PyTorch tutorial does.
+        style_scale: Size of the styles relative to the content's; larger gives larger strokes.
+        init: The picture to start from: ``content``, ``style``, ``noise``, ``grey``, or a file.
+        init_noise: Standard deviation of the ``noise`` around mid-grey, in units of [0, 1].
+        steps_per_epoch: Optimiser steps in one epoch.
+
+    Raises:
+        InputError: If a value is out of range or a picture cannot be read.
+    """
+
+    def __init__(
+        self,
+        content: str = "sample:cat",
+        style: str | list[str] = "sample:klimt",
+        style_weights: list[float] | None = None,
+        size: int = 512,
+        size_rule: SizeRule = "long",
+        style_resize: Literal["scale", "content"] = "scale",
+        style_scale: float = 1.0,
+        init: str = "content",
+        init_noise: float = 0.25,
+        steps_per_epoch: int = 100,
+    ) -> None:
+        super().__init__()
+        if size < 1:
+            raise InputError(
+                f"data.size: {size} is not a size; give a number of pixels such as 512"
+            )
+        if steps_per_epoch < 1:
+            raise InputError(f"data.steps_per_epoch: {steps_per_epoch} is not at least 1")
+        if not (math.isfinite(style_scale) and style_scale > 0):
+            raise InputError(f"data.style_scale: {style_scale} is not a positive number")
+        if not (math.isfinite(init_noise) and init_noise >= 0):
+            raise InputError(f"data.init_noise: {init_noise} is not zero or more")
+        self.content_source = content
+        self.style_sources: list[Any] = list(style) if isinstance(style, list | tuple) else [style]
+        if not self.style_sources:
+            raise InputError("data.style: the list is empty; give at least one picture")
+        self.blend = _normalised(style_weights, len(self.style_sources))
+        self.size, self.size_rule = size, size_rule
+        self.style_resize, self.style_scale = style_resize, style_scale
+        self.init, self.init_noise = init, init_noise
+        self.steps_per_epoch = steps_per_epoch
+        self.content_image: LoadedImage | None = None
+        self.style_images: list[LoadedImage] = []
+
+    def setup(self, stage: str) -> None:
+        """Read and resize every picture, once."""
+        if self.content_image is not None:
+            return
+        content = self._sized(self.content_source, "content", 1.0)
+        shape = (content.pixels.shape[-2], content.pixels.shape[-1])
+        if self.style_resize == "content":
+            styles = [load_image(s, role="style") for s in self.style_sources]
+            for style in styles:
+                style.pixels = resize_to(style.pixels, shape)
+        else:
+            styles = [self._sized(s, "style", self.style_scale) for s in self.style_sources]
+        self._start = self._load_start(shape) if stage == "fit" else None
+        self.content_image, self.style_images = content, styles
+
+    def _sized(self, source: str, role: str, scale: float) -> LoadedImage:
+        def long_side(width: int, height: int) -> int:
+            size = self.size * scale
+            ratio = {
+                "long": 1.0,
+                "short": max(width, height) / min(width, height),
+                "height": max(width, height) / height,
+                "area": math.sqrt(max(width, height) / min(width, height)),
+            }[self.size_rule]
+            return max(1, round(size * ratio))
+
+        return load_image(source, long_side, role=role)
+
+    def _load_start(self, shape: tuple[int, int]) -> Tensor | None:
+        if self.init in ("content", "style", "noise", "grey"):
+            return None
+        return resize_to(load_image(self.init, role="init").pixels, shape)
+
+    @property
+    def content(self) -> Tensor:
+        """The content, shape ``(1, 3, H, W)``, values in [0, 1]."""
+        return self._loaded().pixels
+
+    @property
+    def alpha(self) -> Tensor | None:
+        """The content's transparency, shape ``(1, 1, H, W)``, or None if it is opaque."""
+        return self._loaded().alpha
+
+    @property
+    def styles(self) -> list[Tensor]:
+        """The styles, each of shape ``(1, 3, h, w)``, values in [0, 1]."""
+        self._loaded()
+        return [style.pixels for style in self.style_images]
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know about how the files were read."""
+        return [n for image in (self._loaded(), *self.style_images) for n in image.notes]
+
+    def _loaded(self) -> LoadedImage:
+        if self.content_image is None:
+            raise RuntimeError("ImagePair.setup has not been called yet")
+        return self.content_image
+
+    def initial(self) -> Tensor:
+        """Return the picture to start from, of the content's shape."""
+        content = self.content
+        if self._start is not None:
+            return self._start
+        if self.init == "content":
+            return content
+        if self.init == "style":
+            return resize_to(self.styles[0], (content.shape[-2], content.shape[-1]))
+        grey = torch.full_like(content, 0.5)
+        if self.init == "grey":
+            return grey
+        return (grey + self.init_noise * torch.randn_like(content)).clamp(0, 1)
+
+    def train_dataloader(self) -> "StepLoader":
+        """Return one item a step."""
+        return StepLoader(self.steps_per_epoch)
+
+    def test_dataloader(self) -> "StepLoader":
+        """Return one item: the picture is measured once."""
+        return StepLoader(1)
+
+
+class StepLoader:
+    """Counts the steps of an epoch; its state lets a run go on in the middle of one."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self.position = 0
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[int]:
+        start, self.position = self.position, 0
+        for step in range(start, self.steps):
+            self.position = step + 1
+            yield step
+        self.position = 0
+
+    def state_dict(self) -> dict[str, int]:
+        """Return how many steps of this epoch were taken."""
+        return {"position": self.position}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on where :meth:`state_dict` was taken."""
+        self.position = state["position"]
+
+
+def _normalised(weights: list[float] | None, count: int) -> list[float]:
+    if weights is None:
+        return [1 / count] * count
+    if len(weights) != count:
+        raise InputError(
+            f"data.style_weights: {len(weights)} weights for {count} styles; give one for each"
+        )
+    if any(not math.isfinite(w) or w < 0 for w in weights) or sum(weights) == 0:
+        raise InputError(f"data.style_weights: {weights} must be zero or more, and not all zero")
+    return [w / sum(weights) for w in weights]

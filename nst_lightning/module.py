@@ -1,0 +1,288 @@
+"""The LightningModule whose only parameter is the picture."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+from torch.optim import LBFGS, Optimizer
+
+from nst_lightning.best import BestPicture
+from nst_lightning.encoder import VGG19Encoder
+from nst_lightning.errors import InputError
+from nst_lightning.losses.term import LossTerm, Reference
+from nst_lightning.optim.bounded_lbfgs import BoundedLBFGS
+
+EncoderCallable = Callable[[Sequence[str]], nn.Module]
+OptimizerCallable = Callable[[Iterable], Optimizer]
+
+CHECKPOINT_KEY = "nst_lightning"
+
+
+class NeuralStyleTransfer(LightningModule):
+    """Optimises a picture so that its features match a content and a style.
+
+    The objective is the sum of named terms, each multiplied by its weight; the generated image is the
+    sole parameter (Gatys, Ecker & Bethge, "Image Style Transfer Using Convolutional Neural Networks",
+    CVPR 2016). One trainer step is one iteration of the optimiser.
+
+    The trainer's datamodule supplies the pictures: see :class:`nst_lightning.data.image_pair.ImagePair`.
+
+    Args:
+        content: Term that holds the content, or null to leave it out.
+        style: Term that holds the style, or null to leave it out.
+        tv: Term that smooths the picture, or null to leave it out.
+        extra: Further terms by name; each is a class of yours derived from ``LossTerm``.
+        encoder: Builds the feature extractor from the layers that the terms ask for;
+            ``VGG19Encoder`` if null.
+        optimizer: Builds the optimiser from the picture; ``BoundedLBFGS`` if null.
+        clamp: Where the picture is clamped to [0, 1]: after each ``step``, inside the ``closure`` as
+            the PyTorch tutorial does, or ``none`` (for an optimiser that keeps bounds itself).
+        average: Decay of an exponential average of the pictures, which is then shown in place of the
+            last one (crowsonkb uses 0.99 with Adam); null for none.
+
+    Raises:
+        InputError: If there is no term, or a term asks for a layer that does not exist.
+    """
+
+    image: nn.Parameter
+
+    def __init__(
+        self,
+        content: LossTerm | None = None,
+        style: LossTerm | None = None,
+        tv: LossTerm | None = None,
+        extra: dict[str, LossTerm] | None = None,
+        encoder: EncoderCallable | None = None,
+        optimizer: OptimizerCallable | None = None,
+        clamp: Literal["none", "step", "closure"] = "none",
+        average: float | None = None,
+    ) -> None:
+        super().__init__()
+        named = {"content": content, "style": style, "tv": tv}
+        for name in extra or {}:
+            if name in named or not name.isidentifier():
+                raise InputError(
+                    f"model.extra: {name!r} cannot name a term; use a plain word other than content, style, tv"
+                )
+        terms = {name: term for name, term in (named | (extra or {})).items() if term is not None}
+        if not terms:
+            raise InputError(
+                "model: no loss term is left; give at least one of content, style, tv, extra"
+            )
+        if average is not None and not 0 <= average < 1:
+            raise InputError(f"model.average: {average} is not in [0, 1)")
+        self.terms = nn.ModuleDict(terms)
+        taps = list(dict.fromkeys(tap for term in terms.values() for tap in term.layers))
+        self.encoder = (encoder or VGG19Encoder)(taps)
+        self.optimizer_factory = optimizer or BoundedLBFGS
+        self.clamp = clamp
+        self.average_decay = average
+        self.average: Tensor | None = None
+        self.average_steps = 0
+        self.best = BestPicture()
+        # What a checkpoint and a picture's metadata say of the run; the command line fills them in.
+        self.settings: dict[str, Any] = {}
+        self.public_settings: dict[str, Any] = {}
+        self.register_parameter("image", None)
+
+    # -- the picture ------------------------------------------------------------------------------
+
+    def setup(self, stage: str) -> None:
+        """Create the picture, for a fit only; a test takes it from the checkpoint."""
+        pair = self._pair()
+        height, width = pair.content.shape[-2:]
+        for name, picture in [("content", pair.content), *(("style", s) for s in pair.styles)]:
+            self._check_size(name, picture)
+        if stage == "fit" and self.image is None:
+            self.image = nn.Parameter(pair.initial().clone())
+        if self.image is not None and self.image.shape[-2:] != (height, width):
+            raise InputError(
+                f"the picture is {self.image.shape[-1]}x{self.image.shape[-2]} but the content is "
+                f"{width}x{height}; use a new NeuralStyleTransfer for another size"
+            )
+
+    def _pair(self) -> Any:
+        pair = getattr(self.trainer, "datamodule", None)
+        if pair is None or not hasattr(pair, "styles"):
+            raise InputError("no pictures: give the trainer an ImagePair as datamodule")
+        return pair
+
+    def _check_size(self, name: str, picture: Tensor) -> None:
+        smallest = getattr(self.encoder, "minimum_size", 1)
+        height, width = picture.shape[-2:]
+        if min(height, width) < smallest:
+            raise InputError(
+                f"data.{name}: {width}x{height} px is too small for the chosen layers, which need "
+                f"{smallest} px a side; use a larger data.size or a picture that is less narrow"
+            )
+
+    @torch.no_grad()
+    def picture(self) -> Tensor:
+        """Return the picture as it would be shown: shape ``(1, 3, H, W)``, values in [0, 1]."""
+        source = self.image if self.average is None else self.average / self._average_mass()
+        return source.detach().clamp(0, 1)
+
+    def _average_mass(self) -> float:
+        # The average starts from zero; dividing by the weights' sum undoes that (as in Adam).
+        return 1 - float(self.average_decay or 0) ** self.average_steps
+
+    @torch.no_grad()
+    def replace_picture(self, picture: Tensor) -> None:
+        """Put another picture in place and make the optimiser forget what it knew of the old one.
+
+        Args:
+            picture: Shape ``(1, 3, H, W)``, values in [0, 1].
+        """
+        self.image.copy_(picture)
+        self.image.grad = None
+        self.forget()
+
+    def forget(self) -> None:
+        """Clear the optimiser's memory: its gradients no longer belong to this picture or objective."""
+        for optimizer in self.trainer.optimizers:
+            if isinstance(optimizer, BoundedLBFGS):
+                optimizer.reset()
+            else:
+                optimizer.state.clear()
+        if self.average is not None:
+            self.average, self.average_steps = None, 0
+
+    # -- the objective ----------------------------------------------------------------------------
+
+    def on_fit_start(self) -> None:
+        """Compute the targets on the device where the picture is."""
+        self._refuse_unsound_trainer()
+        self.set_targets()
+
+    def on_test_start(self) -> None:
+        """Compute the targets, so that the losses of a finished picture can be told."""
+        self.set_targets()
+
+    @torch.no_grad()
+    def set_targets(self) -> None:
+        """Encode content and styles once and hand them to every term."""
+        pair = self._pair()
+        content = self.reference(pair.content.to(self.device))
+        styles = [
+            self.reference(style.to(self.device), weight)
+            for style, weight in zip(pair.styles, pair.blend, strict=True)
+        ]
+        for term in self.terms.values():
+            term.set_targets(content, styles)  # type: ignore[operator]
+
+    def reference(self, picture: Tensor, weight: float = 1.0) -> Reference:
+        """Encode one picture as a target.
+
+        Args:
+            picture: Shape ``(1, 3, H, W)``, values in [0, 1].
+            weight: Share of this picture where several are blended.
+        """
+        return Reference(image=picture, features=self.encoder(picture), weight=weight)
+
+    def losses(self, picture: Tensor) -> dict[str, Tensor]:
+        """Return every term's weighted loss, and their sum as ``loss``.
+
+        Args:
+            picture: Shape ``(1, 3, H, W)``, values in [0, 1].
+        """
+        features = self.encoder(picture)
+        parts = {
+            f"{name}_loss": term.weight * term(picture, features)
+            for name, term in self.terms.items()
+        }
+        return parts | {"loss": torch.stack(list(parts.values())).sum()}
+
+    # -- the step ---------------------------------------------------------------------------------
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Return the loss of the picture; the optimiser calls this as often as it evaluates."""
+        if self.clamp == "closure":
+            with torch.no_grad():
+                self.image.clamp_(0, 1)
+        losses = self.losses(self.image)
+        self.best.update(losses["loss"], self.image)
+        self.log_dict({name: loss.detach() for name, loss in losses.items()}, batch_size=1)
+        return losses["loss"]
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Step, then clamp and average: before any callback looks at the picture."""
+        super().optimizer_step(*args, **kwargs)
+        with torch.no_grad():
+            if self.clamp == "step":
+                self.image.clamp_(0, 1)
+            if self.average_decay is not None:
+                if self.average is None:
+                    self.average = torch.zeros_like(self.image)
+                self.average.lerp_(self.image.detach(), 1 - self.average_decay)
+                self.average_steps += 1
+
+    def configure_optimizers(self) -> Optimizer:
+        """Build the optimiser on the picture alone."""
+        return self.optimizer_factory([self.image])
+
+    def _refuse_unsound_trainer(self) -> None:
+        trainer = self.trainer
+        second_order = any(isinstance(o, LBFGS | BoundedLBFGS) for o in trainer.optimizers)
+        if second_order and trainer.gradient_clip_val:
+            raise InputError(
+                "trainer.gradient_clip_val: clipped gradients make L-BFGS's curvature pairs false; "
+                "leave it out, or use Adam"
+            )
+        if second_order and trainer.accumulate_grad_batches != 1:
+            raise InputError(
+                "trainer.accumulate_grad_batches: L-BFGS needs one whole gradient a step; leave it at 1"
+            )
+        if trainer.world_size > 1:
+            raise InputError("trainer.devices: one picture is optimised on one device; use 1")
+
+    # -- evaluation -------------------------------------------------------------------------------
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        """Log the measures of the picture, and of the untouched content as a control."""
+        from nst_lightning.metrics.evaluate import STYLE_LAYERS, PictureMetrics
+
+        pair = self._pair()
+        content, styles = pair.content.to(self.device), [s.to(self.device) for s in pair.styles]
+        encoder = VGG19Encoder(STYLE_LAYERS).to(self.device)
+        measure = PictureMetrics(content, styles, encoder, pair.blend)
+        for prefix, picture in (("picture/", self.picture()), ("content/", content)):
+            measures = {prefix + name: value for name, value in measure(picture).items()}
+            self.log_dict(measures, batch_size=1)
+
+    # -- checkpoints ------------------------------------------------------------------------------
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what a bit-for-bit resume needs beside the picture and the optimiser's state."""
+        checkpoint[CHECKPOINT_KEY] = {
+            "best": self.best.state_dict(),
+            "average": self.average,
+            "average_steps": self.average_steps,
+            "settings": self.settings,
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Make room for the checkpoint's picture and take over the rest.
+
+        Raises:
+            InputError: If the checkpoint is not of this framework or of another picture size.
+        """
+        state: Mapping[str, Any] | None = checkpoint.get(CHECKPOINT_KEY)
+        image = checkpoint.get("state_dict", {}).get("image")
+        if state is None or image is None:
+            raise InputError(
+                "ckpt_path: the checkpoint holds no picture of nst_lightning; give another"
+            )
+        if self.image is not None and self.image.shape != image.shape:
+            raise InputError(
+                f"ckpt_path: the checkpoint holds a {image.shape[-1]}x{image.shape[-2]} picture but this "
+                f"run is {self.image.shape[-1]}x{self.image.shape[-2]}; use the checkpoint's content and "
+                "size, or start without --ckpt_path"
+            )
+        if self.image is None:
+            self.image = nn.Parameter(torch.empty_like(image, device=self.device))
+        self.best.load_state_dict(state["best"], self.device)
+        average = state["average"]
+        self.average = None if average is None else average.to(self.device)
+        self.average_steps = state["average_steps"]

@@ -1,0 +1,36 @@
+"""Lightning without its banners: what it says of a usual run tells a painter nothing."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_HARMLESS = (
+    r".*does not have many workers.*",
+    r".*Checkpoint directory .* exists and is not empty.*",
+    r".*number of training batches .* is smaller than the logging interval.*",
+    r".*you defined a `validation_step` but have no `val_dataloader`.*",
+    r".*`isinstance\(treespec, LeafSpec\)` is deprecated.*",
+    r".*The `srun` command is available.*",
+    r".*GPU available but not used.*",
+    r".*Trying to infer the `batch_size`.*",
+    r".*LightningCLI's args parameter.*",
+    r".*It is recommended to use `self\.log\('.*sync_dist=True\)`.*",
+)
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Silence Lightning's information lines and the warnings that do not apply to one picture."""
+    loggers = [logging.getLogger(n) for n in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.WARNING)
+        with warnings.catch_warnings():
+            for pattern in _HARMLESS:
+                warnings.filterwarnings("ignore", pattern)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
