@@ -6,6 +6,7 @@ photographs come at their own size, whatever is asked.
 
 from collections.abc import Callable
 from functools import lru_cache
+from importlib import import_module
 
 from PIL import Image
 
@@ -21,9 +22,10 @@ def _photograph(name: str) -> Callable[[int], Image.Image]:
 
 @lru_cache(maxsize=8)
 def _drawn(name: str, long_side: int) -> Image.Image:
-    if name == "klimt":
-        from nst_lightning.data.samples.klimt import paint_klimt as paint
-    return paint(long_side)
+    # Imported when asked for: drawing needs numpy and Pillow, naming a sample does not.
+    paint = getattr(import_module(f"{__name__}.{name}"), f"paint_{name}")
+    picture: Image.Image = paint(long_side)
+    return picture
 
 
 def _drawing(name: str) -> Callable[[int], Image.Image]:
@@ -37,5 +39,5 @@ def _drawing(name: str) -> Callable[[int], Image.Image]:
 #: Sample name -> function of the long side in pixels.
 SAMPLES: dict[str, Callable[[int], Image.Image]] = {
     **{name: _photograph(name) for name in ("cat", "astronaut", "coffee")},
-    **{name: _drawing(name) for name in ("klimt",)},
+    **{name: _drawing(name) for name in ("klimt", "starry", "waves")},
 }
