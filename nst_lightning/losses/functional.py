@@ -61,7 +61,9 @@ def gram_matrix(features: Tensor, divisor: GramDivisor = "hw") -> Tensor:
         scale = 1.0
     else:
         raise ValueError(f'divisor must be "chw", "hw" or "none", got {divisor!r}')
-    return _self_product(features.flatten(2), scale)
+    # Autocast would round the result of the product to half precision.
+    with torch.autocast(device_type=features.device.type, enabled=False):
+        return _SelfProduct.apply(_at_least_single(features.flatten(2)), scale)
 
 
 def gram_loss(gram: Tensor, target: Tensor, reduction: Reduction = "mean") -> Tensor:
@@ -100,9 +102,9 @@ def gaussian_statistics(
     Returns:
         ``(N, C)`` and ``(N, C, C)``; the covariance divides by H·W, not H·W - 1.
     """
-    flat = features.flatten(2)
-    mean = flat.mean(dim=2)
-    covariance = _self_product(flat - mean.unsqueeze(2), 1.0 / flat.shape[2]).to(dtype)
+    with torch.autocast(device_type=features.device.type, enabled=False):
+        mean, covariance = _Moments.apply(_at_least_single(features.flatten(2)))
+    covariance = covariance.to(dtype)
     diagonal = torch.eye(covariance.shape[-1], dtype=dtype, device=covariance.device)
     return mean.to(dtype), covariance + eps * diagonal
 
@@ -230,12 +232,8 @@ def _squared_error(value: Tensor, target: Tensor, reduction: Reduction) -> Tenso
     return F.mse_loss(value, target.expand_as(value), reduction=reduction)
 
 
-def _self_product(flat: Tensor, scale: float) -> Tensor:
-    # Autocast would round the product's result to half precision.
-    with torch.autocast(device_type=flat.device.type, enabled=False):
-        if flat.dtype in (torch.float16, torch.bfloat16):
-            flat = flat.float()
-        return _SelfProduct.apply(flat, scale)  # type: ignore[no-untyped-call]
+def _at_least_single(values: Tensor) -> Tensor:
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
 class _SelfProduct(torch.autograd.Function):
@@ -260,3 +258,30 @@ class _SelfProduct(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
         (flat,) = ctx.saved_tensors
         return torch.bmm((grad + grad.mT) * ctx.scale, flat), None
+
+
+class _Moments(torch.autograd.Function):
+    """Mean and covariance of ``(N, C, P)`` over P.
+
+    The centred copy lives only in the forward pass: ``(g + gᵀ)·(A - m·1ᵀ)`` is one product with A
+    itself and one column added to all others, and centring has no part in the gradient.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(flat: Tensor) -> tuple[Tensor, Tensor]:
+        mean = flat.mean(dim=2)
+        centred = flat - mean.unsqueeze(2)
+        return mean, torch.bmm(centred, centred.mT) / flat.shape[2]
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor]) -> None:
+        ctx.save_for_backward(inputs[0], output[0])
+
+    @staticmethod
+    def backward(ctx: Any, grad_mean: Tensor, grad_covariance: Tensor) -> Tensor:  # type: ignore[override]
+        flat, mean = ctx.saved_tensors
+        symmetric = (grad_covariance + grad_covariance.mT) / flat.shape[2]
+        column = (grad_mean / flat.shape[2]).unsqueeze(2) - symmetric @ mean.unsqueeze(2)
+        return torch.baddbmm(column, symmetric, flat)

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+import torch
+
+from nst_lightning.errors import InputError
+from nst_lightning.losses import ContentLoss, Reference
+from nst_lightning.losses.functional import content_loss
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_formula_is_numpys(reduction):
+    rng = np.random.default_rng(0)
+    features, target = rng.normal(size=(2, 3, 4, 5)), rng.normal(size=(1, 3, 4, 5))
+    got = content_loss(torch.from_numpy(features), torch.from_numpy(target), reduction)
+    expected = getattr(np, reduction)((features - target) ** 2)
+    assert float(got) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_gradient(reduction):
+    features = torch.randn(2, 3, 4, 5, dtype=torch.float64, requires_grad=True)
+    target = torch.randn(1, 3, 4, 5, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda x: content_loss(x, target, reduction), (features,))
+
+
+def test_another_size_is_refused_with_both_sizes():
+    with pytest.raises(ValueError, match=r"\(1, 3, 4, 4\).*\(1, 3, 5, 4\).*another size"):
+        content_loss(torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 5, 4))
+
+
+def test_two_targets_for_one_picture_are_refused():
+    with pytest.raises(ValueError, match="shapes differ"):
+        content_loss(torch.zeros(1, 3, 4, 4), torch.zeros(2, 3, 4, 4))
+
+
+def test_unknown_reduction():
+    with pytest.raises(ValueError, match="median"):
+        content_loss(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2), "median")
+
+
+def test_layers_are_weighted_and_the_terms_weight_is_left_to_the_caller(reference):
+    content, picture = reference(1), reference(2)
+    term = ContentLoss(7.0, ["relu1_1", "relu2_1"], [0.5, 2.0])
+    term.set_targets(content, [])
+    distance = {
+        name: np.mean((picture.features[name].numpy() - content.features[name].numpy()) ** 2)
+        for name in term.layers
+    }
+    expected = 0.5 * distance["relu1_1"] + 2.0 * distance["relu2_1"]
+    assert float(term(picture.image, picture.features)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_contents_own_features_score_nothing(reference):
+    content = reference(1)
+    term = ContentLoss(layers=["relu2_1"])
+    term.set_targets(content, [reference(2)])
+    assert float(term(content.image, content.features)) == 0.0
+
+
+def test_the_target_is_a_copy(reference):
+    # An encoder that writes each picture's features into the same memory must not move the target.
+    content = reference(1)
+    term = ContentLoss(layers=["relu2_1"])
+    term.set_targets(content, [])
+    content.features["relu2_1"].add_(1.0)
+    assert float(term(content.image, content.features)) == pytest.approx(1.0)
+
+
+def test_a_mask_is_refused(reference):
+    whole = reference(1)
+    masked = Reference(whole.image, whole.features, mask=torch.ones(1, 1, 8, 6))
+    with pytest.raises(ValueError, match="mask"):
+        ContentLoss(layers=["relu2_1"]).set_targets(masked, [])
+
+
+def test_no_layers():
+    with pytest.raises(InputError, match="ContentLoss: layers is empty"):
+        ContentLoss(layers=[])
