@@ -1,0 +1,164 @@
+"""The last secant pairs of a run, and the inverse Hessian that they make."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nst_lightning.errors import InputError
+
+Apply = Callable[[Tensor], Tensor]
+
+
+class SecantMemory:
+    """Ring buffer of secant pairs with the compact form of the L-BFGS inverse Hessian.
+
+    With the pairs as the rows of ``S`` (steps) and ``Y`` (gradient changes), oldest first, ``P``
+    the preconditioner, ``R`` the upper triangle of ``S Yᵀ`` and ``D`` its diagonal, Byrd, Nocedal
+    and Schnabel (1994), eq. 3.4, write the result of the two-loop recursion as ::
+
+        α = R⁻¹ S g,   c = R⁻ᵀ ((D + γ Y P Yᵀ) α - γ Y P g),   H g = γ P (g - Yᵀ α) + Sᵀ c
+
+    with γ = sᵀy / yᵀPy of the newest pair: four products with the pictures in place of some eighty
+    small operations, and nothing that makes a GPU's host wait. Products of pictures are taken in
+    their own precision, everything of size ``capacity`` × ``capacity`` in float64.
+
+    The memory costs ``2 * capacity`` pictures: ``P Yᵀ`` is never stored.
+
+    Args:
+        like: Flat tensor of the length, type and device of the picture.
+        capacity: Number of pairs that are kept.
+    """
+
+    def __init__(self, like: Tensor, capacity: int) -> None:
+        self.capacity = capacity
+        self._count = 0  # pairs ever pushed; the next one goes to slot count % capacity
+        self._steps = like.new_zeros((capacity, like.numel()))
+        self._changes = like.new_zeros((capacity, like.numel()))
+        small = torch.zeros((capacity, capacity), dtype=torch.float64, device=like.device)
+        self._sy = small
+        self._ypy = small.clone()
+
+    def __len__(self) -> int:
+        return min(self._count, self.capacity)
+
+    def clear(self) -> None:
+        """Forget all pairs."""
+        self._count = 0
+
+    def push(self, step: Tensor, change: Tensor, preconditioned_change: Tensor) -> None:
+        """Add a pair, in place of the oldest if the memory is full.
+
+        Args:
+            step: Accepted change of the picture, flat.
+            change: Change of the gradient over that step.
+            preconditioned_change: The preconditioner applied to ``change``.
+        """
+        slot = self._count % self.capacity
+        self._count += 1
+        self._steps[slot] = step
+        self._changes[slot] = change
+        steps, changes = self._filled()
+        self._sy[: len(self), slot] = (steps @ change).double()
+        self._sy[slot, : len(self)] = (changes @ step).double()
+        products = (changes @ preconditioned_change).double()
+        self._ypy[: len(self), slot] = products
+        self._ypy[slot, : len(self)] = products
+
+    def newest(self, number: int) -> tuple[Tensor, Tensor]:
+        """Return the newest pairs.
+
+        Args:
+            number: How many at most.
+
+        Returns:
+            Their steps and their gradient changes, each ``(≤ number, length)``, oldest first.
+        """
+        number = min(number, len(self))
+        slots = [(self._count - number + i) % self.capacity for i in range(number)]
+        return self._steps[slots], self._changes[slots]
+
+    def refresh(self, precondition: Apply) -> None:
+        """Make the memory consistent with a preconditioner that has changed."""
+        _, changes = self._filled()
+        for slot in range(len(self)):
+            products = (changes @ precondition(changes[slot])).double()
+            self._ypy[: len(self), slot] = products
+
+    def multiply(self, gradient: Tensor, precondition: Apply) -> Tensor:
+        """Apply the inverse Hessian.
+
+        Args:
+            gradient: Flat tensor.
+            precondition: Applies the initial inverse Hessian, up to its scale, to a flat tensor.
+
+        Returns:
+            H·gradient, flat. Without pairs it is ``precondition(gradient)``.
+        """
+        if not len(self):
+            return precondition(gradient)
+        steps, changes = self._filled()
+        size = len(self)
+        # The slot to be overwritten next holds the oldest pair: rolling puts the pairs in order of
+        # age.
+        oldest = self._count % self.capacity if size == self.capacity else 0
+        sy = self._sy[:size, :size].roll((-oldest, -oldest), (0, 1))
+        ypy = self._ypy[:size, :size].roll((-oldest, -oldest), (0, 1))
+        gamma = sy[-1, -1] / ypy[-1, -1]
+        upper = sy.triu()
+
+        sg = (steps @ gradient).double().roll(-oldest)[:, None]
+        ypg = (changes @ precondition(gradient)).double().roll(-oldest)[:, None]
+        alpha = torch.linalg.solve_triangular(upper, sg, upper=True)
+        right = sy.diagonal()[:, None] * alpha + gamma * (ypy @ alpha - ypg)
+        weights = torch.linalg.solve_triangular(upper.mT, right, upper=False)
+
+        kind = gradient.dtype
+        alpha = alpha[:, 0].roll(oldest).to(kind)
+        weights = weights[:, 0].roll(oldest).to(kind)
+        bent = precondition(gradient - alpha @ changes)
+        return gamma.to(kind) * bent + weights @ steps
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the filled part of the memory; its tensors are views of this memory's."""
+        size = len(self)
+        steps, changes = self._filled()
+        return {
+            "count": self._count,
+            "capacity": self.capacity,
+            "steps": steps,
+            "changes": changes,
+            "sy": self._sy[:size, :size],
+            "ypy": self._ypy[:size, :size],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Copy a state in. One of another capacity gives its newest pairs.
+
+        Raises:
+            InputError: If the pairs belong to a picture of another size.
+        """
+        length, saved = self._steps.shape[1], state["steps"]
+        if saved.ndim != 2 or saved.shape[1] != length:
+            raise InputError(
+                f"the optimiser's state is of a picture of {saved.shape[-1]} values, this one has"
+                f" {length}; resume with the size of the checkpoint's run"
+            )
+        size = len(saved)
+        if state["capacity"] == self.capacity:
+            # The same slots again: the order of summation, and with it every bit, stays.
+            self._count = int(state["count"])
+            slots = list(range(size))
+        else:
+            newest = int(state["count"]) % size if size == state["capacity"] else 0
+            slots = [(newest + i) % size for i in range(size)][-self.capacity :] if size else []
+            self._count = len(slots)
+        filled = len(slots)
+        self._steps[:filled] = saved[slots].to(self._steps)
+        self._changes[:filled] = state["changes"][slots].to(self._changes)
+        for mine, name in ((self._sy, "sy"), (self._ypy, "ypy")):
+            mine[:filled, :filled] = state[name][slots][:, slots].to(mine)
+
+    def _filled(self) -> tuple[Tensor, Tensor]:
+        return self._steps[: len(self)], self._changes[: len(self)]
