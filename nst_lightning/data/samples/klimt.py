@@ -22,6 +22,7 @@ from nst_lightning.data.samples.ornaments import (
     GREEN,
     IVORY,
     JEWELS,
+    ORANGE,
     UMBER,
     coil,
     flower,
@@ -155,8 +156,8 @@ def _dress(canvas: Canvas, folds: list[Points], cloak: Points) -> None:
     checks(canvas, bands[2], 3, BLACK, IVORY)
     triangles(canvas, bands[3])
     mosaic(canvas, bands[4], 78, 4, upright_tile)
-    mosaic(canvas, bands[5], 38, 3, jewel_tile)
-    mosaic(canvas, lining, 44, 4, upright_tile)
+    mosaic(canvas, bands[5], 54, 3, jewel_tile)
+    mosaic(canvas, lining, 70, 4, upright_tile)
     for fold in folds:
         canvas.stroke(fold, 15, UMBER)
         canvas.stroke(fold, 8, gold(0.88, 220))
@@ -176,10 +177,10 @@ def _meadow(canvas: Canvas) -> None:
         blade = spline([at, at + tip * (0.3, 0.5), at + tip], 4)
         width = rng.uniform(9, 19) * np.sin(np.linspace(0.5, np.pi, len(blade)))
         canvas.stroke(blade, width + 1.5, pick(canvas, greens))
-    for place in pack(rng, spots, (36, 29, 23, 18, 13, 9), 500, gap=3):
-        if place.radius < 12:
+    for place in pack(rng, spots, (40, 32, 25, 18, 13), 420, gap=4):
+        if place.radius < 16:
             canvas.disc(place.centre, place.radius, UMBER)
-            petal = pick(canvas, (*JEWELS, IVORY, gold(0.8, 200)))
+            petal = pick(canvas, (*JEWELS, *4 * (gold(0.8, 200), ORANGE)))
             canvas.disc(place.centre, place.radius * 0.75, petal)
         else:
             flower(canvas, place.centre, place.radius)

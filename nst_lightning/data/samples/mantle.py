@@ -123,13 +123,13 @@ def upright_tile(canvas: Canvas, corners: Points) -> None:
             [corners[0], corners[1], (corners[1] + corners[2]) / 2, (corners[0] + corners[3]) / 2]
         )
         canvas.polygon(half, other.varied(rng))
-    elif kind < 0.42:
+    elif kind < (0.42 if radius < 45 else 0.14):
         canvas.polygon(middle + (corners - middle) * 0.6, pick(canvas, JEWELS))
 
 
 def jewel_tile(canvas: Canvas, corners: Points) -> None:
     """Small stones of every colour."""
-    canvas.polygon(corners, pick(canvas, (*JEWELS, gold(0.8, 200), gold(0.6), IVORY)))
+    canvas.polygon(corners, pick(canvas, (*JEWELS, *3 * (gold(0.8, 200), gold(0.6)), IVORY)))
 
 
 def checks(canvas: Canvas, band: Band, across: int, dark: Paint, light: Paint) -> None:
@@ -177,8 +177,8 @@ def _round(canvas: Canvas, centre: Points, radius: float) -> None:
         canvas.disc(centre, radius * 0.95, pick(canvas, (*JEWELS, *2 * (gold(0.85, 210),), IVORY)))
     elif kind < 0.24 and radius < 45:
         eye(canvas, centre, radius * 2.1, rng.uniform(-0.5, 0.5))
-    elif kind < 0.42:
-        coil(canvas, centre, radius, gold(0.86, 210), 2.0)
+    elif kind < (0.42 if radius < 45 else 0.14):
+        coil(canvas, centre, radius, gold(0.76, 205), 2.0)
     else:
         accent = pick(canvas, (IVORY, gold(0.85, 210), BLACK, VERMILION, TURQUOISE))
         depth = pick(canvas, (BLACK, PURPLE, COBALT, CRIMSON, GREEN))

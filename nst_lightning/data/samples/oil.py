@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nst_lightning.data.samples.canvas import Canvas, Paint
-from nst_lightning.data.samples.geometry import Points, normals, ribbon
+from nst_lightning.data.samples.geometry import Points
 from nst_lightning.data.samples.texture import (
     Field,
     blur,
@@ -32,14 +32,40 @@ class Brush:
 
 
 def dab(canvas: Canvas, path: Points, width: float, paint: Paint) -> None:
-    """Draw one stroke: a body that swells and tapers, a lit ridge, a dark furrow."""
-    swell = width * np.sin(np.linspace(0.45, 2.85, len(path)))
-    height = int(canvas.rng.integers(95, 150))
-    canvas.polygon(ribbon(path, swell), Paint(paint.colour, 0, 128, height))
-    side = normals(path) * (width * canvas.rng.uniform(0.12, 0.3))
-    light, dark = paint.lighter(18), paint.lighter(-16)
-    canvas.polygon(ribbon(path - side, swell * 0.24), Paint(light.colour, 0, 128, height + 70))
-    canvas.polygon(ribbon(path + side, swell * 0.18), Paint(dark.colour, 0, 128, height - 45))
+    """Draw one stroke (steps, 2) of a paint."""
+    dabs(canvas, path[None], np.array([width]), np.array([paint.colour], dtype=np.float64))
+
+
+def dabs(canvas: Canvas, paths: Points, widths: Points, tints: Points) -> None:
+    """Draw strokes: each a body that swells and tapers, a lit ridge and a dark furrow.
+
+    Args:
+        canvas: What is painted on.
+        paths: (N, steps, 2).
+        widths: (N,), in pixels of the canvas.
+        tints: sRGB in 0..255, (N, 3).
+    """
+    rng = canvas.rng
+    count, steps, _ = paths.shape
+    tangents = np.gradient(paths, axis=1)
+    tangents /= np.linalg.norm(tangents, axis=2, keepdims=True) + 1e-9
+    side = np.stack([-tangents[..., 1], tangents[..., 0]], axis=-1) * widths[:, None, None]
+    swell = 0.5 * np.sin(np.linspace(0.45, 2.85, steps))[None, :, None]
+    offset = rng.uniform(0.12, 0.3, (count, 1, 1))
+    parts = [
+        np.concatenate([middle + side * swell * share, (middle - side * swell * share)[:, ::-1]], 1)
+        for middle, share in (
+            (paths, 1.0),
+            (paths - side * offset, 0.24),
+            (paths + side * offset, 0.18),
+        )
+    ]
+    shades = [np.clip(tints + shift, 0, 255).astype(int) for shift in (0, 18, -16)]
+    heights = rng.integers(95, 150, count)
+    for i in range(count):
+        for outline, shade, raised in zip(parts, shades, (0, 70, -45), strict=True):
+            red, green, blue = shade[i].tolist()
+            canvas.polygon(outline[i], Paint((red, green, blue), height=int(heights[i]) + raised))
 
 
 def follow(starts: Points, angles: Field, length: float, steps: int = 7) -> Points:
@@ -75,7 +101,6 @@ def paint_field(
     angles: Field,
     brush: Brush,
     count: int,
-    where: Field | None = None,
 ) -> None:
     """Cover the canvas with strokes that take their colour and direction from fields.
 
@@ -85,16 +110,14 @@ def paint_field(
         angles: Directions in radians, (H, W).
         brush: What is painted with.
         count: Number of strokes.
-        where: Mask (H, W) of the places where a stroke may begin; everywhere by default.
     """
     rng = canvas.rng
     starts = rng.uniform(0, len(angles), (count, 2))
-    if where is not None:
-        starts = starts[where[_index(starts[:, 1], angles), _index(starts[:, 0], angles)] > 0]
     tints = colours[_index(starts[:, 1], angles), _index(starts[:, 0], angles)]
-    for path, tint in zip(follow(starts, angles, brush.length), tints, strict=True):
-        paint = Paint((int(tint[0]), int(tint[1]), int(tint[2]))).varied(rng, brush.variation)
-        dab(canvas, path, brush.width * rng.uniform(0.7, 1.25), paint)
+    tints = tints + rng.normal(0, brush.variation, (len(tints), 1))
+    tints = tints + rng.normal(0, brush.variation / 2, tints.shape)
+    widths = brush.width * rng.uniform(0.7, 1.25, len(starts))
+    dabs(canvas, follow(starts, angles, brush.length), widths, tints)
 
 
 def lit(canvas: Canvas, relief: float = 1.0, grain: float = 0.04) -> NDArray[np.uint8]:

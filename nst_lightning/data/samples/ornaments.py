@@ -90,8 +90,8 @@ def flower(canvas: Canvas, centre: ArrayLike, radius: float) -> None:
     """Draw a meadow flower: loaded dabs about a bright middle, darker at the root of each petal."""
     rng = canvas.rng
     middle = np.asarray(centre, dtype=np.float64)
-    hues = (VERMILION, ROSE, PURPLE, COBALT, IVORY, ORANGE, TURQUOISE, gold(0.8, 190))
-    petal = pick(canvas, hues)
+    hues = (gold(0.82, 190), ORANGE, VERMILION, IVORY, ROSE, PURPLE, COBALT, TURQUOISE)
+    petal = pick(canvas, hues, (0.28, 0.19, 0.15, 0.06, 0.11, 0.09, 0.06, 0.06))
     heart = pick(canvas, (gold(0.85, 210), ORANGE, BLACK, VERMILION))
     count = int(rng.integers(5, 10))
     plump = 1.9 / count + 0.05

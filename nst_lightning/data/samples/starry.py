@@ -76,7 +76,7 @@ def _wind(rng: np.random.Generator, x: Field, y: Field) -> Field:
 
 def _hills(x: Field) -> Field:
     """Skyline."""
-    return 1215 - 75 * np.sin(x / 330 + 0.6) - 35 * np.sin(x / 121) + 0 * x
+    return 1215 - 75 * np.sin(x / 330 + 0.6) - 35 * np.sin(x / 121)
 
 
 def _ramp(colours: np.ndarray, value: Field) -> Field:
@@ -125,12 +125,14 @@ def _stars(canvas: Canvas) -> None:
                 path = np.stack([cx + r * np.cos(sweep), cy + r * np.sin(sweep)], axis=1)
                 dab(canvas, path, reach * 0.17, Paint(tint).varied(rng, 9))
     cx, cy, reach = _MOON
-    for share in np.linspace(0.25, 0.58, 7):
-        sweep = np.linspace(-1.9, 1.9, 26) + 0.5
-        r = reach * share
-        bend = np.stack([cx - 14 + r * np.cos(sweep), cy + r * np.sin(sweep)], axis=1)
+    sweep = np.linspace(-1.8, 1.8, 26)
+    for inwards in np.linspace(0, 1, 6):
+        # From the round rim of the sickle to its hollow.
+        x = reach * (0.56 * np.cos(sweep) - inwards * 0.36 * np.cos(sweep / 1.8 * np.pi / 2))
+        y = reach * 0.56 * np.sin(sweep)
+        bend = np.stack([cx + 0.88 * x - 0.48 * y, cy + 0.48 * x + 0.88 * y], axis=1)
         for i in range(0, 20, 4):
-            dab(canvas, bend[i : i + 9], reach * 0.1, Paint((252, 204, 84)).varied(rng, 12))
+            dab(canvas, bend[i : i + 9], reach * 0.09, Paint((240, 150, 26)).varied(rng, 12))
 
 
 def _cypress(canvas: Canvas) -> None:

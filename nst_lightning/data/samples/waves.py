@@ -81,15 +81,20 @@ def _sky(canvas: Canvas) -> None:
 
 def _mountain(canvas: Canvas) -> None:
     """Draw a far cone with snow running down its gullies."""
-    slope = spline([(1240, 1420), (1480, 1210), (1640, 1010), (1700, 960)], 10)
-    other = spline([(1760, 962), (1830, 1030), (1960, 1190), (2200, 1400)], 10)
-    canvas.polygon(np.vstack([slope, other]), INK)
-    canvas.polygon(np.vstack([slope, other]) * (0.994, 1) + (10, 9), pigment(86, 112, 140))
-    rim = [(1592, 1076)]
-    for i, x in enumerate(np.linspace(1615, 1850, 9)):
-        rim.append((x, 1090 + (62 if i % 2 else 6) + canvas.rng.uniform(-10, 20)))
-    cap = np.array([(1700, 966), (1760, 968), (1862, 1078), *rim[:0:-1], rim[0]])
-    canvas.polygon(cap, FOAM)
+    rng = canvas.rng
+    slope = spline([(1180, 1440), (1460, 1240), (1630, 1030), (1700, 960)], 10)
+    other = spline([(1762, 962), (1840, 1040), (1980, 1210), (2240, 1410)], 10)
+    cone = np.vstack([slope, other])
+    canvas.polygon(cone, pigment(86, 112, 140))
+    canvas.polygon(np.array([(1700, 964), (1760, 964), (1856, 1062), (1600, 1070)]), FOAM)
+    for share in np.linspace(0.02, 0.98, 15):
+        top = np.array([1600 + 256 * share, 1062])
+        run = rng.uniform(30, 210) * (1.2 - abs(share - 0.5))
+        foot = top + np.array([(share - 0.5) * 1.1 * run, run])
+        gully = spline([top, (top + foot) / 2 + rng.normal(0, 4, 2), foot], 5)
+        canvas.stroke(gully, np.linspace(24, 3, len(gully)), FOAM)
+    canvas.stroke(slope, 6, INK)
+    canvas.stroke(other, 6, INK)
 
 
 def _striped(canvas: Canvas, band: Band, paints: tuple[Paint, ...]) -> None:
@@ -102,7 +107,11 @@ def _striped(canvas: Canvas, band: Band, paints: tuple[Paint, ...]) -> None:
         right = band.left + high * (band.right - band.left)
         # Stripes end in points, as the carver's knife leaves them.
         canvas.polygon(np.vstack([left, right[::-1]]), paint.varied(rng, 4))
-        canvas.stroke(left, 5 * np.sin(np.linspace(0.3, 2.6, len(left))), INK)
+        fine = BLUE if paint in (INK, PRUSSIAN) else INK
+        for share in (0.3, 0.62):
+            hair = left + share * (right - left)
+            canvas.stroke(hair, 3.2 * np.sin(np.linspace(0.2, 2.9, len(hair))), fine)
+        canvas.stroke(left, 6 * np.sin(np.linspace(0.4, 2.7, len(left))), INK)
 
 
 def _great_wave(canvas: Canvas) -> None:
@@ -139,13 +148,26 @@ def _great_wave(canvas: Canvas) -> None:
         out = float(np.arctan2(-side[1], -side[0]))
         _claw(rng, claws, crest[i], out + 0.7, rng.uniform(70, 110), 1, 1)
     _draw_claws(canvas, claws)
-    for i in range(0, len(crest), 2):
-        canvas.disc(crest[i] + rng.normal(0, 8, 2) + (0, 26), rng.uniform(24, 40), FOAM, 0.2)
+    _foam(canvas, crest)
     for _ in range(190):
         at = crest[int(rng.integers(len(crest)))] + np.abs(rng.normal(0, 150, 2)) * (1.1, 0.9)
         at = at - (20, 120)
         canvas.disc(at, rng.uniform(6, 12), INK)
         canvas.disc(at, rng.uniform(4, 9), FOAM)
+
+
+def _foam(canvas: Canvas, crest: Points) -> None:
+    """Heap scallops of foam under the crest, each heap over the one before."""
+    rng = canvas.rng
+    reach = np.sin(np.linspace(0.15, 2.4, len(crest)))
+    for row in (2, 1, 0):
+        for i in range(0, len(crest), 2):
+            size = (30 - 4 * row) * (0.45 + 0.7 * reach[i]) * rng.uniform(0.85, 1.15)
+            at = crest[i] + (6, (14 + 34 * row) * reach[i]) + rng.normal(0, 4, 2)
+            canvas.disc(at, size + 4, INK, 0.15)
+            canvas.disc(at - 1, size, FOAM, 0.15)
+            canvas.disc(at + np.array([2, size * 0.45]), size * 0.42, PALE, 0.3)
+            canvas.disc(at + np.array([0, size * 0.3]), size * 0.44, FOAM, 0.2)
 
 
 def _claw(
@@ -205,12 +227,12 @@ def _printed(canvas: Canvas) -> Pixels:
     rng = canvas.rng
     colour, _, _, _ = canvas.fields()
     # The grain of the block: long, level, swaying about knots.
-    grain = waver(bristles(rng, 2, 7, 520), rng, reach=26, cell=300)
+    grain = waver(bristles(rng, 2, 7, 520), rng, reach=14, cell=380)
     y = np.linspace(0, 1, SIZE, dtype=np.float32)[:, None]
     dusk = np.clip(1 - y / 0.3, 0, 1)[..., None] ** 1.5
     print_ = colour * (1 - dusk * (0.62, 0.5, 0.28))
     ink = 1 - colour.mean(axis=2)
-    strength = 0.03 + 0.09 * ink
+    strength = 0.012 + 0.085 * ink
     print_ *= (1 + strength * grain + 0.05 * fractal_noise(rng, 160, 4))[..., None]
     fibre = 0.012 * smooth_noise(rng, 7, 4) + 0.01 * smooth_noise(rng, 5)
     print_ = print_ * 0.95 + np.array((0.035, 0.028, 0.012)) + fibre[..., None]
