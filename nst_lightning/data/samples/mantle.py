@@ -123,7 +123,7 @@ def upright_tile(canvas: Canvas, corners: Points) -> None:
             [corners[0], corners[1], (corners[1] + corners[2]) / 2, (corners[0] + corners[3]) / 2]
         )
         canvas.polygon(half, other.varied(rng))
-    elif kind < (0.42 if radius < 45 else 0.14):
+    elif kind < 0.42:
         canvas.polygon(middle + (corners - middle) * 0.6, pick(canvas, JEWELS))
 
 
