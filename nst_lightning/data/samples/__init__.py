@@ -5,7 +5,7 @@ photographs come at their own size, whatever is asked.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from importlib import import_module
 
 from PIL import Image
@@ -20,18 +20,20 @@ def _photograph(name: str) -> Callable[[int], Image.Image]:
     return sample
 
 
-@lru_cache(maxsize=8)
-def _drawn(name: str, long_side: int) -> Image.Image:
-    # Imported when asked for: drawing needs numpy and Pillow, naming a sample does not.
+@cache
+def _drawn(name: str) -> Image.Image:
+    # Imported when asked for: drawing takes seconds, naming a sample nothing.
     paint = getattr(import_module(f"{__name__}.{name}"), f"paint_{name}")
-    picture: Image.Image = paint(long_side)
+    picture: Image.Image = paint()
     return picture
 
 
 def _drawing(name: str) -> Callable[[int], Image.Image]:
     def sample(long_side: int) -> Image.Image:
-        # A copy: the caller may draw on it.
-        return _drawn(name, long_side).copy()
+        if long_side < 1:
+            raise ValueError(f"long_side must be at least 1, not {long_side}")
+        # Drawn on one canvas and scaled, so that the ornaments grow with the picture.
+        return _drawn(name).resize((long_side, long_side), Image.Resampling.LANCZOS)
 
     return sample
 

@@ -31,7 +31,7 @@ from nst_lightning.data.samples.ornaments import (
     triangle_eye,
 )
 from nst_lightning.data.samples.packing import Place, pack, spots_in
-from nst_lightning.data.samples.texture import Field, scaled, smooth_noise, waver
+from nst_lightning.data.samples.texture import Field, smooth_noise, waver
 from nst_lightning.data.samples.tree_of_life import (
     Scroll,
     bough,
@@ -63,15 +63,8 @@ _INNER = [
 _FOLDS = (0.0, 0.16, 0.46, 0.54, 0.66, 0.91, 1.0)
 
 
-def paint_klimt(long_side: int) -> Image.Image:
-    """Draw the picture.
-
-    Args:
-        long_side: Its side in pixels; it is square, as the portrait of Adele Bloch-Bauer is.
-
-    Returns:
-        The RGB picture; the same bytes every time.
-    """
+def paint_klimt() -> Image.Image:
+    """Draw the picture: square, as the portrait of Adele Bloch-Bauer is, RGB, always the same."""
     canvas = Canvas(gold(0.5), seed=1907)
     lay_leaves(canvas, leaf=150, tone=0.5)
     outer, inner = spline(_OUTER), spline(_INNER)
@@ -84,7 +77,7 @@ def paint_klimt(long_side: int) -> Image.Image:
     _dress(canvas, folds, cloak)
     _meadow(canvas)
     picture = gild(canvas, _glow(canvas.rng))
-    return scaled(waver(picture, canvas.rng, reach=1.6, cell=60), long_side)
+    return Image.fromarray(waver(picture, canvas.rng, reach=1.6, cell=60))
 
 
 def _glow(rng: np.random.Generator) -> Field:

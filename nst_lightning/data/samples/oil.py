@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nst_lightning.data.samples.canvas import Canvas, Paint
+from nst_lightning.data.samples.canvas import SIZE, Canvas, Paint
 from nst_lightning.data.samples.geometry import Points
 from nst_lightning.data.samples.texture import (
     Field,
@@ -73,7 +73,7 @@ def follow(starts: Points, angles: Field, length: float, steps: int = 7) -> Poin
 
     Args:
         starts: Points (N, 2).
-        angles: Direction at every point of the canvas (H, W), in radians.
+        angles: Direction in radians on a square grid over the canvas.
         length: Of each stroke.
         steps: Points a stroke.
 
@@ -85,14 +85,16 @@ def follow(starts: Points, angles: Field, length: float, steps: int = 7) -> Poin
     for sign, trail in ((1, forth), (-1, back)):
         at = starts
         for _ in range(steps // 2):
-            angle = angles[_index(at[:, 1], angles), _index(at[:, 0], angles)]
+            angle = _at(angles, at)
             at = at + sign * half * np.stack([np.cos(angle), np.sin(angle)], axis=1)
             trail.append(at)
     return np.stack([*back[::-1], *forth], axis=1)
 
 
-def _index(values: Points, field: Field) -> NDArray[np.int_]:
-    return np.clip(values, 0, field.shape[0] - 1).astype(np.int_)
+def _at(field: Field, points: Points) -> Field:
+    """Look a field up at points of the canvas; its grid may be coarser than the canvas."""
+    index = np.clip(points * (len(field) / SIZE), 0, len(field) - 1).astype(np.int_)
+    return field[index[:, 1], index[:, 0]]
 
 
 def paint_field(
@@ -106,14 +108,14 @@ def paint_field(
 
     Args:
         canvas: What is painted on.
-        colours: sRGB in 0..255, (H, W, 3).
-        angles: Directions in radians, (H, W).
+        colours: sRGB in 0..255 on a square grid over the canvas, (H, W, 3).
+        angles: Directions in radians on such a grid, (H, W).
         brush: What is painted with.
         count: Number of strokes.
     """
     rng = canvas.rng
-    starts = rng.uniform(0, len(angles), (count, 2))
-    tints = colours[_index(starts[:, 1], angles), _index(starts[:, 0], angles)]
+    starts = rng.uniform(0, SIZE, (count, 2))
+    tints = _at(colours, starts)
     tints = tints + rng.normal(0, brush.variation, (len(tints), 1))
     tints = tints + rng.normal(0, brush.variation / 2, tints.shape)
     widths = brush.width * rng.uniform(0.7, 1.25, len(starts))

@@ -6,7 +6,7 @@ from PIL import Image
 from nst_lightning.data.samples.canvas import SIZE, Canvas, Field, Paint, pigment
 from nst_lightning.data.samples.geometry import spline
 from nst_lightning.data.samples.oil import Brush, dab, lit, paint_field
-from nst_lightning.data.samples.texture import fractal_noise, scaled, smooth_noise, waver
+from nst_lightning.data.samples.texture import fractal_noise, smooth_noise, waver
 
 # x, y, radius of the glow, strength of the swirl (its sign: the way it turns).
 _WHIRLS = (
@@ -28,22 +28,17 @@ _STARS = (
 )
 _MOON = (1740, 270, 190)
 _SHORE = 1330
+_GRID = 4
 
 _NIGHT = np.array([(14, 22, 62), (24, 48, 112), (44, 86, 158), (96, 144, 192), (176, 202, 206)])
 _LIGHT = np.array([(255, 246, 190), (250, 214, 92), (238, 172, 44), (150, 160, 120)])
 
 
-def paint_starry(long_side: int) -> Image.Image:
-    """Draw the picture.
-
-    Args:
-        long_side: Its side in pixels; it is square.
-
-    Returns:
-        The RGB picture; the same bytes every time.
-    """
+def paint_starry() -> Image.Image:
+    """Draw the picture: square, RGB, the same bytes every time."""
     canvas = Canvas(pigment(16, 26, 70, 100), seed=1889)
-    y, x = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32)
+    # A stroke is wide; its direction and colour need no finer grid than this.
+    y, x = np.mgrid[0:SIZE:_GRID, 0:SIZE:_GRID].astype(np.float32)
     angles = _wind(canvas.rng, x, y)
     colours = _colours(canvas.rng, x, y, angles)
     for brush, count in (
@@ -54,7 +49,7 @@ def paint_starry(long_side: int) -> Image.Image:
         paint_field(canvas, colours, angles, brush, count)
     _stars(canvas)
     _cypress(canvas)
-    return scaled(waver(lit(canvas, 1.5), canvas.rng, reach=1.5, cell=50), long_side)
+    return Image.fromarray(waver(lit(canvas, 1.5), canvas.rng, reach=1.5, cell=50))
 
 
 def _wind(rng: np.random.Generator, x: Field, y: Field) -> Field:
@@ -71,7 +66,15 @@ def _wind(rng: np.random.Generator, x: Field, y: Field) -> Field:
     hills = (y > _hills(x)) & (y < _SHORE)
     angle = np.where(hills, 0.5 * np.sin(x / 130 + y / 90), angle)
     water = np.sin(x / 170 + y / 60) * 0.13
-    return np.where(y >= _SHORE, water, angle) + 0.1 * smooth_noise(rng, 90)
+    return np.where(y >= _SHORE, water, angle) + 0.1 * _blobs(rng, 90)
+
+
+def _blobs(rng: np.random.Generator, cell: float) -> Field:
+    return smooth_noise(rng, cell)[::_GRID, ::_GRID]
+
+
+def _clouds(rng: np.random.Generator, cell: float, octaves: int) -> Field:
+    return fractal_noise(rng, cell, octaves)[::_GRID, ::_GRID]
 
 
 def _hills(x: Field) -> Field:
@@ -87,18 +90,18 @@ def _ramp(colours: np.ndarray, value: Field) -> Field:
 def _colours(rng: np.random.Generator, x: Field, y: Field, angles: Field) -> Field:
     """What each stroke is dipped in."""
     stripes = np.sin(0.033 * (x * -np.sin(angles) + y * np.cos(angles)))
-    tone = 0.36 + 0.13 * fractal_noise(rng, 230, 4) + 0.1 * stripes
+    tone = 0.36 + 0.13 * _clouds(rng, 230, 4) + 0.1 * stripes
     for cx, cy, reach, _ in _WHIRLS:
         away = np.hypot(x - cx, y - cy) / reach
         turn = np.sin(2.0 * np.arctan2(y - cy, x - cx) + 5.5 * away)
         tone += np.exp(-(away**2) * 0.8) * (0.2 + 0.3 * turn)
-    tone = np.where(y > _hills(x), 0.09 + 0.1 * fractal_noise(rng, 150, 3), tone)
-    tone = np.where(y > _SHORE, 0.24 + 0.13 * fractal_noise(rng, 120, 3), tone)
+    tone = np.where(y > _hills(x), 0.09 + 0.1 * _clouds(rng, 150, 3), tone)
+    tone = np.where(y > _SHORE, 0.24 + 0.13 * _clouds(rng, 120, 3), tone)
     colours = _ramp(_NIGHT, np.clip(tone, 0, 1))
-    green = (y > _hills(x)) & (y < _SHORE) & (smooth_noise(rng, 70) > 0.2)
+    green = (y > _hills(x)) & (y < _SHORE) & (_blobs(rng, 70) > 0.2)
     colours[green] = colours[green] * (0.9, 1.25, 0.62) + (6, 18, 0)
     for cx, cy, reach in (*_STARS, _MOON):
-        away = np.hypot(x - cx, y - cy) / reach + 0.05 * smooth_noise(rng, 60)
+        away = np.hypot(x - cx, y - cy) / reach + 0.05 * _blobs(rng, 60)
         glow = np.clip(1.5 - away * 1.15, 0, 1)[..., None]
         colours += glow * (_ramp(_LIGHT, np.clip(away / 1.15, 0, 1)) - colours)
         # The light lies on the water as a broken column.

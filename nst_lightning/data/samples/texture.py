@@ -88,9 +88,3 @@ def waver(picture: Pixels, rng: np.random.Generator, reach: float, cell: float) 
 def brushwork(rng: np.random.Generator, width: float = 5, length: float = 80) -> Field:
     """Marks of a brush that turn this way and that over the canvas."""
     return waver(bristles(rng, 35, width, length), rng, reach=90, cell=430)
-
-
-def scaled(picture: NDArray[np.uint8], long_side: int) -> Image.Image:
-    """Scale a drawn square to ``long_side`` pixels."""
-    image = Image.fromarray(picture)
-    return image.resize((long_side, long_side), Image.Resampling.LANCZOS)

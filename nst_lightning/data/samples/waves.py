@@ -10,7 +10,6 @@ from nst_lightning.data.samples.texture import (
     Pixels,
     bristles,
     fractal_noise,
-    scaled,
     smooth_noise,
     waver,
 )
@@ -46,15 +45,8 @@ _FACE = [
 ]
 
 
-def paint_waves(long_side: int) -> Image.Image:
-    """Draw the picture.
-
-    Args:
-        long_side: Its side in pixels; it is square.
-
-    Returns:
-        The RGB picture; the same bytes every time.
-    """
+def paint_waves() -> Image.Image:
+    """Draw the picture: square, RGB, the same bytes every time."""
     canvas = Canvas(CREAM, seed=1831)
     _sky(canvas)
     _mountain(canvas)
@@ -63,7 +55,7 @@ def paint_waves(long_side: int) -> Image.Image:
     _great_wave(canvas)
     for level, (height, reach, phase) in enumerate(((1660, 560, 4.4), (1840, 640, 1.4))):
         _swell(canvas, height, reach, phase, 74 + 20 * level)
-    return scaled(waver(_printed(canvas), canvas.rng, reach=2.2, cell=45), long_side)
+    return Image.fromarray(waver(_printed(canvas), canvas.rng, reach=2.2, cell=45))
 
 
 def _sky(canvas: Canvas) -> None:
