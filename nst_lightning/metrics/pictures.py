@@ -1,0 +1,72 @@
+"""What every measure expects of a picture, and how a reference is brought to its size."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from nst_lightning.errors import InputError
+
+_TOLERANCE = 1e-4
+
+
+def check_picture(picture: Tensor, name: str = "picture") -> Tensor:
+    """Return the picture, or say what is wrong with it.
+
+    Args:
+        picture: Shape (N, 3, H, W), floating, values in [0, 1] (off by rounding at most).
+        name: What the message calls it.
+
+    Returns:
+        The picture in the precision in which measures are computed: float64, or float32 on devices
+        without it.
+
+    Raises:
+        TypeError: If it is not a floating tensor.
+        ValueError: If it has another shape.
+        InputError: If it holds NaN, infinity or values outside [0, 1].
+    """
+    if not isinstance(picture, Tensor) or not picture.is_floating_point():
+        found = picture.dtype if isinstance(picture, Tensor) else type(picture).__name__
+        raise TypeError(f"{name} must be a floating tensor with values in [0, 1], found {found}")
+    if picture.ndim != 4 or picture.shape[1] != 3 or picture.numel() == 0:
+        raise ValueError(f"{name} must have the shape (N, 3, H, W), found {tuple(picture.shape)}")
+    low, high = (float(v) for v in picture.detach().aminmax())
+    if not (low >= -_TOLERANCE and high <= 1 + _TOLERANCE):
+        # aminmax passes NaN on, so the comparison above is false for it.
+        if not bool(torch.isfinite(picture).all()):
+            raise InputError(f"{name} holds NaN or infinite values: it cannot be measured")
+        raise InputError(
+            f"{name} has values from {low:.4g} to {high:.4g}: clamp it to [0, 1] first, "
+            "a picture is measured as it is shown"
+        )
+    # MPS has no float64.
+    precise = torch.float32 if picture.device.type == "mps" else torch.float64
+    return picture.to(precise).clamp(0, 1)
+
+
+def fit_reference(reference: Tensor, picture: Tensor) -> Tensor:
+    """Resize a reference to a picture's height and width, and repeat it for the batch.
+
+    Measures that compare pixel by pixel need one size. A style image has its own, so it is
+    stretched to the picture's (bilinear with antialiasing, which stays within [0, 1]), as the
+    PyTorch tutorial does.
+
+    Args:
+        reference: Shape (N, 3, h, w) or (1, 3, h, w).
+        picture: Shape (N, 3, H, W).
+
+    Returns:
+        Shape (N, 3, H, W).
+
+    Raises:
+        ValueError: If the batch sizes do not fit.
+    """
+    if reference.shape[0] not in (1, picture.shape[0]):
+        raise ValueError(
+            f"{reference.shape[0]} references for {picture.shape[0]} pictures: give one, or as many"
+        )
+    if reference.shape[-2:] != picture.shape[-2:]:
+        reference = F.interpolate(
+            reference, picture.shape[-2:], mode="bilinear", align_corners=False, antialias=True
+        ).clamp(0, 1)
+    return reference.expand(picture.shape[0], -1, -1, -1)
