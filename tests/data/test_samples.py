@@ -55,7 +55,7 @@ def test_size_zero_is_refused() -> None:
 def test_drawn_anew_it_is_the_same(name: str) -> None:
     first = hashlib.sha256(SAMPLES[name](256).tobytes()).hexdigest()
     samples._drawn.cache_clear()
-    np.random.seed(123)  # noqa: NPY002  (the global generator must not matter)
+    np.random.seed(123)
     assert hashlib.sha256(SAMPLES[name](256).tobytes()).hexdigest() == first
 
 

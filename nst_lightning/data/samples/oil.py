@@ -60,11 +60,13 @@ def dabs(canvas: Canvas, paths: Points, widths: Points, tints: Points) -> None:
             (paths + side * offset, 0.18),
         )
     ]
-    shades = [np.clip(tints + shift, 0, 255).astype(int) for shift in (0, 18, -16)]
+    shades: list[list[list[int]]] = [
+        np.clip(tints + shift, 0, 255).astype(int).tolist() for shift in (0, 18, -16)
+    ]
     heights = rng.integers(95, 150, count)
     for i in range(count):
         for outline, shade, raised in zip(parts, shades, (0, 70, -45), strict=True):
-            red, green, blue = shade[i].tolist()
+            red, green, blue = shade[i]
             canvas.polygon(outline[i], Paint((red, green, blue), height=int(heights[i]) + raised))
 
 
@@ -81,7 +83,8 @@ def follow(starts: Points, angles: Field, length: float, steps: int = 7) -> Poin
         Paths (N, steps, 2), with the starts in their middle.
     """
     half = length / (steps - 1)
-    forth, back = [starts], []
+    forth: list[Points] = [starts]
+    back: list[Points] = []
     for sign, trail in ((1, forth), (-1, back)):
         at = starts
         for _ in range(steps // 2):
