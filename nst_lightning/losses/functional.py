@@ -93,11 +93,15 @@ def gaussian_statistics(
     moment, the features are centred first: in float32 the difference of two large numbers is easily
     larger than ``eps`` and leaves a matrix with negative eigenvalues.
 
+    The product over places is summed in the features' own precision. In float32 its rounding, about
+    1e-7 of the largest eigenvalue, can exceed ``eps``: distances between matrices that are as good
+    as equal then come out a little below 0.
+
     Args:
         features: ``(N, C, H, W)``.
         eps: Added to the diagonal, so that the square root has a gradient where channels are
             constant or places fewer than channels.
-        dtype: Of the results; the long sums over places stay in the features' own precision.
+        dtype: Of the results.
 
     Returns:
         ``(N, C)`` and ``(N, C, C)``; the covariance divides by H·W, not H·W - 1.
