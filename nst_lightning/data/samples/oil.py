@@ -63,11 +63,11 @@ def dabs(canvas: Canvas, paths: Points, widths: Points, tints: Points) -> None:
     shades: list[list[list[int]]] = [
         np.clip(tints + shift, 0, 255).astype(int).tolist() for shift in (0, 18, -16)
     ]
-    heights = rng.integers(95, 150, count)
+    heights = rng.integers(95, 150, (count,)).tolist()
     for i in range(count):
         for outline, shade, raised in zip(parts, shades, (0, 70, -45), strict=True):
             red, green, blue = shade[i]
-            canvas.polygon(outline[i], Paint((red, green, blue), height=int(heights[i]) + raised))
+            canvas.polygon(outline[i], Paint((red, green, blue), height=heights[i] + raised))
 
 
 def follow(starts: Points, angles: Field, length: float, steps: int = 7) -> Points:
