@@ -11,7 +11,7 @@ _PALETTE_SIDE = 256
 
 
 def frame_times(count: int, fps: float, hold: float) -> list[int]:
-    """Return milliseconds for each frame; GIF counts in hundredths of a second, from 2 of them on."""
+    """Return milliseconds a frame; GIF counts in hundredths of a second, two at the least."""
     step = max(20, 10 * round(100 / fps))
     return [step] * (count - 1) + [max(step, round(1000 * hold))]
 

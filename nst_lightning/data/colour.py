@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from PIL import Image, ImageCms
 
 # A profile that moves no colour by more than this many 8-bit levels is sRGB by another name.
 _SAME = 1
@@ -84,40 +84,55 @@ def _apply_profile(
                 image = image.convert("RGB")
             if space != {"L": "GRAY"}.get(image.mode, image.mode):
                 raise ImageCms.PyCMSError(f"made for {space}, not for {image.mode}")
-            transform = ImageCms.buildTransform(
-                source,
-                srgb,
-                image.mode,
-                "RGB",
-                ImageCms.Intent.RELATIVE_COLORIMETRIC,
-                ImageCms.Flags.BLACKPOINTCOMPENSATION,
-            )
+            flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
+            if image.mode == "L":
+                # The fast way is coarse for dark greys; see _apply for why this is not slow.
+                flags |= ImageCms.Flags.NOOPTIMIZE
+            intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
+            transform = ImageCms.buildTransform(source, srgb, image.mode, "RGB", intent, flags)
             if image.mode == "RGB" and _changes_nothing(transform):
                 return image, notes
-            converted = ImageCms.applyTransform(image, transform)
-            assert converted is not None
-            return converted, notes
+            return _apply(image, transform), notes
         except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
             why = " ".join(str(error).split())
             notes.append(f"{name}: its colour profile is ignored ({why})")
     if image.mode == "LAB":
-        transform = ImageCms.buildTransform(ImageCms.createProfile("LAB"), srgb, "LAB", "RGB")
-        converted = ImageCms.applyTransform(image, transform)
-        assert converted is not None
-        return converted, notes
+        lab = ImageCms.createProfile("LAB")
+        return _apply(image, ImageCms.buildTransform(lab, srgb, "LAB", "RGB")), notes
     if image.mode == "CMYK" and not profile:
         notes.append(f"{name} is CMYK without a colour profile; its colours are approximate")
     return image.convert("RGB"), notes
 
 
-def _changes_nothing(transform: object) -> bool:
+def _apply(image: "Image.Image", transform: "ImageCms.ImageCmsTransform") -> "Image.Image":
+    from PIL import Image
+
+    if image.mode == "L":
+        # Only 256 greys to convert: then every pixel is a look-up.
+        ramp = Image.frombytes("L", (256, 1), bytes(range(256)))
+        curves = _apply_to_pixels(ramp, transform).split()
+        return Image.merge("RGB", [image.point(list(curve.tobytes())) for curve in curves])
+    return _apply_to_pixels(image, transform)
+
+
+def _apply_to_pixels(
+    image: "Image.Image", transform: "ImageCms.ImageCmsTransform"
+) -> "Image.Image":
+    from PIL import ImageCms
+
+    converted = ImageCms.applyTransform(image, transform)
+    assert converted is not None  # None is for a conversion in place
+    return converted
+
+
+def _changes_nothing(transform: "ImageCms.ImageCmsTransform") -> bool:
     """Tell whether a transform is sRGB to sRGB, give or take rounding, on a grid of colours."""
     import numpy as np
-    from PIL import Image, ImageCms
+    from PIL import Image
 
     steps = np.linspace(0, 255, 9).round().astype(np.uint8)
     grid = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(9, 81, 3)
-    result = ImageCms.applyTransform(Image.fromarray(grid), transform)  # type: ignore[arg-type]
+    result = _apply_to_pixels(Image.fromarray(grid), transform)
     change = np.asarray(result).astype(int) - grid.astype(int)
     return bool(np.abs(change).max() <= _SAME)
 
@@ -133,12 +148,7 @@ def _deep_grey(image: "Image.Image", name: str) -> tuple[Tensor, Tensor | None, 
     if not np.isfinite(raw).all():
         raise InputError(f"{name} holds values that are not finite (NaN or infinity)")
     low, high = float(raw.min()), float(raw.max())
-    if image.mode.startswith("I;16"):
-        full = 4095.0 if "I;12" in str(image.info.get("rawmode", "")) else 65535.0
-    elif image.mode == "F":
-        full = 1.0
-    else:
-        full = 65535.0
+    full = 1.0 if image.mode == "F" else float(2 ** _bits(image) - 1)
     values = raw / full
     if low < 0 or high > full:
         notes.append(f"{name} holds values from {low:g} to {high:g}; stretched to black and white")
@@ -153,6 +163,13 @@ def _deep_grey(image: "Image.Image", name: str) -> tuple[Tensor, Tensor | None, 
     if isinstance(key, int):
         alpha = torch.from_numpy((raw != key).astype(np.float32))[None, None]
     return grey.expand(1, 3, *grey.shape).contiguous(), alpha, notes
+
+
+def _bits(image: "Image.Image") -> int:
+    # Pillow keeps the 12 bits of some TIFF files as 12.
+    tags = getattr(image, "tag_v2", None)
+    bits = tags.get(258, (16,)) if tags is not None else (16,)
+    return 12 if bits == (12,) or bits == 12 else 16
 
 
 def _white_is_zero(image: "Image.Image") -> bool:

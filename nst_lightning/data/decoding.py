@@ -2,7 +2,6 @@
 
 import io
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nst_lightning.errors import InputError
@@ -23,11 +22,11 @@ _READABLE = "JPEG, PNG, WebP, TIFF, GIF, BMP, PPM or AVIF"
 _FRAMES = {"GIF": "frames", "PNG": "frames", "WEBP": "frames", "AVIF": "frames", "TIFF": "pages"}
 
 
-def open_header(data: Path | bytes, name: str) -> "Image.Image":
+def open_header(data: bytes, name: str) -> "Image.Image":
     """Open a picture without decoding its pixels.
 
     Args:
-        data: The file, or its bytes.
+        data: The bytes of the file.
         name: What to call it in messages.
 
     Raises:
@@ -35,18 +34,17 @@ def open_header(data: Path | bytes, name: str) -> "Image.Image":
     """
     from PIL import Image, UnidentifiedImageError
 
-    length = len(data) if isinstance(data, bytes) else data.stat().st_size
-    if length == 0:
+    if not data:
         raise InputError(f"{name} is empty (0 bytes)")
     Image.init()
     formats = [f for f in FORMATS if f in Image.OPEN]
     try:
         with warnings.catch_warnings():
-            # Pillow warns at half the limit that is enforced below.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data) if isinstance(data, bytes) else data, "r", formats)
+            # Of tags that nothing here reads, and of half the number of pixels that is too many.
+            warnings.simplefilter("ignore")
+            image = Image.open(io.BytesIO(data), "r", formats)
     except UnidentifiedImageError as error:
-        raise InputError(f"{name} is not a picture that can be read{_guess(data)}") from error
+        raise InputError(f"{name} is not a picture that can be read{_guess(data[:512])}") from error
     except Image.DecompressionBombError as error:
         raise InputError(f"{name} is too large: {_bomb()}") from error
     # The plugins raise whatever damaged bytes lead them to.
@@ -110,13 +108,21 @@ def _one_line(error: object) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _guess(data: Path | bytes) -> str:
-    """Say what a file that is no picture looks like."""
-    if isinstance(data, bytes):
-        head = data[:512]
-    else:
-        with data.open("rb") as handle:
-            head = handle.read(512)
+_SIGNATURES = {
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"GIF8": "GIF",
+    b"RIFF": "WebP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+}
+
+
+def _guess(head: bytes) -> str:
+    """Say what a file that is no picture looks like, by its first bytes."""
+    for signature, kind in _SIGNATURES.items():
+        if head.startswith(signature):
+            return f": damaged, or a kind of {kind} that is not supported; export it as 8-bit PNG"
     start = head.lstrip().lower()
     if start.startswith((b"<!doctype html", b"<html")):
         return ": it is a web page; check the address"

@@ -80,14 +80,14 @@ def encode_png(levels: "Samples", text: str | None) -> bytes:
 
 def encode_jpeg(levels: "Samples", text: str | None, quality: int) -> bytes:
     """Encode at full colour resolution (4:4:4)."""
-    exif = _exif(text)
-    return _pillow(levels, "JPEG", quality=quality, subsampling=0, optimize=True, exif=exif)
+    # Not optimize=True: Pillow then guesses the size of its buffer, too small for a busy picture.
+    return _pillow(levels, "JPEG", quality=quality, subsampling=0, exif=_exif(text))
 
 
 def encode_webp(levels: "Samples", text: str | None, quality: int) -> bytes:
     """Encode; quality 100 is lossless, WebP's only way to keep the full colour resolution."""
-    exif = _exif(text)
-    return _pillow(levels, "WEBP", quality=quality, lossless=quality == 100, method=6, exif=exif)
+    lossless = quality == 100
+    return _pillow(levels, "WEBP", quality=quality, lossless=lossless, exif=_exif(text))
 
 
 def encode_tiff(levels: "Samples", text: str | None) -> bytes:

@@ -26,7 +26,7 @@ __all__ = ["MAXIMUM_SIDE", "MINIMUM_SIDE", "LoadedImage", "load_image", "resize_
 SizeOf = Callable[[int, int], int]
 """A rule: ``(width, height)`` of a picture as displayed -> its long side in pixels."""
 
-# A picture this many times larger than wanted is first averaged down in 8 bits, to save memory.
+# A picture this many times larger than wanted is first brought nearer in 8 bits, to save memory.
 _GAP = 4
 
 
@@ -115,8 +115,8 @@ def _find(
     found, name = open_source(source, None if callable(size) else size)
     if isinstance(found, Image.Image):
         # A drawn sample is not enlarged but drawn again, at the size that the rule gives its shape.
-        if callable(size):
-            found, name = open_source(source, check_size(size(*found.size)))
+        if callable(size) and (wanted := check_size(size(*found.size))) > max(found.size):
+            found, name = open_source(source, wanted)
         assert isinstance(found, Image.Image)
         return found, name
     return open_header(found, name), name
@@ -126,9 +126,13 @@ def _shrink(image: "Image.Image", target: tuple[int, int]) -> "Image.Image":
     from PIL import Image
 
     height, width = (_GAP * side for side in target)
-    too_large = image.width >= 2 * width and image.height >= 2 * height
-    if not too_large or image.mode not in ("L", "RGB", "CMYK") or "transparency" in image.info:
+    large = image.width >= 2 * width and image.height >= 2 * height
+    if not large or image.has_transparency_data:
         return image
-    smaller = image.resize((width, height), Image.Resampling.BOX)
+    if image.mode in ("1", "P"):
+        image = image.convert("L" if image.mode == "1" else "RGB")
+    if image.mode not in ("L", "RGB", "CMYK"):
+        return image
+    smaller = image.resize((width, height), Image.Resampling.LANCZOS)
     smaller.info = dict(image.info)
     return smaller

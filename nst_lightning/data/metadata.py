@@ -33,7 +33,7 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     found, name = open_source(path)
     missing = InputError(f"{name} holds no settings of nst_lightning")
-    if not isinstance(found, bytes | os.PathLike):
+    if not isinstance(found, bytes):
         raise missing
     with open_header(found, name) as image:
         if image.format == "PNG":

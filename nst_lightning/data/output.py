@@ -1,5 +1,6 @@
 """Save a picture: PNG, JPEG, WebP or TIFF, sRGB, with its settings, whole or not at all."""
 
+import contextlib
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -54,8 +55,10 @@ def check_path(path: str | os.PathLike[str], bits: int = 8, quality: int = 95) -
         raise InputError(f"cannot write {target}: {suffix} has 8 bits only; use .png or .tiff")
     if isinstance(quality, bool) or not isinstance(quality, int) or not 1 <= quality <= 100:
         raise InputError(f"quality must be a whole number from 1 to 100, not {quality!r}")
-    if target.is_dir():
-        raise InputError(f"cannot write {target}: a folder of that name is in the way")
+    # A folder that may not be looked into is found out by the write.
+    with contextlib.suppress(OSError):
+        if target.is_dir():
+            raise InputError(f"cannot write {target}: a folder of that name is in the way")
     return target
 
 

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from nst_lightning.errors import InputError, did_you_mean
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 SAMPLE_PREFIX = "sample:"
 SAMPLE_SIDE = 512
-"""Long side at which a sample is drawn when no size is asked for."""
-MAXIMUM_BYTES = 2**30
-"""A remote file larger than this is not read."""
+"""Least long side at which a sample is drawn: smaller ones are resized, and drawn once for all."""
+MAXIMUM_BYTES = 2**31
+"""A file larger than this is not read."""
 
 # Two letters at least, so that C:// stays a Windows path.
 _URL = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.\-]+(://|::)")
@@ -59,17 +59,18 @@ def samples() -> dict[str, Callable[[int], "Image.Image"]]:
 
 def open_source(
     source: str | os.PathLike[str], size: int | None = None
-) -> "tuple[Path | bytes | Image.Image, str]":
-    """Find a picture.
+) -> "tuple[bytes | Image.Image, str]":
+    """Find a picture and fetch it.
 
     Args:
         source: A local path (``~`` is expanded), a URL of any fsspec file system (``s3://``,
             ``https://``, ...), or ``sample:NAME``.
-        size: Long side in pixels at which a sample is drawn; ignored for files.
+        size: Long side in pixels that is wanted; a sample is drawn so large, but no smaller than
+            `SAMPLE_SIDE`. Ignored for files.
 
     Returns:
-        What holds the picture (a path that was checked to be a readable file, the bytes of a remote
-        file, or an RGB Pillow picture), and the name to call it by, free of secrets.
+        The bytes of a file, or the RGB Pillow picture of a sample; and the name to call it by, free
+        of secrets.
 
     Raises:
         InputError: If there is no such file, sample, protocol or access.
@@ -90,10 +91,10 @@ def _sample(source: str, size: int | None) -> "Image.Image":
             f"unknown sample {source}{did_you_mean(source, [SAMPLE_PREFIX + k for k in known])} "
             f"(there are {', '.join(SAMPLE_PREFIX + k for k in sorted(known))})"
         )
-    return known[name](size or SAMPLE_SIDE)
+    return known[name](max(size or 0, SAMPLE_SIDE))
 
 
-def _local(source: str) -> Path:
+def _local(source: str) -> bytes:
     if not source.strip():
         raise InputError("the name of a picture is empty; give a path, a URL or sample:NAME")
     try:
@@ -112,14 +113,22 @@ def _local(source: str) -> Path:
     if not stat.S_ISREG(mode):
         raise InputError(f"{source} is a device or pipe, not a picture file")
     try:
-        with path.open("rb"):
-            pass
+        # Whole, not opened by name: Pillow 13.0 maps an uncompressed TIFF file into memory and then
+        # garbles it if its EXIF orientation is a quarter turn.
+        with path.open("rb") as handle:
+            return _limited(handle, source)
     except OSError as error:
         reason = "permission denied; check who may read it"
         if not isinstance(error, PermissionError):
             reason = str(error.strerror or error)
         raise InputError(f"{source}: {reason}") from error
-    return path
+
+
+def _limited(handle: BinaryIO, name: str) -> bytes:
+    data = handle.read(MAXIMUM_BYTES + 1)
+    if len(data) > MAXIMUM_BYTES:
+        raise InputError(f"{name} is larger than {MAXIMUM_BYTES // 2**20} MiB; use a smaller file")
+    return data
 
 
 def _nearest(missing: Path) -> str:
@@ -146,7 +155,9 @@ def _remote(source: str) -> bytes:
     protocol = source.split("://", 1)[0].split("::", 1)[0]
     try:
         with fsspec.open(source, "rb") as handle:
-            data: bytes = handle.read(MAXIMUM_BYTES + 1)
+            return _limited(handle, name)
+    except InputError:
+        raise
     except ImportError as error:
         how = _BACKENDS.get(protocol, f"({error})")
         raise InputError(f"{name}: reading {protocol}:// needs one more package: {how}") from error
@@ -162,9 +173,6 @@ def _remote(source: str) -> bytes:
     # Each backend has exceptions of its own (aiohttp, botocore, ...) that share no base class.
     except Exception as error:
         raise InputError(f"{name} cannot be read: {_reason(error, source)}") from error
-    if len(data) > MAXIMUM_BYTES:
-        raise InputError(f"{name} is larger than {MAXIMUM_BYTES // 2**20} MiB; download it first")
-    return data
 
 
 def _missing(error: BaseException, name: str) -> str:

@@ -1,0 +1,273 @@
+import http.server
+import os
+import sys
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nst_lightning.data import sources
+from nst_lightning.data.images import load_image
+from nst_lightning.data.sources import open_source, public_name
+from nst_lightning.errors import InputError
+
+from .pictures import encoded, write
+
+PICTURE = Image.fromarray(np.full((20, 30, 3), (200, 100, 50), np.uint8))
+
+
+@pytest.fixture
+def server():
+    """Serve /ok.png on the loopback; /NUMBER answers with that status."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            name = self.path.lstrip("/").split("?")[0]
+            if name.isdigit():
+                return self.send_error(int(name))
+            data = encoded(PICTURE, "PNG") if name == "ok.png" else b"<!DOCTYPE html><p>Hello"
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def do_HEAD(self):
+            self.send_error(405)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()
+
+
+def message(source, **options) -> str:
+    with pytest.raises(InputError) as caught:
+        load_image(source, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_local_paths(tmp_path, monkeypatch):
+    path = write(tmp_path / "ünïcode name.png", encoded(PICTURE, "PNG"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for source in (str(path), path, "~/ünïcode name.png", "ünïcode name.png", f"file://{path}"):
+        assert load_image(source).original_size == (30, 20), source
+
+
+def test_memory_file_system():
+    import fsspec
+
+    with fsspec.open("memory://folder/a.png", "wb") as handle:
+        handle.write(encoded(PICTURE, "PNG"))
+    image = load_image("memory://folder/a.png")
+    assert image.original_size == (30, 20)
+    assert image.name == "memory://folder/a.png"
+    assert message("memory://folder/b.png").endswith("no such file: memory://folder/b.png")
+
+
+def test_http(server):
+    image = load_image(f"{server}/ok.png?signature=SECRET")
+    assert image.original_size == (30, 20)
+    assert image.name == f"{server}/ok.png"
+    assert "web page" in message(f"{server}/page.png")
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(404, "no such file"), (403, "permission denied"), (500, "error 500")],
+)
+def test_http_errors(server, status, words):
+    said = message(f"{server}/{status}?signature=SECRET")
+    assert words in said
+    assert f"{server}/{status}" in said
+    assert "SECRET" not in said
+
+
+def test_host_that_does_not_answer():
+    said = message("https://user:SECRET@127.0.0.1:9/a.png?signature=SECRET")
+    assert "https://127.0.0.1:9/a.png" in said
+    assert "network" in said
+    assert "SECRET" not in said
+
+
+def test_backend_that_fails_in_its_own_way(monkeypatch):
+    import fsspec
+
+    class OddError(Exception):
+        pass
+
+    def fail(*_, **__):
+        raise OddError("cannot read s3://k:SECRET@bucket/a.png?X-Amz-Signature=SECRET\nsecond line")
+
+    monkeypatch.setattr(fsspec, "open", fail)
+    said = message("s3://k:SECRET@bucket/a.png?X-Amz-Signature=SECRET")
+    assert "s3://bucket/a.png" in said
+    assert "OddError" in said
+    assert "SECRET" not in said
+
+
+def test_missing_backend_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    assert "pip install 'nst-lightning[sagemaker]'" in message("s3://bucket/a.png")
+
+
+def test_unknown_protocol():
+    said = message("htps://host/a.png")
+    assert "unknown protocol htps://" in said
+    assert "did you mean http" in said
+
+
+def test_remote_file_that_does_not_end(monkeypatch):
+    import fsspec
+
+    monkeypatch.setattr(sources, "MAXIMUM_BYTES", 2**20)
+    with fsspec.open("memory://large.png", "wb") as handle:
+        handle.write(bytes(2**20 + 1))
+    assert "larger than 1 MiB" in message("memory://large.png")
+
+
+@pytest.mark.parametrize(
+    ("source", "public"),
+    [
+        ("https://u:p@host/a.png?x=1#y", "https://host/a.png"),
+        ("s3://bucket/a@b.png", "s3://bucket/a@b.png"),
+        ("folder/who?.png", "folder/who?.png"),
+        ("C://pictures/a.png", "C://pictures/a.png"),
+        ("sample:cat", "sample:cat"),
+    ],
+)
+def test_public_name(source, public):
+    assert public_name(source) == public
+
+
+def test_sample_cat_is_chelsea_without_any_network(monkeypatch):
+    import socket
+
+    from skimage.data import chelsea
+
+    def refuse(*_):
+        raise AssertionError("no network is needed for a sample")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    image = load_image("sample:cat")
+    expected = chelsea().transpose(2, 0, 1).astype(np.float32) / np.float32(255)
+    np.testing.assert_array_equal(image.pixels[0], expected)
+    assert load_image("sample:cat", 64).pixels.shape == (1, 3, 43, 64)
+
+
+def test_photographs_open():
+    assert {"cat", "klimt"} <= set(sources.samples())
+    # Drawing a style takes a while; test_samples.py does.
+    for name in ("cat", "astronaut", "coffee"):
+        image = load_image(f"sample:{name}", 48)
+        assert max(image.pixels.shape) == 48
+        assert image.pixels.std() > 0.02
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Replace the samples by one that is quickly drawn; return the sides it was drawn at."""
+    from nst_lightning.data import samples
+
+    sides = []
+
+    def draw(side):
+        sides.append(side)
+        return Image.new("RGB", (side // 2, side), "gold")
+
+    monkeypatch.setattr(samples, "SAMPLES", {"gold": draw})
+    return sides
+
+
+@pytest.mark.parametrize(
+    ("size", "sides"),
+    [
+        (None, [512]),
+        (64, [512]),
+        (700, [700]),
+        (lambda width, height: 64, [512]),
+        # A sample is drawn larger, not enlarged.
+        (lambda width, height: 300 * height // width, [512, 600]),
+    ],
+)
+def test_sides_at_which_a_sample_is_drawn(drawn, size, sides):
+    image = load_image("sample:gold", size)
+    assert drawn == sides
+    wanted = {None: 512, 64: 64, 700: 700}.get(size, 64 if len(sides) == 1 else 600)
+    assert image.pixels.shape[-2:] == (wanted, wanted // 2)
+
+
+def test_unknown_sample():
+    said = message("sample:klmit")
+    assert "unknown sample sample:klmit; did you mean sample:klimt?" in said
+    assert "sample:cat" in said
+
+
+def test_missing_file_suggests_a_neighbour(tmp_path):
+    path = write(tmp_path / "Holiday.JPG", encoded(PICTURE, "JPEG"))
+    assert f"did you mean {path}?" in message(tmp_path / "holiday.jpg")
+    assert f"did you mean {path}?" in message(tmp_path / "Holyday.jpg")
+    assert "did you mean" not in message(tmp_path / "zzzz.webp")
+
+
+def test_missing_folder_and_bare_sample_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert f"there is no folder {tmp_path / 'none'}" in message(tmp_path / "none" / "a.png")
+    assert "did you mean sample:klimt?" in message("klimt")
+
+
+@pytest.mark.parametrize("source", ["", "  ", "a\0b.png", "x" * 300 + ".png", "~nobody-here/a.png"])
+def test_names_that_are_no_names(source):
+    assert message(source).startswith("content picture: ")
+
+
+def test_file_where_a_folder_should_be(tmp_path):
+    path = write(tmp_path / "a.png", encoded(PICTURE, "PNG"))
+    assert "no such file" in message(path / "b.png")
+
+
+def test_folder_and_pipe(tmp_path):
+    assert f"{tmp_path} is a folder" in message(tmp_path)
+    os.mkfifo(tmp_path / "pipe.png")
+    assert "pipe" in message(tmp_path / "pipe.png")
+    assert "device" in message("/dev/zero")
+
+
+def test_permission_denied(tmp_path, request):
+    path = write(tmp_path / "a.png", encoded(PICTURE, "PNG"))
+    open_source(path)  # imports what it needs while it still may
+    path.chmod(0)
+    request.getfixturevalue("without_root")
+    assert "permission denied" in message(path)
+
+
+def test_role_begins_the_message(tmp_path):
+    assert message(tmp_path / "a.png", role="style").startswith("style picture: no such file")
+
+
+def test_a_pillow_picture_is_a_source_and_is_left_alone():
+    picture = PICTURE.copy()
+    picture.getexif()[274] = 6
+    image = load_image(picture, 60)
+    assert max(image.pixels.shape) == 60
+    assert picture.size == (30, 20)
+
+
+def test_open_source_returns_what_holds_the_picture(tmp_path):
+    path = write(tmp_path / "a.png", encoded(PICTURE, "PNG"))
+    assert open_source(str(path)) == (path.read_bytes(), str(path))
+    drawn, name = open_source("sample:cat")
+    assert isinstance(drawn, Image.Image)
+    assert name == "sample:cat"
+    import fsspec
+
+    with fsspec.open("memory://c.png", "wb") as handle:
+        handle.write(b"abc")
+    assert open_source("memory://c.png") == (b"abc", "memory://c.png")
