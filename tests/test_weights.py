@@ -300,7 +300,7 @@ def bad_file(kind, folder, good):
         ("list", "no tensors by name"),
         ("objects", "Python objects other than tensors"),
         ("pickle", "Python objects other than tensors"),
-        ("newer pickle", "Python objects other than tensors"),
+        ("newer pickle", "not a PyTorch checkpoint"),
         ("text safetensors", "not a safetensors file"),
         ("empty safetensors", "not a safetensors file"),
         ("truncated safetensors", "truncated"),
