@@ -12,6 +12,7 @@ os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
 import yaml
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from nst_lightning.callbacks import (
     GracefulStop,
@@ -24,10 +25,10 @@ from nst_lightning.callbacks import (
 from nst_lightning.checkpoint_io import WholeCheckpointIO, checkpoint_settings
 from nst_lightning.csv_logger import RunCSVLogger
 from nst_lightning.data.image_pair import ImagePair
-from nst_lightning.errors import InputError
-from nst_lightning.files import atomic_write, make_folder
+from nst_lightning.errors import InputError, did_you_mean
+from nst_lightning.files import atomic_write, check_folder
 from nst_lightning.module import NeuralStyleTransfer
-from nst_lightning.parser import OneLineParser, find_configs, option_value
+from nst_lightning.parser import OneLineParser, find_configs
 from nst_lightning.quiet import quiet_lightning
 from nst_lightning.settings import differing, public_settings
 
@@ -143,7 +144,10 @@ class StyleCLI(LightningCLI):
         config = self._get(self.config_init, "trainer")
         root = config["default_root_dir"]
         if self.subcommand == "fit":
-            make_folder(root)
+            check_folder(root)
+        if config["devices"] not in (1, "1", "auto", -1, "-1") or config["num_nodes"] != 1:
+            raise InputError("trainer.devices: one picture is optimised on one device; use 1")
+        config["devices"] = 1
         callbacks = [GracefulStop(), RunSummary()]
         if config.pop("enable_progress_bar") is not False:
             callbacks.append(StyleProgressBar())
@@ -155,7 +159,17 @@ class StyleCLI(LightningCLI):
             *(plugins if isinstance(plugins, list) else [plugins]),
             WholeCheckpointIO(),
         ]
-        return super().instantiate_trainer(**kwargs)
+        try:
+            return super().instantiate_trainer(**kwargs)
+        except (MisconfigurationException, ValueError) as error:
+            raise InputError(f"trainer: {error}") from error
+
+    def instantiate_classes(self) -> None:
+        """Build the objects; what one of them says of a wrong value becomes the whole message."""
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            raise _input_error(error) from error
 
     def _loggers(self, given: Any, root: str) -> Any:
         if given is False or self.subcommand != "fit":
@@ -228,14 +242,23 @@ def run(args: list[str]) -> StyleCLI:
         return StyleCLI(args)
 
 
+def _input_error(error: BaseException) -> InputError:
+    """Find the line that a class wrote, under jsonargparse's list of alternatives."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, InputError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    said = [line.strip(" -") for line in str(error).splitlines() if line.startswith("  - ")]
+    return InputError(said[0] if said else str(error))
+
+
 def with_subcommand(args: list[str]) -> list[str]:
     """Put ``fit`` first unless a subcommand or a plea for help is there.
 
     Raises:
         InputError: If the first word is neither.
     """
-    from nst_lightning.errors import did_you_mean
-
     if not args or args[0] in ("-h", "--help", "--version"):
         return args or ["fit"]
     if args[0].startswith("-"):

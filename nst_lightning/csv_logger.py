@@ -1,65 +1,83 @@
 """metrics.csv in the run's own folder, continued by a resumed run."""
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from lightning.pytorch.loggers import CSVLogger
-from lightning.pytorch.loggers.csv_logs import ExperimentWriter
+from lightning.pytorch.loggers import Logger
 
 from nst_lightning.files import atomic_write
 
 
-class RunCSVLogger(CSVLogger):
-    """Lightning's CSV logger, writing ``metrics.csv`` straight into ``save_dir``.
+class RunCSVLogger(Logger):
+    """Writes ``metrics.csv`` into the run's folder: one row a step, whole or not at all.
 
-    Lightning's own deletes the file when a run starts in the same folder; this one keeps the rows
-    before the step at which a resumed run goes on.
+    Lightning's CSV logger deletes the file of an earlier run as soon as a trainer is set up, before
+    it is known that the new run can start, and again when a run is resumed. This one touches nothing
+    before there is something to write, and keeps the rows before the step where a resumed run goes on.
 
     Args:
         save_dir: Folder of the run.
-        flush_logs_every_n_steps: Rows kept in memory between two writes.
+        flush_every: Rows kept in memory between two writes.
     """
 
-    def __init__(self, save_dir: str, flush_logs_every_n_steps: int = 25) -> None:
-        super().__init__(
-            save_dir, name="", version="", flush_logs_every_n_steps=flush_logs_every_n_steps
-        )
-        self._resumed_at = 0
+    def __init__(self, save_dir: str, flush_every: int = 25) -> None:
+        super().__init__()
+        self.path = Path(save_dir, "metrics.csv")
+        self.flush_every = flush_every
+        self._rows: list[dict[str, Any]] = []
+        self._unwritten = 0
 
     @property
-    def experiment(self) -> ExperimentWriter:
-        """The writer, made when first used and only then."""
-        if self._experiment is None:
-            path = Path(self.log_dir, "metrics.csv")
-            kept = _rows_before(path, self._resumed_at)
-            path.unlink(missing_ok=True)
-            writer = _QuietWriter(log_dir=self.log_dir)
-            if kept:
-                with atomic_write(path) as part, part.open("w", newline="") as handle:
-                    rows = csv.DictWriter(handle, fieldnames=list(kept[0]))
-                    rows.writeheader()
-                    rows.writerows(kept)
-                writer.metrics_keys = list(kept[0])
-            self._experiment = writer
-        return self._experiment
+    def name(self) -> str:
+        """Nothing: the file lies straight in the run's folder."""
+        return ""
+
+    @property
+    def version(self) -> str:
+        """Nothing, as the name."""
+        return ""
+
+    @property
+    def save_dir(self) -> str:
+        """Folder of the run."""
+        return str(self.path.parent)
 
     def resume_at(self, step: int) -> None:
-        """Keep the rows of an earlier run that come before ``step``."""
-        self._resumed_at = step
-        self._experiment = None
+        """Keep the rows of an earlier run in the same folder that come before ``step``."""
+        self._rows = []
+        if step > 0 and self.path.is_file():
+            with self.path.open(newline="", encoding="utf-8") as handle:
+                rows = list(csv.DictReader(handle))
+            self._rows = [
+                row for row in rows if (s := row.get("step") or "").isdigit() and int(s) < step
+            ]
 
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """Keep nothing: config.yaml has it."""
 
-class _QuietWriter(ExperimentWriter):
-    def _check_log_dir_exists(self) -> None:
-        """A run's folder is there before its log: nothing to warn of."""
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Take one row."""
+        self._rows.append({"step": step, **metrics})
+        self._unwritten += 1
+        if self._unwritten >= self.flush_every:
+            self.save()
 
+    def save(self) -> None:
+        """Write every row."""
+        if not self._unwritten:
+            return
+        names = dict.fromkeys(key for row in self._rows for key in row)
+        with (
+            atomic_write(self.path) as part,
+            part.open("w", newline="", encoding="utf-8") as handle,
+        ):
+            writer = csv.DictWriter(handle, fieldnames=list(names))
+            writer.writeheader()
+            writer.writerows(self._rows)
+        self._unwritten = 0
 
-def _rows_before(path: Path, step: int) -> list[dict[str, str]]:
-    if step <= 0 or not path.is_file():
-        return []
-    with path.open(newline="") as handle:
-        return [
-            row
-            for row in csv.DictReader(handle)
-            if (row.get("step") or "").isdigit() and int(row["step"]) < step
-        ]
+    def finalize(self, status: str) -> None:
+        """Write what is left."""
+        self.save()

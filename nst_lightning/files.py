@@ -16,6 +16,7 @@ _REASONS = {
     errno.EPERM: "permission denied; choose a folder you may write to",
     errno.EROFS: "the file system is read-only; choose another folder",
     errno.ENOTDIR: "a part of the path is a file, not a folder; choose another folder",
+    errno.ENOENT: "there can be no such folder; choose another",
     errno.EEXIST: "a file of that name is in the way; choose another folder",
 }
 
@@ -26,16 +27,20 @@ def write_error(path: str | os.PathLike[str], error: OSError) -> InputError:
     return InputError(f"cannot write {os.fspath(path)}: {why}")
 
 
-def make_folder(path: str | os.PathLike[str]) -> Path:
-    """Create a folder and its parents.
+def check_folder(path: str | os.PathLike[str]) -> Path:
+    """Return a folder that can be written to or made; make nothing yet.
 
     Raises:
-        InputError: If it cannot be created or written to.
+        InputError: If it cannot be made or written to.
     """
     folder = Path(path)
+    nearest = folder.absolute()
+    while not nearest.exists():
+        nearest = nearest.parent
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        if not nearest.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
         raise write_error(folder, error) from error

@@ -153,7 +153,6 @@ class NeuralStyleTransfer(LightningModule):
 
     def on_fit_start(self) -> None:
         """Compute the targets on the device where the picture is."""
-        self._refuse_unsound_trainer()
         self.set_targets()
 
     def on_test_start(self) -> None:
@@ -219,23 +218,24 @@ class NeuralStyleTransfer(LightningModule):
                 self.average_steps += 1
 
     def configure_optimizers(self) -> Optimizer:
-        """Build the optimiser on the picture alone."""
-        return self.optimizer_factory([self.image])
+        """Build the optimiser on the picture alone.
 
-    def _refuse_unsound_trainer(self) -> None:
-        trainer = self.trainer
-        second_order = any(isinstance(o, LBFGS | BoundedLBFGS) for o in trainer.optimizers)
-        if second_order and trainer.gradient_clip_val:
-            raise InputError(
-                "trainer.gradient_clip_val: clipped gradients make L-BFGS's curvature pairs false; "
-                "leave it out, or use Adam"
-            )
-        if second_order and trainer.accumulate_grad_batches != 1:
-            raise InputError(
-                "trainer.accumulate_grad_batches: L-BFGS needs one whole gradient a step; leave it at 1"
-            )
-        if trainer.world_size > 1:
-            raise InputError("trainer.devices: one picture is optimised on one device; use 1")
+        Raises:
+            InputError: If the trainer would change the gradients under an L-BFGS.
+        """
+        optimizer = self.optimizer_factory([self.image])
+        if isinstance(optimizer, LBFGS | BoundedLBFGS):
+            if self.trainer.gradient_clip_val:
+                raise InputError(
+                    "trainer.gradient_clip_val: clipped gradients make L-BFGS's curvature pairs "
+                    "false; leave it out, or use Adam"
+                )
+            if self.trainer.accumulate_grad_batches != 1:
+                raise InputError(
+                    "trainer.accumulate_grad_batches: L-BFGS needs one whole gradient a step; "
+                    "leave it at 1"
+                )
+        return optimizer
 
     # -- evaluation -------------------------------------------------------------------------------
 

@@ -25,51 +25,47 @@ class OneLineParser(LightningArgumentParser):
 def explain(message: str, parser: LightningArgumentParser) -> str:
     """Return the part of a jsonargparse message that a person can act on, in one line.
 
+    The parser of a nested class explains first, and its line comes back within the outer message.
+
     Args:
         message: Possibly many lines: every alternative of a union that did not fit.
         parser: Where the names that exist are looked up.
     """
-    if match := re.search(r"[Uu]nrecognized arguments: (.*)", message):
-        option = match.group(1).split()[0].split("=")[0]
-        return f"unknown option {option}{_nearest_option(option, parser)}"
-    unknown = re.search(
-        r"No action for key ['\"]([\w.]+)|[Kk]ey ['\"]([\w.]+)['\"] is not expected"
-        r"|does not accept nested key ['\"]([\w.]+)",
-        message,
-    )
-    if unknown:
-        key = next(group for group in unknown.groups() if group)
-        return f"unknown key {key}{_nearest_option('--' + key, parser).replace('--', '')}"
+    if match := re.search(r"[Uu]nrecognized arguments: (\S+)", message):
+        option = match.group(1).split("=")[0]
+        return f"unknown option {option}{_nearest(option, parser)}"
+    if match := _UNKNOWN_KEY.search(message):
+        key = next(group for group in match.groups() if group)
+        return f"unknown key {key}{_nearest(f'--{key}', parser).replace('--', '')}"
     key = ".".join(re.findall(r"Parser key ['\"]([\w.]+)['\"]", message))
-    if match := re.search(
-        r"(?:class_path|class) ['\"]([\w.]+)['\"]:\s+-?\s*(?:Option|Key) '(\w+)'", message
-    ):
-        class_path, option = match.groups()
-        return f"unknown key {key}.{option}{did_you_mean(option, _arguments(class_path))}"
     if match := re.search(r"Expected a dot import path string: (\S+)", message):
         given = match.group(1)
         return f"{key}: there is no class {given}{did_you_mean(given, _class_names())}"
+    if match := re.search(r"module '([\w.]+)' has no attribute '(\w+)'", message):
+        module, given = match.groups()
+        return f"{key}: there is no {given} in {module}{did_you_mean(given, _class_names())}"
     lines = [line.strip(" -\t") for line in message.splitlines()]
     said = [line for line in lines if line and not _BOILERPLATE.match(line)]
     text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", " ".join(said) or " ".join(lines))
-    text = re.sub(r"(?:typing\.)?Literal\[([^]]*)\]", r"one of \1", text)
-    text = re.sub(r"^Expected", "expected", text)
-    return f"{key}: {text}" if key else text
+    text = re.sub(r"\b[Ee]xpected an? (?:typing\.)?Literal\[([^]]*)\]", r"expected one of \1", text)
+    text = re.sub(r"^Expected", "expected", text).replace(". Got value: ", ", got ")
+    if not key:
+        return text
+    # An inner parser's line begins with the key that it knows: the two make the full name.
+    if match := re.match(r"(?:unknown key )([\w.]+)(.*)", text):
+        return f"unknown key {key}.{match.group(1)}{match.group(2)}"
+    inner = re.match(r"[a-z_]+[\w.]*: ", text)
+    return f"{key}.{text}" if inner else f"{key}: {text}"
 
 
+_UNKNOWN_KEY = re.compile(
+    r"No action for key ['\"]([\w.]+)|[Kk]ey ['\"]([\w.]+)['\"] is not expected"
+    r"|does not accept (?:nested key|option) ['\"]([\w.]+)|^Option '([\w.]+)' is not accepted"
+)
 _BOILERPLATE = re.compile(
     r"Does not validate against any|Subtypes:|Errors:|Expected a <class 'NoneType'>|Given value"
     r"|Problem with given class_path|Parser key|Expected a None"
 )
-
-
-def _arguments(class_path: str) -> list[str]:
-    """Names of the arguments that a class takes."""
-    module, _, name = class_path.rpartition(".")
-    try:
-        return list(inspect.signature(getattr(importlib.import_module(module), name)).parameters)
-    except (ImportError, AttributeError, ValueError):
-        return []
 
 
 def _class_names() -> list[str]:
@@ -89,14 +85,17 @@ def _class_names() -> list[str]:
 
 
 def option_names(parser: LightningArgumentParser) -> Iterator[str]:
-    """Yield every long option of a parser and its subcommands."""
+    """Yield every long option of a parser and its subcommands, nested defaults included."""
     for action in parser._actions:
-        yield from (option for option in action.option_strings if option.startswith("--"))
-        for choice in (getattr(action, "choices", None) or {}) if action.nargs == "A..." else ():
-            yield from option_names(action.choices[choice])  # type: ignore[index,call-overload]
+        yield from (o for o in action.option_strings if o.startswith("--") and ".help" not in o)
+        subparsers = action.choices if isinstance(action.choices, dict) else {}
+        for subparser in subparsers.values():
+            yield from option_names(subparser)
+            for key in subparser.get_defaults().keys(branches=True):
+                yield f"--{key}".replace(".init_args", "")
 
 
-def _nearest_option(option: str, parser: LightningArgumentParser) -> str:
+def _nearest(option: str, parser: LightningArgumentParser) -> str:
     return did_you_mean(option, sorted(set(option_names(parser))))
 
 
@@ -127,13 +126,15 @@ def find_config(name: str) -> Path | str:
     Raises:
         InputError: If it is nowhere.
     """
-    if "://" in name or Path(name).is_file():
+    if "://" in name:
         return name
+    if Path(name).is_file():
+        return _checked(Path(name))
     folders = [folder / sub for folder in CONFIG_FOLDERS for sub in ("", "recipes", "overlays")]
     for folder in folders:
         for candidate in (folder / name, folder / f"{name}.yaml"):
             if candidate.is_file():
-                return candidate
+                return _checked(candidate)
     known = sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
     raise InputError(
         f"--config: there is no file {name}{did_you_mean(Path(name).stem, known)} "
@@ -141,12 +142,17 @@ def find_config(name: str) -> Path | str:
     )
 
 
-def option_value(args: list[str], option: str) -> str | None:
-    """Return the last value given to an option, or None."""
-    value: Any = None
-    for index, arg in enumerate(args):
-        if arg == option and index + 1 < len(args):
-            value = args[index + 1]
-        elif arg.startswith(f"{option}="):
-            value = arg.partition("=")[2]
-    return value
+def _checked(path: Path) -> Path:
+    """Return the path of a file that holds YAML with a mapping at its top."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f", line {where.line + 1}" if where else ""
+        why = getattr(error, "problem", None) or error
+        raise InputError(f"--config: {path}{line} is not YAML: {why}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"--config: {path} holds no settings; write keys such as data: and model:")
+    return path

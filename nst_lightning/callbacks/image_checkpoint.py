@@ -100,7 +100,7 @@ class ImageCheckpoint(Callback):
         if pl_module.image is None or trainer.global_step == 0 or isinstance(exception, InputError):
             return
         best = pl_module.best.picture
-        picture = pl_module.picture() if best is None else best.detach().clamp(0, 1)
+        picture = pl_module.picture() if best is None else best.clamp(0, 1)
         self._save(trainer, pl_module, picture, self.result_path(trainer))
 
     def _save(

@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities import rank_zero_info
 
 from nst_lightning.errors import InputError
 
@@ -14,31 +13,45 @@ class LossExplosion(Callback):
     """Returns to the best picture when the loss explodes, and stops if it keeps doing so.
 
     An explosion is a loss that is not finite, or above ``factor`` times the best loss of the run. The
-    best picture is put back and the optimiser's memory cleared; after ``max_retries`` such returns the
-    next one ends the run. A run always ends with its best picture, exploded or not.
+    best picture is put back and the optimiser's memory cleared. The run is stopped when it explodes
+    once more after ``max_retries`` returns to one and the same best picture. With an optimiser that
+    may rise (all but ``BoundedLBFGS``) the run also ends with its best picture if the last is worse.
 
     Args:
         factor: How many times the best loss counts as an explosion; above 1.
-        max_retries: Returns to the best picture before the run is stopped.
+        max_retries: Returns to the same best picture before the run is stopped.
+        grace: Steps from the start, and from each return, in which only a loss that is not finite
+            counts: an L-BFGS without line search overshoots a hundredfold while its memory fills.
         enabled: False watches nothing, to reproduce what a recipe does by itself.
 
     Raises:
         InputError: If a value is out of range.
     """
 
-    def __init__(self, factor: float = 1.25, max_retries: int = 3, enabled: bool = True) -> None:
+    def __init__(
+        self,
+        factor: float = 1.2,
+        max_retries: int = 3,
+        grace: int = 20,
+        enabled: bool = True,
+    ) -> None:
         if not factor > 1:
-            raise InputError(f"explosion.factor: {factor} is not above 1; use 1.25, say")
+            raise InputError(f"explosion.factor: {factor} is not above 1; use 1.2, say")
         if max_retries < 0:
             raise InputError(
                 f"explosion.max_retries: {max_retries} is negative; use 0 to stop at once"
             )
+        if grace < 0:
+            raise InputError(f"explosion.grace: {grace} is negative; use 0 for none")
         self.factor = factor
         self.max_retries = max_retries
+        self.grace = grace
         self.enabled = enabled
         self.explosions: list[int] = []
         """The steps at which the loss exploded."""
-        self.stopped = False
+        self.retries = 0
+        self._returned_to = math.inf
+        self._watch_from = grace
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -47,24 +60,28 @@ class LossExplosion(Callback):
         best = pl_module.best
         if not self.enabled or best.loss is None:
             return
-        loss, lowest = float(outputs["loss"]), float(best.loss)
-        if loss <= self.factor * lowest:  # False for NaN
+        step, loss, lowest = trainer.global_step, float(outputs["loss"]), float(best.loss)
+        bound = self.factor * lowest if step > self._watch_from else math.inf
+        if math.isfinite(loss) and loss <= bound:
             return
         if not math.isfinite(lowest):
             raise InputError(
-                "the loss is not finite at the very first picture; lower the weights or check the pictures"
+                "the loss is not finite at the very first picture; lower the weights (model.*.weight)"
             )
-        step = trainer.global_step
         self.explosions.append(step)
+        # A retry that got further than the last has earned a full set of new ones.
+        self.retries = self.retries + 1 if lowest >= self._returned_to else 1
+        self._returned_to = lowest
+        self._watch_from = step + self.grace
         pl_module.replace_picture(best.picture)
         what = f"step {step}: the loss exploded ({loss:.4g}; best {lowest:.4g})"
-        if len(self.explosions) <= self.max_retries:
-            rank_zero_info(
-                f"{what}; back to the best picture, try {len(self.explosions)} of {self.max_retries}"
+        if self.retries <= self.max_retries:
+            print(
+                f"{what}; back to the best picture, try {self.retries} of {self.max_retries}",
+                flush=True,
             )
             return
-        rank_zero_info(f"{what}; stopping with the best picture")
-        self.stopped = True
+        print(f"{what}; stopping with the best picture", flush=True)
         trainer.should_stop = True
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -79,8 +96,16 @@ class LossExplosion(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run must know."""
-        return {"explosions": list(self.explosions)}
+        return {
+            "explosions": list(self.explosions),
+            "retries": self.retries,
+            "returned_to": self._returned_to,
+            "watch_from": self._watch_from,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on counting where the checkpoint was written."""
         self.explosions = list(state_dict["explosions"])
+        self.retries = state_dict["retries"]
+        self._returned_to = state_dict["returned_to"]
+        self._watch_from = state_dict["watch_from"]

@@ -6,6 +6,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from nst_lightning.csv_logger import RunCSVLogger
 from nst_lightning.errors import InputError
 
 
@@ -38,6 +39,13 @@ class RunCheckpoint(ModelCheckpoint):
         """Put the folder beside the pictures, whatever the loggers are."""
         self.dirpath = str(self.path(trainer).parent)
         super().setup(trainer, pl_module, stage)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Let the log go on where the checkpoint was written, or begin anew."""
+        super().on_train_start(trainer, pl_module)
+        for logger in trainer.loggers:
+            if isinstance(logger, RunCSVLogger):
+                logger.resume_at(trainer.global_step)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -59,17 +59,26 @@ class ImagePair(LightningDataModule):
             raise InputError(f"data.style_scale: {style_scale} is not a positive number")
         if not (math.isfinite(init_noise) and init_noise >= 0):
             raise InputError(f"data.init_noise: {init_noise} is not zero or more")
-        self.content_source = content
-        self.style_sources: list[Any] = list(style) if isinstance(style, list | tuple) else [style]
-        if not self.style_sources:
-            raise InputError("data.style: the list is empty; give at least one picture")
-        self.blend = _normalised(style_weights, len(self.style_sources))
+        self.content_source: Any = content
+        self.style_weights = style_weights
+        self.set_styles(style if isinstance(style, list) else [style])
         self.size, self.size_rule = size, size_rule
         self.style_resize, self.style_scale = style_resize, style_scale
         self.init, self.init_noise = init, init_noise
         self.steps_per_epoch = steps_per_epoch
         self.content_image: LoadedImage | None = None
         self.style_images: list[LoadedImage] = []
+
+    def set_styles(self, sources: list[Any]) -> None:
+        """Name the styles, by source or as Pillow pictures.
+
+        Raises:
+            InputError: If there is none, or not one weight for each.
+        """
+        if not sources:
+            raise InputError("data.style: the list is empty; give at least one picture")
+        self.style_sources = list(sources)
+        self.blend = _normalised(self.style_weights, len(sources))
 
     def setup(self, stage: str) -> None:
         """Read and resize every picture, once."""
