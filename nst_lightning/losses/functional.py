@@ -159,8 +159,6 @@ def wasserstein2(
     if bool(torch.isfinite(product).all()):
         values = torch.linalg.eigvalsh(product)
         floor = torch.finfo(values.dtype).eps * values.detach().amax(-1, keepdim=True)
-        # A picture and a target that are both constant have no eigenvalue above 0 at all.
-        floor = floor.clamp(min=torch.finfo(values.dtype).tiny)
         trace = trace - 2 * torch.where(values > floor, values, floor).sqrt().sum(-1)
     else:
         trace = trace * torch.nan

@@ -151,6 +151,15 @@ def test_constant_features_have_a_finite_gradient(made_features, eps):
         assert torch.isfinite(leaf.grad).all()
 
 
+def test_eigenvalues_below_rounding_pass_no_gradient_on():
+    cov = torch.diag(torch.tensor([1.0, 1e-40], dtype=torch.float64))[None].requires_grad_()
+    zero, one = torch.zeros(1, 2, dtype=torch.float64), torch.eye(2, dtype=torch.float64)[None]
+    wasserstein2(zero, cov, zero, one).backward()
+    assert cov.grad is not None
+    # d/dσ² of (σ - 1)² is 1 - 1/σ: 0 at σ = 1; beside it, the 1 of the trace is all that is left.
+    np.testing.assert_allclose(cov.grad[0], [[0, 0], [0, 0.5]], atol=1e-12)
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_not_finite_in_is_nan_out_and_not_an_exception(made_features, bad):
     features = made_features(3, 4, 4, 1)
