@@ -237,6 +237,9 @@ def run(args: list[str]) -> StyleCLI:
     Raises:
         InputError: If something given is wrong.
     """
+    # A class of the user's own is looked for where the program was started.
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
     args = find_configs(with_subcommand(args))
     with quiet_lightning():
         return StyleCLI(args)

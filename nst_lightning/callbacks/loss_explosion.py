@@ -30,13 +30,13 @@ class LossExplosion(Callback):
 
     def __init__(
         self,
-        factor: float = 1.2,
+        factor: float = 1.1,
         max_retries: int = 3,
         grace: int = 20,
         enabled: bool = True,
     ) -> None:
         if not factor > 1:
-            raise InputError(f"explosion.factor: {factor} is not above 1; use 1.2, say")
+            raise InputError(f"explosion.factor: {factor} is not above 1; use 1.1, say")
         if max_retries < 0:
             raise InputError(
                 f"explosion.max_retries: {max_retries} is negative; use 0 to stop at once"
