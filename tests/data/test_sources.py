@@ -104,7 +104,9 @@ def test_backend_that_fails_in_its_own_way(monkeypatch):
         pass
 
     def fail(*_, **__):
-        raise OddError("cannot read s3://k:SECRET@bucket/a.png?X-Amz-Signature=SECRET\nsecond line")
+        raise OddError(
+            "cannot read s3://k:SECRET@bucket//a.png?X-Amz-Signature=SECRET\nsecond line"
+        )
 
     monkeypatch.setattr(fsspec, "open", fail)
     said = message("s3://k:SECRET@bucket/a.png?X-Amz-Signature=SECRET")
