@@ -1,0 +1,73 @@
+"""What a recipe fixes besides its objective: optimiser, size, start and length of the run."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from .conftest import NAMES, Build
+
+LBFGS = torch.optim.LBFGS
+
+# Written down from each system's own files.
+# name: (epochs, steps, size, rule, style_resize, init, clamp, average, optimiser, its arguments)
+EXPECTED: dict[str, tuple[Any, ...]] = {
+    "pytorch_tutorial": (2, 300, 512, "long", "content", "content", "closure", None, LBFGS, {}),
+    "tensorflow_tutorial": (10, 50, 512, "long", "scale", "content", "step", None, LBFGS, {}),
+    "gatys": (1, 500, 512, "short", "scale", "content", "none", None, LBFGS, {}),
+    "neural_style_pt": (
+        *(1, 1000, 512, "long", "scale", "noise", "none", None, LBFGS),
+        {"tolerance_grad": -1, "tolerance_change": -1},
+    ),
+    "crowsonkb": (
+        *(1, 1000, 512, "long", "scale", "content", "step", 0.99, torch.optim.Adam),
+        {"lr": 0.02, "betas": (0.9, 0.99), "eps": 1e-8, "weight_decay": 0, "amsgrad": False},
+    ),
+    "gordicaleksa": (
+        *(1, 1000, 400, "height", "scale", "content", "none", None, LBFGS),
+        {"line_search_fn": "strong_wolfe"},
+    ),
+    "pystiche": (1, 500, 500, "short", "scale", "content", "none", None, LBFGS, {}),
+    "pastiche": (1, 1000, 500, "area", "scale", "content", "none", None, LBFGS, {}),
+}
+TORCH_LBFGS = {
+    "lr": 1,
+    "max_iter": 1,
+    "history_size": 100,
+    "tolerance_grad": 1e-7,
+    "tolerance_change": 1e-9,
+    "line_search_fn": None,
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_settings(name: str, build: Build, small_pair: tuple[str, str]) -> None:
+    cli = build(name, "--data.content", small_pair[0], "--data.style", small_pair[1])
+
+    epochs, steps, size, rule, resize, init, clamp, average, kind, arguments = EXPECTED[name]
+    data, model = cli.datamodule, cli.model
+    assert cli.trainer.max_epochs == epochs
+    assert cli.trainer.default_root_dir.endswith(f"outputs/recipes/{name}")
+    assert (data.steps_per_epoch, data.size, data.size_rule) == (steps, size, rule)
+    assert (data.style_resize, data.style_scale, data.init) == (resize, 1, init)
+    assert (model.clamp, model.average_decay) == (clamp, average)
+    optimizer = model.optimizer_factory([torch.nn.Parameter(torch.zeros(1, 3, 4, 4))])
+    assert type(optimizer) is kind
+    expected = (TORCH_LBFGS if kind is LBFGS else {}) | arguments
+    group = optimizer.param_groups[0]
+    found = {key: tuple(v) if isinstance(v := group[key], list) else v for key in expected}
+    assert found == expected
+    if kind is LBFGS:
+        # A line search needs room for torch's 25 evaluations besides the first; else it is moot.
+        assert group["max_eval"] == (26 if group["line_search_fn"] else 1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_terms_are_all_stated(name: str, build: Build, small_pair: tuple[str, str]) -> None:
+    # The defaults have a total variation; a recipe without one must say so.
+    cli = build(name, "--data.content", small_pair[0], "--data.style", small_pair[1])
+
+    has_tv = name in ("tensorflow_tutorial", "neural_style_pt", "crowsonkb", "gordicaleksa")
+    assert list(cli.model.terms) == ["content", "style", *(["tv"] if has_tv else [])]
+    assert (cli.model.encoder.padding == "replicate") == (name == "crowsonkb")
+    assert cli.model.encoder.pooling == "max"
