@@ -21,6 +21,7 @@ PRECONDITIONERS: dict[str, type[Preconditioner]] = {
 }
 _STATE_FORMAT = 1
 _LEAST_CURVATURE = 1e-10
+_REACH_GROWTH = 4.0
 
 
 @dataclass
@@ -59,7 +60,8 @@ class BoundedLBFGS(Optimizer):
         history: Number of secant pairs kept.
         lower: Lower bound of every value; None for none.
         upper: Upper bound of every value; None for none.
-        first_step: Largest change of a value in a trial without memory, in units of the picture.
+        first_step: Largest change of a value in the first trial, in units of the picture. It is
+            fourfold after every step that shows no positive curvature, until one does.
         armijo: Share of the predicted decrease that a step must reach, in [0, 0.5).
         max_evaluations: Calls of the closure at most in one line search.
         preconditioner: Initial inverse Hessian: a name, an instance (copied), or None for the
@@ -114,6 +116,7 @@ class BoundedLBFGS(Optimizer):
         self._version: int | None = None
         self._search_failed = False
         self._converged = False
+        self._reach = 1.0  # of a trial without memory, in units of first_step
         self._age = 0  # accepted steps since the memory was last empty
         self._iterations = 0
         self._evaluations = 0
@@ -193,6 +196,7 @@ class BoundedLBFGS(Optimizer):
             "format": _STATE_FORMAT,
             "iterations": self._iterations,
             "age": self._age,
+            "reach": self._reach,
             "evaluations": self._evaluations,
             "search_failed": self._search_failed,
             "converged": self._converged,
@@ -234,6 +238,7 @@ class BoundedLBFGS(Optimizer):
             )
         self.reset()
         self._age = int(state["age"])
+        self._reach = float(state["reach"])
         self._iterations, self._evaluations = int(state["iterations"]), int(state["evaluations"])
         self._search_failed = bool(state["search_failed"])
         self._converged = bool(state["converged"])
@@ -246,9 +251,7 @@ class BoundedLBFGS(Optimizer):
             gradient = state["gradient"].to(self._image, copy=True)
             self._point = _Point(self._pixels(), float(state["loss"]), gradient)
         saved = state.get("preconditioner", {"kind": "NoneType"})
-        if saved["kind"] != type(self._preconditioner).__name__:
-            self._memory.refresh(self._precondition)
-        elif self._preconditioner is not None:
+        if self._preconditioner and saved["kind"] == type(self._preconditioner).__name__:
             self._preconditioner.load_state_dict(saved["state"])
 
     def __getstate__(self) -> dict[str, Any]:
@@ -268,6 +271,7 @@ class BoundedLBFGS(Optimizer):
     def _forget_curvature(self) -> None:
         self._memory.clear()
         self._age = 0
+        self._reach = 1.0
         if self._preconditioner is not None:
             self._preconditioner.reset()
 
@@ -315,7 +319,7 @@ class BoundedLBFGS(Optimizer):
             direction *= free
         if not len(self._memory):
             largest = direction.abs().max().clamp_min(torch.finfo(direction.dtype).tiny)
-            direction *= self._first_step / largest
+            direction *= self._reach * self._first_step / largest
         return direction
 
     def _free(self, point: _Point) -> Tensor | None:
@@ -361,13 +365,14 @@ class BoundedLBFGS(Optimizer):
 
     def _accept(self, start: _Point, accepted: "_Accepted") -> None:
         if accepted.useful:
-            self._memory.push(accepted.step, accepted.change, self._precondition(accepted.change))
+            self._memory.push(accepted.step, accepted.change)
+        elif not len(self._memory):
+            # The loss falls faster and faster along the step: go further.
+            self._reach *= _REACH_GROWTH
         self._iterations += 1
         self._age += 1
-        if self._preconditioner is not None and self._preconditioner.update(
-            self._age, self._memory.newest
-        ):
-            self._memory.refresh(self._precondition)
+        if self._preconditioner is not None:
+            self._preconditioner.update(self._age, self._memory.newest)
         self._point = accepted.point
         self._search_failed = False
 

@@ -7,8 +7,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from nst_lightning.optim.checks import number, whole_number
+
+_PIXEL_SPREAD = 8.0  # largest factor between the gain L² of a pixel and the median
 
 Pairs = Callable[[int], tuple[Tensor, Tensor]]
 
@@ -155,20 +158,25 @@ class FixedFourier(Preconditioner):
 
 
 class SecantFourier(FixedFourier):
-    """A Fourier diagonal estimated from the run's own secant pairs.
+    """A diagonal over frequencies and one over pixels, estimated from the run's own secant pairs.
 
-    In an orthonormal opponent-colour basis every channel's spectrum is cut into rings of equal
-    width in log frequency. On each ring the last pairs give the curvature's inverse in the
-    least-squares sense, h = Σ Re(ŝ*·ŷ) / Σ |ŷ|², each pair weighted by 1 / sᵀy. Rings without
-    positive curvature get the median, the others are held within a factor of it and smoothed over
-    their neighbours. Until the first fit the filter is :class:`FixedFourier`'s.
+    P = L·C⁻¹·F⁻¹·diag(h)·F·C·L with C an orthonormal opponent-colour basis, F the Fourier
+    transform, h a gain for every colour and ring of frequencies (of equal width in log frequency)
+    and L a gain for every pixel. Both are geometric means of what the last pairs say, h = (Σ |ŝ|²
+    / Σ |ŷ|²)^½ on a ring, each pair weighted by 1 / sᵀy: the diagonal that minimises Σ yᵀPy +
+    sᵀP⁻¹s (Li, "Preconditioned stochastic gradient descent", 2015), which unlike the least-squares
+    fit is positive by itself and not biased low by what is not diagonal. L² is the same ratio
+    around a pixel, of the pairs whitened by h. Gains are held within a factor of their median and
+    smoothed.
+    Until the first fit P is :class:`FixedFourier`'s.
 
     Args:
         rings: Number of frequency rings.
+        window: Radius in pixels of the box filter, applied twice, around a pixel; None for L = 1.
         pairs: Number of the newest pairs that a fit uses.
         first_fit: Accepted steps before the first fit.
         fit_every: Accepted steps between fits.
-        spread: Largest factor between a ring and the median.
+        spread: Largest factor between a ring's gain and the median.
         exponent: Of the filter before the first fit.
         cutoff: Of the filter before the first fit, in cycles per pixel.
 
@@ -179,7 +187,8 @@ class SecantFourier(FixedFourier):
     def __init__(
         self,
         rings: int = 16,
-        pairs: int = 8,
+        window: int | None = 2,
+        pairs: int = 10,
         first_fit: int = 5,
         fit_every: int = 8,
         spread: float = 30.0,
@@ -188,11 +197,13 @@ class SecantFourier(FixedFourier):
     ) -> None:
         super().__init__(exponent, cutoff)
         self.rings = whole_number("rings", rings, least=1)
+        self.window = None if window is None else whole_number("window", window, least=0)
         self.pairs = whole_number("pairs", pairs, least=1)
         self.first_fit = whole_number("first_fit", first_fit, least=1)
         self.fit_every = whole_number("fit_every", fit_every, least=1)
         self.spread = number("spread", spread, least=1)
-        self._table: Tensor | None = None
+        self._rings_gain: Tensor | None = None  # (C, rings), float64
+        self._pixels_gain: Tensor | None = None  # L: (N, 1, H, W)
 
     def update(self, age: int, newest: Pairs) -> bool:
         """See :meth:`Preconditioner.update`."""
@@ -201,24 +212,36 @@ class SecantFourier(FixedFourier):
         steps, changes = newest(self.pairs)
         if not len(steps):
             return False
-        self._use(self._fit(steps, changes))
+        weights = 1 / (steps * changes).sum(1)
+        self._use_rings(self._fit_rings(steps, changes, weights))
+        if self.window is not None:
+            self._pixels_gain = self._fit_pixels(steps, changes, weights)
         return True
+
+    def apply(self, vector: Tensor) -> Tensor:
+        """See :meth:`Preconditioner.apply`."""
+        return self._localise(super().apply(self._localise(vector)))
 
     def reset(self) -> None:
         """See :meth:`Preconditioner.reset`."""
-        self._table = None
+        self._rings_gain = self._pixels_gain = None
         super().reset()
 
     def state_dict(self) -> dict[str, Any]:
         """See :meth:`Preconditioner.state_dict`."""
-        return {} if self._table is None else {"table": self._table}
+        state = {"rings_gain": self._rings_gain, "pixels_gain": self._pixels_gain}
+        return {name: gain for name, gain in state.items() if gain is not None}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See :meth:`Preconditioner.load_state_dict`."""
         self.reset()
-        # A table of other rings is of no use; the next fit makes a new one.
-        if "table" in state and state["table"].shape == (self._bound_shape()[1], self.rings):
-            self._use(state["table"].to(self._device, copy=True))
+        rings, pixels = state.get("rings_gain"), state.get("pixels_gain")
+        # Gains of other settings are of no use; the next fit makes new ones.
+        if rings is None or rings.shape != (self._bound_shape()[1], self.rings):
+            return
+        self._use_rings(rings.to(self._device, copy=True))
+        if pixels is not None and self.window is not None:
+            self._pixels_gain = pixels.to(self._device, self._kind, copy=True)
 
     def _prepare(self) -> None:
         _, channels, height, width = self._bound_shape()
@@ -230,6 +253,7 @@ class SecantFourier(FixedFourier):
         self._order = self._ring.flatten().argsort(stable=True)
         self._run_lengths = torch.bincount(self._ring.flatten(), minlength=self.rings).tolist()
         self._times = conjugate_multiplicity(height, width, self._device).to(self._kind)
+        self._ring_table = (channels, self.rings)
         self._colours = opponent_colours(channels).to(self._device, self._kind)
 
     def _spectrum(self, vector: Tensor) -> Tensor:
@@ -242,33 +266,58 @@ class SecantFourier(FixedFourier):
         pixels = torch.fft.irfft2(spectrum, s=shape[-2:]).view(*shape[:2], -1)
         return (self._colours.mT @ pixels).reshape(-1)
 
-    def _fit(self, steps: Tensor, changes: Tensor) -> Tensor:
-        """Return the inverse curvature, ``(channels, rings)`` in float64."""
-        curved: Tensor | float = 0.0
-        power: Tensor | float = 0.0
-        for step, change in zip(steps, changes, strict=True):
-            step_hat, change_hat = self._spectrum(step), self._spectrum(change)
-            along = self._sum_rings((step_hat.conj() * change_hat).real)
-            weight = 1 / along.sum()
-            curved = curved + weight * along
-            power = power + weight * self._sum_rings(change_hat.abs().square())
-        assert isinstance(curved, Tensor)
-        assert isinstance(power, Tensor)
-        good = (curved > 0) & (power > 0)
-        inverse = torch.where(
-            good, curved / power.clamp_min(torch.finfo(torch.float64).tiny), torch.nan
-        )
-        median = inverse.nanmedian()
-        inverse = torch.where(good, inverse, median)
-        inverse = inverse.clamp(median / self.spread, median * self.spread)
-        padded = torch.nn.functional.pad(inverse.log()[:, None], (1, 1), mode="replicate")
-        return torch.nn.functional.avg_pool1d(padded, 3, 1)[:, 0].exp()
+    def _localise(self, vector: Tensor) -> Tensor:
+        """Return L·vector."""
+        if self._pixels_gain is None:
+            return vector
+        return (vector.view(self._bound_shape()) * self._pixels_gain).reshape(-1)
+
+    def _fit_rings(self, steps: Tensor, changes: Tensor, weights: Tensor) -> Tensor:
+        """Return the gain of every channel and ring, ``(C, rings)`` in float64."""
+        table = torch.zeros((2, *self._ring_table), dtype=torch.float64, device=self._device)
+        for step, change, weight in zip(steps, changes, weights, strict=True):
+            # In the variables in which P is L = 1.
+            if self._pixels_gain is not None:
+                step = (step.view(self._bound_shape()) / self._pixels_gain).reshape(-1)
+                change = self._localise(change)
+            table[0] += weight * self._sum_rings(self._spectrum(step).abs().square())
+            table[1] += weight * self._sum_rings(self._spectrum(change).abs().square())
+        gain = (table[0] / table[1]).sqrt()
+        good = gain.isfinite() & (gain > 0)  # a ring may be empty
+        median = torch.where(good, gain, torch.nan).nanmedian()
+        gain = torch.where(good, gain, median).clamp(median / self.spread, median * self.spread)
+        padded = functional.pad(gain.log()[:, None], (1, 1), mode="replicate")
+        return functional.avg_pool1d(padded, 3, 1)[:, 0].exp()
+
+    def _fit_pixels(self, steps: Tensor, changes: Tensor, weights: Tensor) -> Tensor:
+        """Return L, ``(N, 1, H, W)``, from the pairs whitened by the rings' gain."""
+        root = self._filter.sqrt()
+        shape = self._bound_shape()
+        power = torch.zeros((2, shape[0], 1, *shape[2:]), dtype=self._kind, device=self._device)
+        for step, change, weight in zip(steps, changes, weights, strict=True):
+            for k, spectrum in enumerate(
+                (self._spectrum(step) / root, self._spectrum(change) * root)
+            ):
+                pixels = torch.fft.irfft2(spectrum, s=shape[-2:])
+                power[k] += weight * pixels.square().sum(1, keepdim=True)
+        power = self._blur(self._blur(power.flatten(0, 1))).view_as(power)
+        gain = (power[0] / power[1]).sqrt()
+        good = gain.isfinite() & (gain > 0)
+        gain = torch.where(good, gain, torch.nan)
+        gain = torch.where(good, gain / gain.nanmedian(), 1.0)
+        return gain.clamp(1 / _PIXEL_SPREAD, _PIXEL_SPREAD).sqrt()
+
+    def _blur(self, pictures: Tensor) -> Tensor:
+        """Box filter of the window's radius, edges repeated."""
+        radius = self.window or 0
+        padded = functional.pad(pictures, (radius,) * 4, mode="replicate")
+        return functional.avg_pool2d(padded, 2 * radius + 1, 1)
 
     def _sum_rings(self, spectrum: Tensor) -> Tensor:
         """Sum ``(N, C, H, W // 2 + 1)`` over pictures and rings: ``(C, rings)`` in float64."""
         values = (spectrum * self._times).sum(0).flatten(1)[:, self._order].double()
         return torch.stack([run.sum(1) for run in values.split(self._run_lengths, 1)], 1)
 
-    def _use(self, table: Tensor) -> None:
-        self._table = table
-        self._filter = (table / table.mean())[:, self._ring].to(self._kind)
+    def _use_rings(self, gain: Tensor) -> None:
+        self._rings_gain = gain
+        self._filter = (gain / gain.mean())[:, self._ring].to(self._kind)

@@ -15,16 +15,17 @@ class SecantMemory:
     """Ring buffer of secant pairs with the compact form of the L-BFGS inverse Hessian.
 
     With the pairs as the rows of ``S`` (steps) and ``Y`` (gradient changes), oldest first, ``P``
-    the preconditioner, ``R`` the upper triangle of ``S Yᵀ`` and ``D`` its diagonal, Byrd, Nocedal
-    and Schnabel (1994), eq. 3.4, write the result of the two-loop recursion as ::
+    the preconditioner, ``R`` the upper triangle of ``S Yᵀ`` and ``D`` its diagonal, both loops of
+    Nocedal's recursion become triangular solves ::
 
-        α = R⁻¹ S g,   c = R⁻ᵀ ((D + γ Y P Yᵀ) α - γ Y P g),   H g = γ P (g - Yᵀ α) + Sᵀ c
+        R α = S g,   r = γ P (g - Yᵀ α),   Rᵀ c = D α - Y r,   H g = r + Sᵀ c
 
     with γ = sᵀy / yᵀPy of the newest pair: four products with the pictures in place of some eighty
-    small operations, and nothing that makes a GPU's host wait. Products of pictures are taken in
-    their own precision, everything of size ``capacity`` × ``capacity`` in float64.
+    small operations, and nothing that makes a GPU's host wait. Nothing stored depends on P, so P
+    may change at any time. Products of pictures are taken in their own precision, everything of
+    size ``capacity`` × ``capacity`` in float64.
 
-    The memory costs ``2 * capacity`` pictures: ``P Yᵀ`` is never stored.
+    The memory costs ``2 * capacity`` pictures.
 
     Args:
         like: Flat tensor of the length, type and device of the picture.
@@ -36,9 +37,7 @@ class SecantMemory:
         self._count = 0  # pairs ever pushed; the next one goes to slot count % capacity
         self._steps = like.new_zeros((capacity, like.numel()))
         self._changes = like.new_zeros((capacity, like.numel()))
-        small = torch.zeros((capacity, capacity), dtype=torch.float64, device=like.device)
-        self._sy = small
-        self._ypy = small.clone()
+        self._sy = torch.zeros((capacity, capacity), dtype=torch.float64, device=like.device)
 
     def __len__(self) -> int:
         return min(self._count, self.capacity)
@@ -47,13 +46,12 @@ class SecantMemory:
         """Forget all pairs."""
         self._count = 0
 
-    def push(self, step: Tensor, change: Tensor, preconditioned_change: Tensor) -> None:
+    def push(self, step: Tensor, change: Tensor) -> None:
         """Add a pair, in place of the oldest if the memory is full.
 
         Args:
             step: Accepted change of the picture, flat.
             change: Change of the gradient over that step.
-            preconditioned_change: The preconditioner applied to ``change``.
         """
         slot = self._count % self.capacity
         self._count += 1
@@ -62,9 +60,6 @@ class SecantMemory:
         steps, changes = self._filled()
         self._sy[: len(self), slot] = (steps @ change).double()
         self._sy[slot, : len(self)] = (changes @ step).double()
-        products = (changes @ preconditioned_change).double()
-        self._ypy[: len(self), slot] = products
-        self._ypy[slot, : len(self)] = products
 
     def newest(self, number: int) -> tuple[Tensor, Tensor]:
         """Return the newest pairs.
@@ -78,13 +73,6 @@ class SecantMemory:
         number = min(number, len(self))
         slots = [(self._count - number + i) % self.capacity for i in range(number)]
         return self._steps[slots], self._changes[slots]
-
-    def refresh(self, precondition: Apply) -> None:
-        """Make the memory consistent with a preconditioner that has changed."""
-        _, changes = self._filled()
-        for slot in range(len(self)):
-            products = (changes @ precondition(changes[slot])).double()
-            self._ypy[: len(self), slot] = products
 
     def multiply(self, gradient: Tensor, precondition: Apply) -> Tensor:
         """Apply the inverse Hessian.
@@ -104,21 +92,17 @@ class SecantMemory:
         # age.
         oldest = self._count % self.capacity if size == self.capacity else 0
         sy = self._sy[:size, :size].roll((-oldest, -oldest), (0, 1))
-        ypy = self._ypy[:size, :size].roll((-oldest, -oldest), (0, 1))
-        gamma = sy[-1, -1] / ypy[-1, -1]
-        upper = sy.triu()
-
-        sg = (steps @ gradient).double().roll(-oldest)[:, None]
-        ypg = (changes @ precondition(gradient)).double().roll(-oldest)[:, None]
-        alpha = torch.linalg.solve_triangular(upper, sg, upper=True)
-        right = sy.diagonal()[:, None] * alpha + gamma * (ypy @ alpha - ypg)
-        weights = torch.linalg.solve_triangular(upper.mT, right, upper=False)
+        upper, diagonal = sy.triu(), sy.diagonal()
+        newest = self._changes[(self._count - 1) % self.capacity]
+        gamma = diagonal[-1] / newest.dot(precondition(newest)).double()
 
         kind = gradient.dtype
-        alpha = alpha[:, 0].roll(oldest).to(kind)
-        weights = weights[:, 0].roll(oldest).to(kind)
-        bent = precondition(gradient - alpha @ changes)
-        return gamma.to(kind) * bent + weights @ steps
+        along = (steps @ gradient).double().roll(-oldest)
+        alpha = torch.linalg.solve_triangular(upper, along[:, None], upper=True)[:, 0]
+        bent = precondition(gradient - alpha.roll(oldest).to(kind) @ changes) * gamma.to(kind)
+        right = diagonal * alpha - (changes @ bent).double().roll(-oldest)
+        weights = torch.linalg.solve_triangular(upper.mT, right[:, None], upper=False)[:, 0]
+        return bent + weights.roll(oldest).to(kind) @ steps
 
     def state_dict(self) -> dict[str, Any]:
         """Return the filled part of the memory; its tensors are views of this memory's."""
@@ -130,7 +114,6 @@ class SecantMemory:
             "steps": steps,
             "changes": changes,
             "sy": self._sy[:size, :size],
-            "ypy": self._ypy[:size, :size],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -157,8 +140,7 @@ class SecantMemory:
         filled = len(slots)
         self._steps[:filled] = saved[slots].to(self._steps)
         self._changes[:filled] = state["changes"][slots].to(self._changes)
-        for mine, name in ((self._sy, "sy"), (self._ypy, "ypy")):
-            mine[:filled, :filled] = state[name][slots][:, slots].to(mine)
+        self._sy[:filled, :filled] = state["sy"][slots][:, slots].to(self._sy)
 
     def _filled(self) -> tuple[Tensor, Tensor]:
         return self._steps[: len(self)], self._changes[: len(self)]

@@ -275,7 +275,14 @@ def test_failed_search_restarts_from_the_gradient_then_stops_and_wakes_again():
     assert torch.equal(image.detach(), start)
     assert not optimizer.converged  # the memory may have been at fault
     assert optimizer.evaluations - before == 5 + 1
+    # A run resumed at this very place gives up at the same step.
+    twin_image = image.detach().clone().requires_grad_()
+    twin = BoundedLBFGS([twin_image], preconditioner=None, max_evaluations=5)
+    twin.load_state_dict(saved_and_loaded(optimizer.state_dict()))
+    assert twin._search_failed
     stayed = run(optimizer, image, uphill, 1)
+    assert run(twin, twin_image, uphill, 1) == stayed
+    assert twin.converged
     assert optimizer.converged
     before = optimizer.evaluations
     assert run(optimizer, image, uphill, 4) == stayed * 4
@@ -294,6 +301,41 @@ def test_minimum_reached_is_converged():
     run(optimizer, image, lambda x: ((x - 2) ** 2).sum(), 60)
     assert (image == 1).all()
     assert optimizer.converged
+
+
+def test_steps_grow_until_the_curvature_is_positive():
+    # cos falls faster and faster up to x = 1.57: no positive curvature before.
+    image = torch.tensor([0.01], dtype=torch.float64, requires_grad=True)
+    optimizer = BoundedLBFGS([image], upper=None, first_step=0.02, preconditioner=None)
+    places = []
+    for _ in range(4):
+        run(optimizer, image, lambda x: torch.cos(x).sum(), 1)
+        places.append(float(image.detach()))
+    assert np.diff([0.01, *places]).tolist() == pytest.approx([0.02, 0.08, 0.32, 1.28])
+    assert len(optimizer._memory) == 0 or places[-1] > math.pi / 2
+    again = BoundedLBFGS([image.detach().clone().requires_grad_()], upper=None, preconditioner=None)
+    again.load_state_dict(saved_and_loaded(optimizer.state_dict()))
+    assert again._reach == optimizer._reach
+    run(optimizer, image, lambda x: torch.cos(x).sum(), 20)
+    assert float(image.detach()) == pytest.approx(math.pi, abs=1e-5)
+    optimizer.reset()
+    assert optimizer._reach == 1.0
+
+
+def test_gradients_cleared_in_place_do_no_harm(blurry):
+    def path(in_place):
+        image = torch.full((1, 3, 8, 9), 0.4, requires_grad=True)
+        optimizer = BoundedLBFGS([image])
+
+        def closure():
+            optimizer.zero_grad(set_to_none=not in_place)
+            loss = blurry(image)
+            loss.backward()
+            return loss
+
+        return [float(optimizer.step(closure)) for _ in range(10)]
+
+    assert path(True) == path(False)
 
 
 def saved_and_loaded(state):
@@ -339,11 +381,10 @@ def test_small_matrices_stay_in_float64(blurry):
     other = BoundedLBFGS([other_image])
     other.load_state_dict(state)
     memory, copied = state["state"][0]["memory"], other.state_dict()["state"][0]["memory"]
-    for name in ("sy", "ypy"):
-        assert copied[name].dtype == torch.float64
-        assert torch.equal(copied[name], memory[name])
-    table = other.state_dict()["state"][0]["preconditioner"]["state"]["table"]
-    assert table.dtype == torch.float64
+    assert copied["sy"].dtype == torch.float64
+    assert torch.equal(copied["sy"], memory["sy"])
+    gain = other.state_dict()["state"][0]["preconditioner"]["state"]["rings_gain"]
+    assert gain.dtype == torch.float64
 
 
 def test_loading_copies(blurry):
@@ -356,7 +397,7 @@ def test_loading_copies(blurry):
     other = BoundedLBFGS([other_image], history=3)
     other.load_state_dict(state)
     run(other, other_image, blurry, 20)
-    for name in ("steps", "changes", "sy", "ypy"):
+    for name in ("steps", "changes", "sy"):
         assert torch.equal(state["state"][0]["memory"][name], kept["state"][0]["memory"][name])
     assert torch.equal(state["state"][0]["gradient"], kept["state"][0]["gradient"])
 
@@ -397,14 +438,30 @@ def test_another_history_goes_on_with_the_newest_pairs(blurry, history, steps):
     assert all(b <= a for a, b in itertools.pairwise(losses))
 
 
-def test_another_preconditioner_goes_on_consistently(blurry):
+def test_another_preconditioner_goes_on_with_the_pairs(blurry):
     image = torch.full((1, 3, 8, 9), 0.4, dtype=torch.float64, requires_grad=True)
     optimizer = BoundedLBFGS([image], preconditioner="fixed_fourier")
     run(optimizer, image, blurry, 9)
-    other = BoundedLBFGS([image.detach().clone().requires_grad_()], preconditioner=None)
+    other_image = image.detach().clone().requires_grad_()
+    other = BoundedLBFGS([other_image], preconditioner="secant_fourier")
     other.load_state_dict(optimizer.state_dict())
     changes = other._memory.newest(20)[1]
-    torch.testing.assert_close(other.state_dict()["state"][0]["memory"]["ypy"], changes @ changes.T)
+    assert torch.equal(changes, optimizer._memory.newest(20)[1])
+    # The inverse Hessian still maps the newest gradient change to its step.
+    step = other._memory.newest(1)[0][0]
+    torch.testing.assert_close(other._memory.multiply(changes[-1], other._precondition), step)
+    losses = run(other, other_image, blurry, 10)
+    assert all(b <= a for a, b in itertools.pairwise(losses))
+
+
+@pytest.mark.parametrize("overshoot", [1e-5, -1e-6])
+def test_neither_a_slight_rise_nor_a_sliver_of_decrease_is_accepted(overshoot):
+    # The first trial lands just beyond, or just short of, the mirror image of the start.
+    image = torch.tensor([0.475 + overshoot], dtype=torch.float64, requires_grad=True)
+    optimizer = BoundedLBFGS([image], first_step=0.05, preconditioner=None)
+    run(optimizer, image, lambda x: ((x - 0.5) ** 2).sum(), 1)
+    assert optimizer.evaluations == 3
+    assert abs(float(image.detach()) - 0.5) < 0.02
 
 
 def test_deep_copy_goes_on_bit_by_bit(blurry):

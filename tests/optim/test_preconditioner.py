@@ -12,6 +12,7 @@ from nst_lightning.optim.preconditioner import (
     radial_frequency,
 )
 
+BASIS = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]])
 SHAPES = [(1, 3, 16, 16), (1, 3, 17, 15), (1, 3, 20, 301), (2, 3, 9, 8), (1, 1, 6, 7), (1, 4, 8, 5)]
 
 
@@ -39,10 +40,12 @@ def fitted(shape, dtype=torch.float64, **settings):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("kind", ["fixed", "unfitted", "fitted"])
+@pytest.mark.parametrize("kind", ["fixed", "unfitted", "fitted", "rings only"])
 def test_apply_is_symmetric_and_positive_definite(shape, kind):
     if kind == "fitted":
         preconditioner = fitted(shape)
+    elif kind == "rings only":
+        preconditioner = fitted(shape, window=None)
     else:
         preconditioner = FixedFourier() if kind == "fixed" else SecantFourier()
         preconditioner.bind(torch.zeros(shape, dtype=torch.float64))
@@ -106,49 +109,90 @@ def test_fit_finds_the_inverse_of_a_fourier_hessian(shape):
     assert error < (unfitted * changes[0] - steps[0]).norm() / steps[0].norm() / 4
 
 
-def test_fit_is_the_weighted_least_squares_of_every_ring():
-    shape, rings = (1, 3, 12, 11), 4
-    rng = np.random.default_rng(2)
+def numpy_gains(steps, changes, shape, rings):
+    """Geometric means ring by ring, over the full spectrum, of ``(pairs, 1, 3, H, W)`` pairs."""
+    height, width = shape[-2:]
+    edges = np.exp(np.linspace(np.log(1 / max(height, width)), np.log(math.sqrt(0.5)), rings + 1))
+    frequency = numpy_frequency(height, width)
+    ring_of = np.clip(np.searchsorted(edges, frequency + 1e-12, side="right") - 1, 0, rings - 1)
+    gain = np.zeros((3, rings))
+    for channel in range(3):
+        for ring in range(rings):
+            inside = ring_of == ring
+            power = np.zeros(2)
+            for s, y in zip(steps, changes, strict=True):
+                hats = [np.fft.fft2(np.tensordot(BASIS, v[0], 1)[channel]) for v in (s, y)]
+                power += [(np.abs(v[inside]) ** 2).sum() / (s * y).sum() for v in hats]
+            gain[channel, ring] = np.sqrt(power[0] / power[1])
+    padded = np.pad(np.log(gain), ((0, 0), (1, 1)), mode="edge")
+    return np.exp((padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]) / 3), ring_of
+
+
+def random_pairs(shape, seed=2):
+    rng = np.random.default_rng(seed)
     steps = rng.normal(size=(3, *shape))
     changes = 0.7 * steps + 0.3 * rng.normal(size=steps.shape)
+    changes[..., : shape[-1] // 2] *= 3
+    return steps, changes
+
+
+def test_ring_gains_are_the_weighted_geometric_means():
+    shape, rings = (1, 3, 12, 11), 4
+    steps, changes = random_pairs(shape)
     preconditioner = SecantFourier(rings=rings, pairs=2, first_fit=1, spread=1e9)
     preconditioner.bind(torch.zeros(shape, dtype=torch.float64))
     flat = [torch.tensor(a.reshape(3, -1)) for a in (steps, changes)]
     assert preconditioner.update(1, lambda n: (flat[0][-n:], flat[1][-n:]))
-
-    edges = np.exp(np.linspace(np.log(1 / 12), np.log(math.sqrt(0.5)), rings + 1))
-    frequency = numpy_frequency(12, 11)
-    basis = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]])
-    table = np.zeros((3, rings))
-    for channel in range(3):
-        for ring in range(rings):
-            low = edges[ring] if ring else -1
-            high = edges[ring + 1] if ring < rings - 1 else 9
-            inside = (frequency >= low - 1e-12) & (frequency < high - 1e-12)
-            top = bottom = 0.0
-            for s, y in zip(steps[-2:], changes[-2:], strict=True):
-                s_hat = np.fft.fft2(np.tensordot(basis, s[0], 1)[channel])[inside]
-                y_hat = np.fft.fft2(np.tensordot(basis, y[0], 1)[channel])[inside]
-                weight = 1 / (s * y).sum()
-                top += weight * (s_hat.conj() * y_hat).real.sum()
-                bottom += weight * (np.abs(y_hat) ** 2).sum()
-            table[channel, ring] = top / bottom
-    padded = np.pad(np.log(table), ((0, 0), (1, 1)), mode="edge")
-    smooth = np.exp((padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]) / 3)
-    np.testing.assert_allclose(preconditioner.state_dict()["table"], smooth, rtol=1e-9)
+    expected, _ = numpy_gains(steps[-2:], changes[-2:], shape, rings)
+    np.testing.assert_allclose(preconditioner.state_dict()["rings_gain"], expected, rtol=1e-9)
 
 
-def test_rings_without_positive_curvature_stay_within_the_spread():
-    shape = (1, 3, 16, 16)
-    generator = torch.Generator().manual_seed(0)
-    steps = torch.randn((2, 768), generator=generator, dtype=torch.float64)
-    noise = torch.randn((2, 768), generator=generator, dtype=torch.float64)
-    preconditioner = SecantFourier(first_fit=1, spread=3.0)
+def test_pixel_gains_are_the_blurred_ratio_of_the_whitened_pairs():
+    from scipy.ndimage import uniform_filter
+
+    shape, rings = (1, 3, 12, 11), 4
+    steps, changes = random_pairs(shape)
+    preconditioner = SecantFourier(rings=rings, window=1, pairs=3, first_fit=1, spread=1e9)
     preconditioner.bind(torch.zeros(shape, dtype=torch.float64))
-    assert preconditioner.update(1, lambda n: (steps, 0.3 * steps + noise))
-    table = preconditioner.state_dict()["table"]
-    assert (table > 0).all()
-    assert table.max() / table.min() <= 9.0 + 1e-9
+    flat = [torch.tensor(a.reshape(3, -1)) for a in (steps, changes)]
+    preconditioner.update(1, lambda n: (flat[0][-n:], flat[1][-n:]))
+
+    gain, ring_of = numpy_gains(steps, changes, shape, rings)
+    root = np.sqrt(gain[:, ring_of])
+    power = np.zeros((2, 12, 11))
+    for s, y in zip(steps, changes, strict=True):
+        for k, (v, factor) in enumerate(((s, 1 / root), (y, root))):
+            hat = np.fft.fft2(np.tensordot(BASIS, v[0], 1)) * factor
+            power[k] += (np.fft.ifft2(hat).real ** 2).sum(0) / (s * y).sum()
+    for _ in range(2):
+        power = np.stack([uniform_filter(p, 3, mode="nearest") for p in power])
+    ratio = np.sqrt(power[0] / power[1])
+    ratio /= np.sort(ratio.ravel())[(ratio.size - 1) // 2]
+    found = preconditioner.state_dict()["pixels_gain"][0, 0]
+    np.testing.assert_allclose(found, np.sqrt(np.clip(ratio, 1 / 8, 8)), rtol=1e-6)
+    # Where gradients change three times as fast, steps are to be shorter.
+    assert found[:, :4].mean() < found[:, -4:].mean() / 1.3
+
+
+def test_second_fit_measures_the_rings_without_the_pixel_gains():
+    shape = (1, 3, 12, 11)
+    steps, changes = random_pairs(shape)
+    preconditioner = SecantFourier(rings=4, first_fit=1, fit_every=1, spread=1e9)
+    preconditioner.bind(torch.zeros(shape, dtype=torch.float64))
+    flat = [torch.tensor(a.reshape(3, -1)) for a in (steps, changes)]
+    preconditioner.update(1, lambda n: (flat[0], flat[1]))
+    local = preconditioner.state_dict()["pixels_gain"].numpy()
+    # The weights are those of the pairs themselves, which this scaling leaves as they are.
+    expected, _ = numpy_gains(steps / local, changes * local, shape, 4)
+    preconditioner.update(2, lambda n: (flat[0], flat[1]))
+    np.testing.assert_allclose(preconditioner.state_dict()["rings_gain"], expected, rtol=1e-6)
+
+
+def test_gains_stay_within_the_spread():
+    preconditioner = fitted((1, 3, 64, 48), spread=2.0)
+    gain = preconditioner.state_dict()["rings_gain"]
+    assert gain.max() / gain.min() <= 4.0 + 1e-9
+    assert gain.max() / gain.min() > 3.0
 
 
 def test_fits_at_its_times_only():
@@ -192,6 +236,7 @@ def test_a_table_of_other_rings_is_left_out():
         (FixedFourier, "cutoff", 0),
         (SecantFourier, "rings", 0),
         (SecantFourier, "pairs", 0.5),
+        (SecantFourier, "window", -1),
         (SecantFourier, "first_fit", 0),
         (SecantFourier, "fit_every", 0),
         (SecantFourier, "spread", 0.9),
