@@ -1,0 +1,137 @@
+"""The interface of a fast style transfer, and what all of them need."""
+
+import importlib.util
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from nst_lightning.data.resizing import resize_to
+from nst_lightning.errors import InputError
+
+
+class FastStylizer(ABC):
+    """A feed-forward style transfer: content and style in, picture of the content's size out.
+
+    For a model of your own write a subclass with :meth:`stylize`, in a file anywhere, and name it
+    in YAML by its ``class_path``. A call checks the images, loads the model once, and brings what
+    ``stylize`` returns to the content's size, range, precision and device::
+
+        class Negative(FastStylizer):
+            name = "negative"
+
+            def stylize(self, content, style):
+                return 1 - content
+    """
+
+    name: str = ""
+    """What reports call it; the class's name if empty."""
+
+    def __init__(self) -> None:
+        self._loaded = False
+
+    @torch.no_grad()
+    def __call__(self, content: Tensor, style: Tensor) -> Tensor:
+        """Make the picture.
+
+        Args:
+            content: Shape (1, 3, H, W), floating, values in [0, 1].
+            style: Shape (1, 3, h, w), values in [0, 1], of any size.
+
+        Returns:
+            Shape (1, 3, H, W), values in [0, 1], with the content's precision and device.
+
+        Raises:
+            InputError: If the model cannot be had, or its picture holds NaN.
+            ValueError: If an image has another shape, or the model returns another one.
+        """
+        for name, image in (("content", content), ("style", style)):
+            if image.ndim != 4 or image.shape[:2] != (1, 3) or image.numel() == 0:
+                raise ValueError(
+                    f"{name} must have the shape (1, 3, H, W), found {tuple(image.shape)}"
+                )
+            if not image.is_floating_point():
+                raise TypeError(f"{name} must be floating with values in [0, 1]: {image.dtype}")
+        self.ensure_loaded()
+        picture = self.stylize(content.float(), style.to(content.device).float())
+        if picture.ndim != 4 or picture.shape[:2] != (1, 3):
+            raise ValueError(
+                f"{self.label} returned the shape {tuple(picture.shape)} instead of (1, 3, H, W)"
+            )
+        if not bool(torch.isfinite(picture).all()):
+            raise InputError(f"{self.label} returned a picture with NaN or infinite values")
+        height, width = content.shape[-2:]
+        picture = resize_to(picture.to(content).clamp(0, 1), (height, width))
+        return picture.clone() if picture is content else picture
+
+    @property
+    def label(self) -> str:
+        """What reports and messages call it."""
+        return self.name or type(self).__name__
+
+    def ensure_loaded(self) -> None:
+        """Load the model now if it is not loaded yet, to fail before the work rather than after.
+
+        Raises:
+            InputError: If the model cannot be had.
+        """
+        # A subclass need not call super().__init__().
+        if not getattr(self, "_loaded", False):
+            self.load()
+            self._loaded = True
+
+    def load(self) -> None:  # noqa: B027 - many models need nothing
+        """Read the model; called once, before the first picture. Does nothing unless overridden."""
+
+    @abstractmethod
+    def stylize(self, content: Tensor, style: Tensor) -> Tensor:
+        """Make the picture; the size may differ from the content's, it is resized.
+
+        Args:
+            content: Shape (1, 3, H, W), float32, values in [0, 1].
+            style: Shape (1, 3, h, w), float32, values in [0, 1].
+
+        Returns:
+            Shape (1, 3, any, any).
+        """
+
+
+def require_packages(what: str, extra: str, *modules: str) -> None:
+    """Say how to install an optional dependency if it is missing; imports nothing.
+
+    Args:
+        what: Who needs it.
+        extra: The extra of this package that brings it.
+        modules: Names of the modules needed.
+
+    Raises:
+        InputError: If one is missing.
+    """
+    missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        raise InputError(
+            f"{what} needs {' and '.join(missing)}, which {verb} not installed: run with "
+            f'`uv run --extra {extra}`, or pip install "nst-lightning[{extra}]"'
+        )
+
+
+def central_square(style: Tensor, size: int) -> Tensor:
+    """Crop the middle square of a style image and resize it, as Magenta's examples do.
+
+    Args:
+        style: Shape (1, 3, h, w).
+        size: Side of the result in pixels.
+
+    Returns:
+        Shape (1, 3, size, size).
+    """
+    height, width = style.shape[-2:]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return resize_to(style[..., top : top + side, left : left + side], (size, size))
+
+
+def to_channels_last(image: Tensor) -> Tensor:
+    """(1, 3, H, W) -> contiguous (1, H, W, 3) in main memory, as TensorFlow lays images out."""
+    return image.permute(0, 2, 3, 1).contiguous().cpu()
