@@ -1,0 +1,98 @@
+"""Small runs of the command line, for the tests of what happens during a run."""
+
+import csv
+import os
+import signal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback
+
+from nst_lightning.cli import StyleCLI
+from nst_lightning.quiet import quiet_lightning
+
+ADAM = ("--model.optimizer=torch.optim.Adam", "--model.optimizer.lr=0.02")
+TORCH_LBFGS = ("--model.optimizer=torch.optim.LBFGS", "--model.optimizer.max_iter=1")
+
+
+def arguments(folder: Path, pictures: tuple[Path, Path], *args: str, steps: int = 6) -> list[str]:
+    """Return a command line for a run of a second: 32 px, two layers, a few steps."""
+    return [
+        "fit",
+        f"--data.content={pictures[0]}",
+        f"--data.style={pictures[1]}",
+        "--data.size=32",
+        f"--data.steps_per_epoch={steps}",
+        "--model.content.layers=[conv1_1]",
+        "--model.style.layers=[conv1_1,relu2_1]",
+        "--trainer.max_epochs=1",
+        "--trainer.accelerator=cpu",
+        f"--trainer.default_root_dir={folder}",
+        *args,
+    ]
+
+
+def paint(
+    folder: Path,
+    pictures: tuple[Path, Path],
+    *args: str,
+    steps: int = 6,
+    callbacks: Sequence[Callback] = (),
+    prepare: Callable[[StyleCLI], Any] | None = None,
+) -> StyleCLI:
+    """Run the command line in this process.
+
+    Args:
+        callbacks: Placed before the framework's own, where ``trainer.callbacks`` places them too.
+        prepare: Called with the command line when all is built and before the trainer runs.
+    """
+
+    class PaintCLI(StyleCLI):
+        def fit(self, **kwargs: Any) -> None:
+            self.trainer.callbacks = [*callbacks, *self.trainer.callbacks]
+            if prepare is not None:
+                prepare(self)
+            super().fit(**kwargs)
+
+    with quiet_lightning():
+        return PaintCLI(arguments(folder, pictures, *args, steps=steps))
+
+
+def logged(folder: Path) -> list[dict[str, str]]:
+    """Return the rows of a run's metrics.csv."""
+    with (folder / "metrics.csv").open(newline="", encoding="utf-8") as handle:
+        return list(csv.DictReader(handle))
+
+
+def files(folder: Path) -> list[str]:
+    """Return every file under a folder, hidden ones too."""
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing that mends ordinary errors may catch it."""
+
+
+class KillAt(Callback):
+    """Raises at the end of a step, before any other callback has seen that step."""
+
+    def __init__(self, step: int, error: BaseException | None = None) -> None:
+        self.step = step
+        self.error = Killed() if error is None else error
+
+    def on_train_batch_end(self, trainer: Any, *args: Any) -> None:
+        if trainer.global_step == self.step:
+            raise self.error
+
+
+class SignalAt(Callback):
+    """Sends signals to this process while a step is under way."""
+
+    def __init__(self, step: int, times: int = 1, number: int = signal.SIGINT) -> None:
+        self.step, self.times, self.number = step, times, number
+
+    def on_train_batch_start(self, trainer: Any, *args: Any) -> None:
+        if trainer.global_step == self.step - 1:
+            for _ in range(self.times):
+                os.kill(os.getpid(), self.number)
