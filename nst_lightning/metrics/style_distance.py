@@ -59,9 +59,10 @@ def style_distances(
 class StyleDistance(Metric):
     """Relative Gram distance ‖G(x) − G(s)‖²_F / ‖G(s)‖²_F of a picture x to a style image s.
 
-    Per layer, and their mean as the metric's value; 0 for the same style, about 0.5 to 1 for a
-    photograph against a painting. The style image keeps its own size. The squared form is used:
-    each term is then the layer's Gram loss as a share of what an all-zero layer would have.
+    Per layer, and their mean as the metric's value: 0 for the same style, 1 for a black layer. Six
+    pairs of a photograph with a painting, untouched, were measured at 0.57 to 1.8 (VGG-19, 384
+    pixels). The style image keeps its own size. The form is the squared one: each term is the
+    layer's Gram loss as a share of what a layer without any activation would have.
 
     Args:
         encoder: Picture in [0, 1] -> features by layer, such as
