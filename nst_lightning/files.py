@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,9 +36,9 @@ def check_folder(path: str | os.PathLike[str]) -> Path:
     """
     folder = Path(path)
     nearest = folder.absolute()
-    while not nearest.exists():
-        nearest = nearest.parent
     try:
+        while not nearest.exists():
+            nearest = nearest.parent
         if not nearest.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         with tempfile.TemporaryFile(dir=nearest):
@@ -59,7 +60,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(path)
     # The suffix stays: writers such as Pillow choose the format by it.
-    temporary = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
+    temporary = target.with_name(f".{target.stem}.{uuid.uuid4().hex[:12]}.part{target.suffix}")
     try:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
