@@ -1,6 +1,8 @@
 """The command line: a LightningCLI with named terms and one-line errors."""
 
+import contextlib
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -27,6 +29,7 @@ from nst_lightning.csv_logger import RunCSVLogger
 from nst_lightning.data.image_pair import ImagePair
 from nst_lightning.errors import InputError, did_you_mean
 from nst_lightning.files import atomic_write, check_folder
+from nst_lightning.memory import keep_memory
 from nst_lightning.module import NeuralStyleTransfer
 from nst_lightning.parser import OneLineParser, find_configs
 from nst_lightning.quiet import quiet_lightning
@@ -56,8 +59,8 @@ class SaveRunConfig(SaveConfigCallback):
 class StyleCLI(LightningCLI):
     """LightningCLI for :class:`NeuralStyleTransfer` on an :class:`ImagePair`.
 
-    Four callbacks have keys of their own (``images``, ``checkpoint``, ``explosion``); further ones go
-    into ``trainer.callbacks``.
+    Three callbacks have keys of their own (``images``, ``checkpoint``, ``explosion``); further ones
+    go into ``trainer.callbacks``.
     """
 
     def __init__(self, args: list[str], run: bool = True) -> None:
@@ -67,9 +70,10 @@ class StyleCLI(LightningCLI):
             NeuralStyleTransfer,
             ImagePair,
             save_config_callback=SaveRunConfig,
-            trainer_defaults=dict(
-                devices=1, logger=True, log_every_n_steps=1, enable_model_summary=False
-            ),
+            trainer_defaults={
+                **{"devices": 1, "logger": True, "log_every_n_steps": 1},
+                "enable_model_summary": False,
+            },
             seed_everything_default=0,
             parser_class=OneLineParser,
             parser_kwargs={name: dict(defaults) for name in SUBCOMMANDS} if run else defaults,
@@ -87,9 +91,10 @@ class StyleCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Give the framework's callbacks keys of their own."""
+        # In the order of their hooks: the guard mends the picture before it is written.
+        parser.add_lightning_class_args(LossExplosion, "explosion")
         parser.add_lightning_class_args(ImageCheckpoint, "images")
         parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
-        parser.add_lightning_class_args(LossExplosion, "explosion")
         parser.add_argument(
             "--tensorboard",
             type=bool,
@@ -137,7 +142,7 @@ class StyleCLI(LightningCLI):
         raise InputError(f"--ckpt_path: there is no {path}; run fit first, or give a path")
 
     def _parse_ckpt_path(self) -> None:
-        """Done in :meth:`parse_arguments`: Lightning's way lets the checkpoint beat the command line."""
+        """Do nothing: Lightning's way lets the checkpoint beat the command line."""
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Add the callbacks and loggers that every run has."""
@@ -193,7 +198,7 @@ class StyleCLI(LightningCLI):
 
     def fit(self, **kwargs: Any) -> None:
         """Run the trainer."""
-        self.trainer.fit(**kwargs)
+        fit(self.trainer, **kwargs)
 
     def test(self, **kwargs: Any) -> None:
         """Measure a finished picture and print a table."""
@@ -204,6 +209,20 @@ class StyleCLI(LightningCLI):
         with quiet_lightning():
             measures = self.trainer.test(verbose=False, **kwargs)[0]
         print_measures(measures)
+
+
+def fit(trainer: Trainer, **kwargs: Any) -> None:
+    """Run a trainer; Ctrl-C stays a KeyboardInterrupt, where Lightning calls ``sys.exit(1)``."""
+    listening = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(**kwargs)
+    except SystemExit as stop:
+        if not isinstance(stop.__context__, KeyboardInterrupt):
+            raise
+        # Lightning lets the process ignore Ctrl-C from here on; a notebook lives on and needs it.
+        with contextlib.suppress(ValueError):  # not the main thread
+            signal.signal(signal.SIGINT, listening)
+        raise stop.__context__ from None
 
 
 def main(args: list[str] | None = None) -> int:
@@ -222,7 +241,7 @@ def main(args: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return INTERRUPTED
-    stopped = any(getattr(c, "received", None) for c in cli.trainer.callbacks)
+    stopped = any(getattr(c, "received", None) for c in cli.trainer.callbacks)  # type: ignore[attr-defined]
     if stopped:
         print("stopped; the same command with --ckpt_path last goes on from here", file=sys.stderr)
     return INTERRUPTED if stopped else 0
@@ -237,9 +256,10 @@ def run(args: list[str]) -> StyleCLI:
     Raises:
         InputError: If something given is wrong.
     """
+    keep_memory()
     # A class of the user's own is looked for where the program was started.
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
     args = find_configs(with_subcommand(args))
     with quiet_lightning():
         return StyleCLI(args)
@@ -268,6 +288,7 @@ def with_subcommand(args: list[str]) -> list[str]:
         return ["fit", *args]
     if args[0] not in SUBCOMMANDS:
         raise InputError(
-            f"unknown command {args[0]!r}{did_you_mean(args[0], SUBCOMMANDS)} ({', '.join(SUBCOMMANDS)})"
+            f"unknown command {args[0]!r}{did_you_mean(args[0], SUBCOMMANDS)} "
+            f"({', '.join(SUBCOMMANDS)})"
         )
     return args

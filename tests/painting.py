@@ -1,6 +1,7 @@
 """Small runs of the command line, for the tests of what happens during a run."""
 
 import csv
+import json
 import os
 import signal
 from collections.abc import Callable, Sequence
@@ -13,7 +14,29 @@ from nst_lightning.cli import StyleCLI
 from nst_lightning.quiet import quiet_lightning
 
 ADAM = ("--model.optimizer=torch.optim.Adam", "--model.optimizer.lr=0.02")
+FAST_ADAM = ("--model.optimizer=torch.optim.Adam", "--model.optimizer.lr=0.3")
 TORCH_LBFGS = ("--model.optimizer=torch.optim.LBFGS", "--model.optimizer.max_iter=1")
+
+
+# An objective of their own, so that the tests stand when the framework's defaults change.
+OBJECTIVE = {
+    "model.content": "nst_lightning.losses.ContentLoss",
+    "model.content.weight": 1.0,
+    "model.content.layers": ["conv1_1"],
+    "model.content.layer_weights": None,
+    "model.style": "nst_lightning.losses.GramLoss",
+    "model.style.weight": 1e5,
+    "model.style.layers": ["conv1_1", "relu2_1"],
+    "model.style.layer_weights": None,
+    "model.style.divisor": "chw",
+    "model.tv": "nst_lightning.losses.TotalVariationLoss",
+    "model.tv.weight": 0.0,
+    "model.encoder.padding": "zeros",
+    "model.optimizer": "nst_lightning.optim.BoundedLBFGS",
+    "model.clamp": "none",
+    "model.average": None,
+    "data.init": "content",
+}
 
 
 def arguments(folder: Path, pictures: tuple[Path, Path], *args: str, steps: int = 6) -> list[str]:
@@ -24,8 +47,7 @@ def arguments(folder: Path, pictures: tuple[Path, Path], *args: str, steps: int 
         f"--data.style={pictures[1]}",
         "--data.size=32",
         f"--data.steps_per_epoch={steps}",
-        "--model.content.layers=[conv1_1]",
-        "--model.style.layers=[conv1_1,relu2_1]",
+        *(f"--{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in OBJECTIVE.items()),
         "--trainer.max_epochs=1",
         "--trainer.accelerator=cpu",
         f"--trainer.default_root_dir={folder}",
@@ -89,7 +111,7 @@ class KillAt(Callback):
 class SignalAt(Callback):
     """Sends signals to this process while a step is under way."""
 
-    def __init__(self, step: int, times: int = 1, number: int = signal.SIGINT) -> None:
+    def __init__(self, step: int, times: int = 1, number: int = int(signal.SIGINT)) -> None:
         self.step, self.times, self.number = step, times, number
 
     def on_train_batch_start(self, trainer: Any, *args: Any) -> None:

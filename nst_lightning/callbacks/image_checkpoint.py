@@ -1,14 +1,17 @@
 """Writes the picture: every N steps, the best, the last, and when a run is cut short."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+import torch
+from lightning.pytorch import Callback, Trainer
 from PIL import Image
 from torch import Tensor
 
 from nst_lightning.data.output import check_path, contact_sheet, save_animation, save_image
 from nst_lightning.errors import InputError
+
+PictureFormat = Literal["png", "jpg", "webp", "tiff"]
 
 FRAME_SIDE = 320
 """Long side of the frames of an animation or a contact sheet, in pixels."""
@@ -18,8 +21,8 @@ class ImageCheckpoint(Callback):
     """Writes pictures under the trainer's ``default_root_dir``.
 
     The result is ``stylized.<format>``; the pictures on the way are ``images/step-00050.<format>``.
-    Both carry an sRGB profile and the run's settings, and are written whole or not at all. The result
-    is also written when an exception or Ctrl-C ends the run.
+    Both carry an sRGB profile and the run's settings, and are written whole or not at all. The
+    result is also written when an exception or Ctrl-C ends the run.
 
     Args:
         every_n_steps: Steps between two pictures; 0 writes only the result.
@@ -38,7 +41,7 @@ class ImageCheckpoint(Callback):
         self,
         every_n_steps: int = 50,
         save_best: bool = True,
-        format: Literal["png", "jpg", "webp", "tiff"] = "png",
+        format: PictureFormat = "png",
         bits: Literal[8, 16] = 8,
         quality: int = 95,
         film: Literal["gif", "webp"] | None = None,
@@ -64,38 +67,46 @@ class ImageCheckpoint(Callback):
         """Folder of the pictures on the way."""
         return Path(trainer.default_root_dir, "images")
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Remove the pictures of an earlier run in the same folder that this run will not write."""
         if self.folder(trainer).is_dir():
             for path in self.folder(trainer).glob("step-*.*"):
                 step = path.stem.removeprefix("step-")
                 if step.isdigit() and int(step) > trainer.global_step:
                     path.unlink()
+            if trainer.global_step == 0:
+                for format in get_args(PictureFormat):
+                    (self.folder(trainer) / f"best.{format}").unlink(missing_ok=True)
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Write the picture of this step if its turn has come."""
         step = trainer.global_step
         if self.every_n_steps and step % self.every_n_steps == 0:
-            path = self.folder(trainer) / f"step-{step:05d}.{self.format}"
-            self._save(trainer, pl_module, pl_module.picture(), path)
             self._save_best(trainer, pl_module)
-            self._to_tensorboard(trainer, pl_module.picture(), step)
+            picture = pl_module.picture()
+            # A step may ruin the picture before any loss tells: no reason to end the run.
+            if bool(torch.isfinite(picture).all()):
+                path = self.folder(trainer) / f"step-{step:05d}.{self.format}"
+                self._save(trainer, pl_module, picture, path)
+                self._to_tensorboard(trainer, picture, step)
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Write the result, and the film and the sheet if asked for."""
         self._save_best(trainer, pl_module)
-        self._save(trainer, pl_module, pl_module.picture(), self.result_path(trainer))
+        picture = pl_module.picture()
+        if not bool(torch.isfinite(picture).all()):
+            print("note: the last picture is not finite; the result is the best one", flush=True)
+            picture = pl_module.best.picture.clamp(0, 1)
+        self._save(trainer, pl_module, picture, self.result_path(trainer))
         frames, labels = self._frames(trainer)
         if self.film:
             save_animation(frames, Path(trainer.default_root_dir, f"film.{self.film}"), fps=6)
         if self.sheet:
             contact_sheet(frames, labels, Path(trainer.default_root_dir, "contact_sheet.png"))
 
-    def on_exception(
-        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
-    ) -> None:
+    def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
         """Keep what there is: the best picture if one was scored, else the one in hand."""
         if pl_module.image is None or trainer.global_step == 0 or isinstance(exception, InputError):
             return
@@ -103,9 +114,7 @@ class ImageCheckpoint(Callback):
         picture = pl_module.picture() if best is None else best.clamp(0, 1)
         self._save(trainer, pl_module, picture, self.result_path(trainer))
 
-    def _save(
-        self, trainer: Trainer, pl_module: LightningModule, picture: Tensor, path: Path
-    ) -> None:
+    def _save(self, trainer: Trainer, pl_module: Any, picture: Tensor, path: Path) -> None:
         save_image(
             picture,
             path,
@@ -115,7 +124,7 @@ class ImageCheckpoint(Callback):
             bits=self.bits,
         )
 
-    def _save_best(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def _save_best(self, trainer: Trainer, pl_module: Any) -> None:
         best = pl_module.best
         if not self.save_best or best.picture is None:
             return
@@ -135,8 +144,13 @@ class ImageCheckpoint(Callback):
     def _frames(self, trainer: Trainer) -> tuple[list[Image.Image], list[str]]:
         if not (self.film or self.sheet):
             return [], []
-        paths = sorted(self.folder(trainer).glob(f"step-*.{self.format}"))
-        labels = [f"step {int(path.stem.removeprefix('step-'))}" for path in paths]
+        steps = {
+            int(number): path
+            for path in self.folder(trainer).glob(f"step-*.{self.format}")
+            if (number := path.stem.removeprefix("step-")).isdigit()
+        }
+        paths = [steps[step] for step in sorted(steps)]
+        labels = [f"step {step}" for step in sorted(steps)]
         paths.append(self.result_path(trainer))
         labels.append(f"result, step {trainer.global_step}")
         frames = []

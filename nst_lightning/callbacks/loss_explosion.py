@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Callback, Trainer
 
 from nst_lightning.errors import InputError
 
@@ -12,10 +12,11 @@ from nst_lightning.errors import InputError
 class LossExplosion(Callback):
     """Returns to the best picture when the loss explodes, and stops if it keeps doing so.
 
-    An explosion is a loss that is not finite, or above ``factor`` times the best loss of the run. The
-    best picture is put back and the optimiser's memory cleared. The run is stopped when it explodes
-    once more after ``max_retries`` returns to one and the same best picture. With an optimiser that
-    may rise (all but ``BoundedLBFGS``) the run also ends with its best picture if the last is worse.
+    An explosion is a loss that is not finite, or above ``factor`` times the best loss of the run.
+    The best picture is put back and the optimiser's memory cleared. The run is stopped when it
+    explodes once more after ``max_retries`` returns to one and the same best picture. With an
+    optimiser that may rise (all but ``BoundedLBFGS``) the run also ends with its best picture if
+    the last is worse.
 
     Args:
         factor: How many times the best loss counts as an explosion; above 1.
@@ -54,7 +55,7 @@ class LossExplosion(Callback):
         self._watch_from = grace
 
     def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Compare this step's loss with the best."""
         best = pl_module.best
@@ -66,7 +67,8 @@ class LossExplosion(Callback):
             return
         if not math.isfinite(lowest):
             raise InputError(
-                "the loss is not finite at the very first picture; lower the weights (model.*.weight)"
+                "the loss is not finite at the very first picture; lower the weights "
+                "(model.*.weight)"
             )
         self.explosions.append(step)
         # A retry that got further than the last has earned a full set of new ones.
@@ -84,7 +86,7 @@ class LossExplosion(Callback):
         print(f"{what}; stopping with the best picture", flush=True)
         trainer.should_stop = True
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Hand over the best picture if the last one is worse."""
         best = pl_module.best
         if not self.enabled or best.picture is None or pl_module.average is not None:

@@ -66,6 +66,12 @@ class StyleProgressBar(Callback):
             self._progress.stop()
             self._progress = None
 
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """Close the bar, which hides the cursor: Lightning calls no teardown then."""
+        self.teardown(trainer, pl_module, "fit")
+
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the bar before the summary is printed."""
         self.teardown(trainer, pl_module, "fit")

@@ -1,0 +1,121 @@
+"""Ctrl-C ends a run after the step in hand; what comes after goes on exactly from there."""
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lightning.pytorch import Callback
+from painting import KillAt, SignalAt, arguments, files, logged, paint
+
+from nst_lightning.cli import main
+
+
+@pytest.fixture(autouse=True)
+def _handlers() -> Any:
+    """Give the signals back to pytest, whatever a run did with them."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+def command(folder: Path, pictures: tuple[Path, Path], *args: str, **send: int) -> list[str]:
+    """Return a command line whose run sends a signal to itself."""
+    if send:
+        init = "".join(f"{key}: {value}, " for key, value in send.items())
+        args = (
+            f"--trainer.callbacks=[{{class_path: painting.SignalAt, init_args: {{{init}}}}}]",
+            *args,
+        )
+    return arguments(folder, pictures, *args, steps=7)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_run_ends_after_the_step_and_goes_on_exactly(
+    tmp_path: Path,
+    pictures: tuple[Path, Path],
+    capsys: pytest.CaptureFixture[str],
+    number: signal.Signals,
+) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert main(command(whole, pictures)) == 0
+    capsys.readouterr()
+    assert main(command(cut, pictures, step=4, number=int(number))) == 130
+    said = capsys.readouterr().err
+    assert "stopping after this step; once more to stop at once" in said
+    assert "stopped; the same command with --ckpt_path last goes on from here" in said
+    assert len(logged(cut)) == 4
+    assert (cut / "stylized.png").is_file()
+    assert (cut / "stylized.png").read_bytes() != (whole / "stylized.png").read_bytes()
+    assert main([*command(cut, pictures), "--ckpt_path=last"]) == 0
+    assert (cut / "stylized.png").read_bytes() == (whole / "stylized.png").read_bytes()
+    assert logged(cut) == logged(whole)
+
+
+def test_a_second_signal_ends_at_once(
+    tmp_path: Path, pictures: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(tmp_path, pictures, step=4, times=2)) == 130
+    assert "Traceback" not in capsys.readouterr().err
+    # The fourth step was never taken; the picture so far is there.
+    assert len(logged(tmp_path)) == 3
+    assert (tmp_path / "stylized.png").is_file()
+    assert not [name for name in files(tmp_path) if ".part" in name]
+
+
+def test_ctrl_c_before_the_first_step(
+    tmp_path: Path, pictures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nst_lightning.module import NeuralStyleTransfer
+
+    def interrupted(self: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(NeuralStyleTransfer, "set_targets", interrupted)
+    assert main(command(tmp_path, pictures)) == 130
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError("broken")], ids=["end", "exception"])
+def test_the_signals_are_given_back(
+    tmp_path: Path, pictures: tuple[Path, Path], error: BaseException | None
+) -> None:
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    during = []
+
+    class Look(Callback):
+        def on_train_batch_start(self, *args: Any) -> None:
+            during.append([signal.getsignal(number) for number in numbers])
+
+    if error is None:
+        paint(tmp_path, pictures, steps=2, callbacks=[Look()])
+    else:
+        with pytest.raises(RuntimeError, match="broken"):
+            paint(tmp_path, pictures, steps=2, callbacks=[Look(), KillAt(1, error)])
+    assert during[0][0] is not before[0]
+    assert during[0][1] is not before[1]
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
+def test_in_another_thread_no_signal_is_touched(
+    tmp_path: Path, pictures: tuple[Path, Path]
+) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    before = signal.getsignal(signal.SIGINT)
+    with ThreadPoolExecutor(1) as pool:
+        cli = pool.submit(paint, tmp_path, pictures, steps=2).result()
+    assert cli.trainer.global_step == 2
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_signal_in_the_last_step_finishes_the_run(
+    tmp_path: Path, pictures: tuple[Path, Path]
+) -> None:
+    paint(tmp_path / "whole", pictures, steps=3)
+    paint(tmp_path / "cut", pictures, steps=3, callbacks=[SignalAt(3)])
+    whole, cut = (tmp_path / name / "stylized.png" for name in ("whole", "cut"))
+    assert cut.read_bytes() == whole.read_bytes()
