@@ -51,20 +51,31 @@ class RunCheckpoint(ModelCheckpoint):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Write on time, and at once if the run was asked to stop."""
+        if self._finished(trainer):
+            # A checkpoint of the last step must not be there before the result is: nothing would be
+            # left to do for a run that goes on from it.
+            return
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         if trainer.should_stop and self._last_global_step_saved != trainer.global_step:
             self._save_checkpoint(trainer, str(self.path(trainer)))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the finished state: a guard may have put the best picture back."""
-        if not trainer.should_stop:
+        if self._finished(trainer) or not trainer.should_stop:
             self._save_checkpoint(trainer, str(self.path(trainer)))
+
+    @staticmethod
+    def _finished(trainer: Trainer) -> bool:
+        return trainer.global_step >= trainer.estimated_stepping_batches
 
     def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
         super()._save_checkpoint(trainer, filepath)
         # What a checkpoint says was logged must be on the disk too, or a killed run leaves a gap.
         for logger in trainer.loggers:
-            logger.save()
+            if isinstance(logger, RunCSVLogger):
+                logger.flush(with_next=True)
+            else:
+                logger.save()
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing: paths and scores of another machine would only mislead a resumed run."""

@@ -2,9 +2,10 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Callback, Trainer
 
 from nst_lightning.callbacks.image_checkpoint import ImageCheckpoint
 
@@ -14,8 +15,9 @@ class RunSummary(Callback):
 
     def __init__(self) -> None:
         self._started = time.monotonic()
+        self._trained = False
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Start the clock and say what will be done."""
         self._started = time.monotonic()
         pair = trainer.datamodule  # type: ignore[attr-defined]
@@ -28,7 +30,20 @@ class RunSummary(Callback):
             flush=True,
         )
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Note that there is something to do."""
+        self._trained = True
+
+    def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Say so if the checkpoint was that of a finished run."""
+        if not self._trained:
+            print(
+                f"the run is finished already, at step {trainer.global_step}; to go on, "
+                "raise --trainer.max_epochs",
+                flush=True,
+            )
+
+    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Measure the picture and print."""
         from nst_lightning.metrics.functional import mean_squared_error, structural_similarity
 
