@@ -4,14 +4,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
+from nst_lightning.data.sources import public_name
+
 _FILES = ("content", "style", "init")
 
 
 def public_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings to embed in a picture.
 
-    Files are named without their folders: where somebody keeps pictures is nobody's business, and the
-    same run on another machine should give the same bytes.
+    Files are named without their folders, and addresses without what signs them: where somebody
+    keeps pictures is nobody's business, and the same run on another machine should give the same
+    bytes.
 
     Args:
         config: The whole configuration of a run, as nested dictionaries.
@@ -35,7 +38,7 @@ def public_settings(config: Mapping[str, Any]) -> dict[str, Any]:
 def _base_name(value: Any) -> Any:
     if isinstance(value, list):
         return [_base_name(item) for item in value]
-    return PurePath(value).name if isinstance(value, str) else value
+    return PurePath(public_name(value)).name if isinstance(value, str) else value
 
 
 def _without_folders(model: Mapping[str, Any]) -> dict[str, Any]:

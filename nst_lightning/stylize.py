@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Union
 from lightning.pytorch import Callback
 
 from nst_lightning.callbacks import ImageCheckpoint, RunCheckpoint, RunSummary, StyleProgressBar
-from nst_lightning.cli import StyleCLI
+from nst_lightning.cli import StyleCLI, fit
 from nst_lightning.parser import find_config
 from nst_lightning.quiet import quiet_lightning
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Picture = Union[str, "os.PathLike[str]", "Image.Image"]
+
+_IN_MEMORY = "a picture in memory"
+"""What the settings call a Pillow picture."""
 
 _SHORT = {
     "size": "data.size",
@@ -76,6 +79,12 @@ def stylize(
     if unknown:
         raise TypeError(f"stylize() has no option {unknown[0]!r}; there are {', '.join(_SHORT)}")
     values = dict(settings or {}) | {_SHORT[name]: value for name, value in options.items()}
+    styles: list[Any] = [style] if _is_one(style) else list(style)  # type: ignore[arg-type]
+    names = [_source_name(source) for source in styles]
+    values |= {
+        "data.content": _source_name(content),
+        "data.style": names[0] if _is_one(style) else names,
+    }
     if steps is not None:
         values |= {"data.steps_per_epoch": steps, "trainer.max_epochs": 1}
     with contextlib.ExitStack() as stack:
@@ -88,20 +97,25 @@ def stylize(
         stack.enter_context(quiet_lightning())
         cli = _NotebookCLI(["fit", *args])
         cli.datamodule.content_source = content
-        cli.datamodule.set_styles([style] if _is_one(style) else list(style))
+        cli.datamodule.set_styles(styles)
         unwanted: tuple[type[Callback], ...] = (RunSummary,)
         if folder is None:
             unwanted += (ImageCheckpoint, RunCheckpoint)
         if not progress:
             unwanted += (StyleProgressBar,)
-        kept = [c for c in cli.trainer.callbacks if not isinstance(c, unwanted)]
-        cli.trainer.callbacks = [*callbacks, *kept]
-        cli.trainer.fit(**cli.fit_arguments)
+        trainer: Any = cli.trainer
+        kept = [c for c in trainer.callbacks if not isinstance(c, unwanted)]
+        trainer.callbacks = [*callbacks, *kept]
+        fit(trainer, **cli.fit_arguments)
         return _as_pillow(cli)
 
 
 def _is_one(style: Any) -> bool:
     return isinstance(style, str | os.PathLike) or hasattr(style, "getpixel")
+
+
+def _source_name(source: Any) -> str:
+    return os.fspath(source) if isinstance(source, str | os.PathLike) else _IN_MEMORY
 
 
 def _as_text(value: Any) -> str:
