@@ -23,11 +23,12 @@ CHECKPOINT_KEY = "nst_lightning"
 class NeuralStyleTransfer(LightningModule):
     """Optimises a picture so that its features match a content and a style.
 
-    The objective is the sum of named terms, each multiplied by its weight; the generated image is the
-    sole parameter (Gatys, Ecker & Bethge, "Image Style Transfer Using Convolutional Neural Networks",
-    CVPR 2016). One trainer step is one iteration of the optimiser.
+    The objective is the sum of named terms, each multiplied by its weight; the generated image is
+    the sole parameter (Gatys, Ecker & Bethge, "Image Style Transfer Using Convolutional Neural
+    Networks", CVPR 2016). One trainer step is one iteration of the optimiser.
 
-    The trainer's datamodule supplies the pictures: see :class:`nst_lightning.data.image_pair.ImagePair`.
+    The trainer's datamodule supplies the pictures: see
+    :class:`nst_lightning.data.image_pair.ImagePair`.
 
     Args:
         content: Term that holds the content, or null to leave it out.
@@ -37,10 +38,10 @@ class NeuralStyleTransfer(LightningModule):
         encoder: Builds the feature extractor from the layers that the terms ask for;
             ``VGG19Encoder`` if null.
         optimizer: Builds the optimiser from the picture; ``BoundedLBFGS`` if null.
-        clamp: Where the picture is clamped to [0, 1]: after each ``step``, inside the ``closure`` as
-            the PyTorch tutorial does, or ``none`` (for an optimiser that keeps bounds itself).
-        average: Decay of an exponential average of the pictures, which is then shown in place of the
-            last one (crowsonkb uses 0.99 with Adam); null for none.
+        clamp: Where the picture is clamped to [0, 1]: after each ``step``, inside the ``closure``
+            as the PyTorch tutorial does, or ``none`` (for an optimiser that keeps bounds itself).
+        average: Decay of an exponential average of the pictures, which is then shown in place of
+            the last one (crowsonkb uses 0.99 with Adam); null for none.
 
     Raises:
         InputError: If there is no term, or a term asks for a layer that does not exist.
@@ -64,7 +65,8 @@ class NeuralStyleTransfer(LightningModule):
         for name in extra or {}:
             if name in named or not name.isidentifier():
                 raise InputError(
-                    f"model.extra: {name!r} cannot name a term; use a plain word other than content, style, tv"
+                    f"model.extra: {name!r} cannot name a term; use a plain word other than "
+                    "content, style, tv"
                 )
         terms = {name: term for name, term in (named | (extra or {})).items() if term is not None}
         if not terms:
@@ -81,6 +83,7 @@ class NeuralStyleTransfer(LightningModule):
         self.average_decay = average
         self.average: Tensor | None = None
         self.average_steps = 0
+        self._resumed_optimizer: str | None = None
         self.best = BestPicture()
         # What a checkpoint and a picture's metadata say of the run; the command line fills them in.
         self.settings: dict[str, Any] = {}
@@ -140,7 +143,7 @@ class NeuralStyleTransfer(LightningModule):
         self.forget()
 
     def forget(self) -> None:
-        """Clear the optimiser's memory: its gradients no longer belong to this picture or objective."""
+        """Clear the optimiser's memory, whose gradients are another picture's or objective's."""
         for optimizer in self.trainer.optimizers:
             if isinstance(optimizer, BoundedLBFGS):
                 optimizer.reset()
@@ -152,7 +155,17 @@ class NeuralStyleTransfer(LightningModule):
     # -- the objective ----------------------------------------------------------------------------
 
     def on_fit_start(self) -> None:
-        """Compute the targets on the device where the picture is."""
+        """Compute the targets on the device where the picture is.
+
+        Raises:
+            InputError: If the run goes on from a checkpoint of another optimiser.
+        """
+        now, then = type(self.trainer.optimizers[0]).__name__, self._resumed_optimizer
+        if then not in (None, now):
+            raise InputError(
+                f"model.optimizer: the checkpoint was made with {then}, whose state {now} cannot "
+                "use; keep it, or start anew with the picture as data.init and without --ckpt_path"
+            )
         self.set_targets()
 
     def on_test_start(self) -> None:
@@ -260,6 +273,7 @@ class NeuralStyleTransfer(LightningModule):
             "average": self.average,
             "average_steps": self.average_steps,
             "settings": self.settings,
+            "optimizer": next((type(o).__name__ for o in self.trainer.optimizers), None),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -276,9 +290,9 @@ class NeuralStyleTransfer(LightningModule):
             )
         if self.image is not None and self.image.shape != image.shape:
             raise InputError(
-                f"ckpt_path: the checkpoint holds a {image.shape[-1]}x{image.shape[-2]} picture but this "
-                f"run is {self.image.shape[-1]}x{self.image.shape[-2]}; use the checkpoint's content and "
-                "size, or start without --ckpt_path"
+                f"ckpt_path: the checkpoint holds a {image.shape[-1]}x{image.shape[-2]} picture "
+                f"but this run is {self.image.shape[-1]}x{self.image.shape[-2]}; use the "
+                "checkpoint's content and size, or start without --ckpt_path"
             )
         if self.image is None:
             self.image = nn.Parameter(torch.empty_like(image, device=self.device))
@@ -286,3 +300,4 @@ class NeuralStyleTransfer(LightningModule):
         average = state["average"]
         self.average = None if average is None else average.to(self.device)
         self.average_steps = state["average_steps"]
+        self._resumed_optimizer = state.get("optimizer")

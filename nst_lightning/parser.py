@@ -5,7 +5,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from lightning.pytorch.cli import LightningArgumentParser
 
@@ -49,6 +49,15 @@ def explain(message: str, parser: LightningArgumentParser) -> str:
     text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", " ".join(said) or " ".join(lines))
     text = re.sub(r"\b[Ee]xpected an? (?:typing\.)?Literal\[([^]]*)\]", r"expected one of \1", text)
     text = re.sub(r"^Expected", "expected", text).replace(". Got value: ", ", got ")
+    text = re.sub(r"\ba (?=int\b)", "an ", text)
+    text = re.sub(
+        r"Not a valid subclass of (\w+) Subclass types expect one of: .*",
+        r"expected a \1: the name of a class, or class_path and init_args",
+        text,
+    )
+    given = re.search(r"^ *Given value: (.*)$", message, re.MULTILINE)
+    if given and text.startswith("expected") and ", got " not in text:
+        text += f", got {given.group(1)}"
     if not key:
         return text
     # An inner parser's line begins with the key that it knows: the two make the full name.
@@ -64,7 +73,7 @@ _UNKNOWN_KEY = re.compile(
 )
 _BOILERPLATE = re.compile(
     r"Does not validate against any|Subtypes:|Errors:|Expected a <class 'NoneType'>|Given value"
-    r"|Problem with given class_path|Parser key|Expected a None"
+    r"|Problem with given class_path|Parser key|Expected a None|Expected a path but"
 )
 
 

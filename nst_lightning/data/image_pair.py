@@ -174,8 +174,8 @@ class StepLoader:
         return self.steps
 
     def __iter__(self) -> Iterator[int]:
-        # Only a loaded state moves the start: nobody asks for more than an epoch has, so the iterator
-        # of the epoch before stands after its last step, unfinished.
+        # Only a loaded state moves the start: nobody asks for more than an epoch has, so the
+        # iterator of the epoch before stands after its last step, unfinished.
         start, self._start = self._start, 0
         for step in range(start, self.steps):
             self.position = step + 1

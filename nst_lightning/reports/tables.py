@@ -16,7 +16,8 @@ ROWS = {
 def print_measures(measures: Mapping[str, Any]) -> None:
     """Print the measures of a picture beside those of the untouched content.
 
-    SSIM alone rewards doing nothing, so it never stands without the style distance and this control.
+    SSIM alone rewards doing nothing, so it never stands without the style distance and this
+    control.
 
     Args:
         measures: ``picture/NAME`` and ``content/NAME`` for every measure.

@@ -1,0 +1,217 @@
+"""Mistakes on the command line and in a config: what jsonargparse really says, in one line."""
+
+from pathlib import Path
+
+import pytest
+
+from nst_lightning.cli import StyleCLI
+from nst_lightning.errors import InputError
+from nst_lightning.parser import find_config, find_configs
+from nst_lightning.quiet import quiet_lightning
+
+
+def mistake(*args: str) -> str:
+    """Return the line that the real parser answers with."""
+    with pytest.raises(InputError) as caught, quiet_lightning():
+        StyleCLI(list(args), run=False)
+    line = str(caught.value)
+    assert "\n" not in line
+    assert len(line) < 300, line
+    return line
+
+
+def in_file(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "mistake.yaml"
+    path.write_text(text)
+    return mistake("--config", str(path))
+
+
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        ("--data.sise=3", "unknown option --data.sise; did you mean --data.size?"),
+        ("--dta.size=3", "unknown option --dta.size; did you mean --data.size?"),
+        (
+            "--images.evry_n_steps=3",
+            "unknown option --images.evry_n_steps; did you mean --images.every_n_steps?",
+        ),
+        (
+            "--trainer.max_epoks=3",
+            "unknown option --trainer.max_epoks; did you mean --trainer.max_epochs?",
+        ),
+        ("--xyzzy.plugh=1", "unknown option --xyzzy.plugh"),
+    ],
+)
+def test_unknown_options(option: str, line: str) -> None:
+    assert mistake(option) == line
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("--model.style.wieght=3", ["model.style", "wieght"]),
+        ("--model.optimizer=Adamm", ["model.optimizer", "Adamm", "did you mean Adam?"]),
+        (
+            "--model.optimizer=torch.optim.Adamm",
+            ["model.optimizer", "Adamm", "did you mean Adam?"],
+        ),
+        ("--model.style=GrammLoss", ["model.style", "GrammLoss", "did you mean GramLoss?"]),
+        ("--data.size=large", ["data.size", "int", "large"]),
+        ("--data.size=1.5", ["data.size", "1.5"]),
+        ("--data.size_rule=tall", ["data.size_rule", "expected one of", "'height'", "tall"]),
+        ("--model.style.weight=heavy", ["model.style", "weight", "heavy"]),
+        ("--model.style.divisor=cwh", ["model.style", "divisor", "cwh", "'chw'"]),
+        ("--model.clamp=sometimes", ["model.clamp", "sometimes", "'closure'"]),
+        ("--images.film=mp4", ["images.film", "mp4"]),
+        ("--model.extra=[1]", ["model.extra: expected a dict, got [1]"]),
+        ("--data.style_weights=[a]", ["data.style_weights"]),
+        ("--explosion.enabled=perhaps", ["explosion.enabled", "perhaps"]),
+    ],
+)
+def test_wrong_values_name_key_and_value(option: str, words: list[str]) -> None:
+    line = mistake(option)
+    for word in words:
+        assert word in line, line
+    for jargon in ("Traceback", "class_path", "Subtypes", "<class", "Union", "Namespace"):
+        assert jargon not in line, line
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("data: {sise: 3}", ["unknown key", "sise", "did you mean data.size?"]),
+        ("dta: {size: 3}", ["unknown key dta"]),
+        ("data: {size: big}", ["data.size", "big"]),
+        (
+            "model:\n  style:\n    class_path: nst_lightning.losses.GramLoss\n"
+            "    init_args: {wieght: 3}",
+            ["model.style", "wieght"],
+        ),
+        (
+            "model:\n  style:\n    class_path: nst_lightning.losses.GrammLoss",
+            ["model.style", "GrammLoss", "did you mean GramLoss?"],
+        ),
+        (
+            "model:\n  style:\n    class_path: no_such_module.Loss",
+            ["model.style", "no_such_module"],
+        ),
+        ("model: {style: 3}", ["model.style", "LossTerm", "got 3"]),
+        ("trainer: {max_epochs: many}", ["trainer.max_epochs", "many"]),
+    ],
+)
+def test_mistakes_in_a_file(tmp_path: Path, text: str, words: list[str]) -> None:
+    line = in_file(tmp_path, text + "\n")
+    for word in words:
+        assert word in line, line
+    for jargon in ("Traceback", "Subtypes", "<class", "Union", "Namespace"):
+        assert jargon not in line, line
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("--model.content.layers=[conv1_l]", ["conv1_l", "did you mean conv1_"]),
+        ("--model.style.weight=-1", ["weight", "-1"]),
+        ("--model.encoder.weights=/nowhere.pth", ["/nowhere.pth"]),
+        ("--data.size=0", ["data.size: 0 is not a size"]),
+        ("--explosion.factor=0.5", ["explosion.factor: 0.5"]),
+        ("--images.quality=0", ["quality"]),
+        ("--trainer.devices=2", ["trainer.devices"]),
+    ],
+)
+def test_what_a_class_says_is_the_whole_line(option: str, words: list[str]) -> None:
+    line = mistake(option)
+    for word in words:
+        assert word in line, line
+    assert "Parser key" not in line
+    assert "does not validate" not in line.lower()
+
+
+def test_an_option_without_its_value() -> None:
+    assert "--data.size" in mistake("--data.size")
+
+
+# -- finding a config --
+
+
+@pytest.fixture
+def configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a folder with configs of its own."""
+    folder = tmp_path / "configs"
+    for sub in ("", "recipes", "overlays"):
+        (folder / sub).mkdir(exist_ok=True)
+    for name in ("mine.yaml", "recipes/theirs.yaml", "overlays/over.yaml"):
+        (folder / name).write_text("data: {size: 64}\n")
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("mine.yaml", "configs/mine.yaml"),
+        ("mine", "configs/mine.yaml"),
+        ("configs/mine.yaml", "configs/mine.yaml"),
+        ("theirs.yaml", "configs/recipes/theirs.yaml"),
+        ("theirs", "configs/recipes/theirs.yaml"),
+        ("recipes/theirs.yaml", "configs/recipes/theirs.yaml"),
+        ("recipes/theirs", "configs/recipes/theirs.yaml"),
+        ("overlays/over.yaml", "configs/overlays/over.yaml"),
+        ("over", "configs/overlays/over.yaml"),
+    ],
+)
+def test_a_config_by_its_name(configs: Path, name: str, found: str) -> None:
+    assert Path(find_config(name)) == Path(found)
+
+
+def test_a_path_comes_before_a_name(configs: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("data: {size: 32}\n")
+    assert find_config("mine.yaml") == Path("mine.yaml")
+
+
+def test_the_packages_own_configs_are_found_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = Path(find_config("klimt.yaml"))
+    assert found.is_file()
+    assert found.parent.name == "configs"
+
+
+def test_an_unknown_config(configs: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"--config: there is no file minne\.yaml; did you mean mi"
+    ):
+        find_config("minne.yaml")
+    with pytest.raises(InputError, match=r"\(in configs/: .*mine, .*over.*\)"):
+        find_config("zzzzzz")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"data: [1,\n", "bad.yaml, line 2 is not YAML"),
+        (b"data:\n\t- 1\n", "bad.yaml, line 2 is not YAML"),
+        (b"\xff\xfe\x00", "bad.yaml is not YAML|bad.yaml, line"),
+        (b"just words\n", "bad.yaml holds no settings"),
+        (b"- 1\n- 2\n", "bad.yaml holds no settings"),
+        (b"", "bad.yaml holds no settings"),
+    ],
+)
+def test_a_file_that_is_no_config(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=words) as caught:
+        find_config(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_every_config_of_a_command_line_is_found(configs: Path) -> None:
+    args = ["fit", "--config", "mine", "-c", "theirs", "--config=over", "--data.size", "3"]
+    assert find_configs(args) == [
+        *("fit", "--config", "configs/mine.yaml", "-c", "configs/recipes/theirs.yaml"),
+        *("--config=configs/overlays/over.yaml", "--data.size", "3"),
+    ]
+    assert args[2] == "mine"  # the list given is not changed
+    assert find_configs(["--config"]) == ["--config"]
+    assert find_configs(["--config", "s3://bucket/a.yaml"]) == ["--config", "s3://bucket/a.yaml"]
