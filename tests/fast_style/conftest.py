@@ -73,6 +73,13 @@ def saved_models(tmp_path_factory):
         def __call__(self, content, style):
             return [content[:, ::2, ::2]]
 
+    class Quarter(tf.Module):
+        """As Magenta's network: two halvings that round up, then doubled twice."""
+
+        @tf.function(input_signature=both)
+        def __call__(self, content, style):
+            return [tf.repeat(tf.repeat(content[:, ::4, ::4], 4, axis=1), 4, axis=2)]
+
     @tf.function(input_signature=both)
     def serving(placeholder, placeholder_1):
         return {"output_0": formula(placeholder, placeholder_1)}
@@ -83,6 +90,7 @@ def saved_models(tmp_path_factory):
         "one": OneImage(),
         "numbers": Numbers(),
         "half": Half(),
+        "quarter": Quarter(),
     }.items():
         tf.saved_model.save(model, str(root / name))
     bare = tf.Module()
