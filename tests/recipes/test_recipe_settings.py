@@ -5,19 +5,22 @@ from typing import Any
 import pytest
 import torch
 
+from nst_lightning.optim.scaled_lbfgs import ScaledLBFGS
+
 from .conftest import NAMES, Build
 
 LBFGS = torch.optim.LBFGS
+PIXELS = {"scale": 255}  # L-BFGS on 0-255 pixels
 
 # Written down from each system's own files.
 # name: (epochs, steps, size, rule, style_resize, init, clamp, average, optimiser, its arguments)
 EXPECTED: dict[str, tuple[Any, ...]] = {
     "pytorch_tutorial": (2, 300, 512, "long", "content", "content", "closure", None, LBFGS, {}),
     "tensorflow_tutorial": (10, 50, 512, "long", "scale", "content", "step", None, LBFGS, {}),
-    "gatys": (1, 500, 512, "short", "scale", "content", "none", None, LBFGS, {}),
+    "gatys": (1, 500, 512, "short", "scale", "content", "none", None, LBFGS, PIXELS),
     "neural_style_pt": (
         *(1, 1000, 512, "long", "scale", "noise", "none", None, LBFGS),
-        {"tolerance_grad": -1, "tolerance_change": -1},
+        PIXELS | {"tolerance_grad": -1, "tolerance_change": -1},
     ),
     "crowsonkb": (
         *(1, 1000, 512, "long", "scale", "content", "step", 0.99, torch.optim.Adam),
@@ -25,10 +28,10 @@ EXPECTED: dict[str, tuple[Any, ...]] = {
     ),
     "gordicaleksa": (
         *(1, 1000, 400, "height", "scale", "content", "none", None, LBFGS),
-        {"line_search_fn": "strong_wolfe"},
+        PIXELS | {"line_search_fn": "strong_wolfe"},
     ),
-    "pystiche": (1, 500, 500, "short", "scale", "content", "none", None, LBFGS, {}),
-    "pastiche": (1, 1000, 500, "area", "scale", "content", "none", None, LBFGS, {}),
+    "pystiche": (1, 500, 500, "short", "scale", "content", "none", None, LBFGS, PIXELS),
+    "pastiche": (1, 1000, 500, "area", "scale", "content", "none", None, LBFGS, PIXELS),
 }
 TORCH_LBFGS = {
     "lr": 1,
@@ -52,8 +55,12 @@ def test_settings(name: str, build: Build, small_pair: tuple[str, str]) -> None:
     assert (data.style_resize, data.style_scale, data.init) == (resize, 1, init)
     assert (model.clamp, model.average_decay) == (clamp, average)
     optimizer = model.optimizer_factory([torch.nn.Parameter(torch.zeros(1, 3, 4, 4))])
-    assert type(optimizer) is kind
     expected = (TORCH_LBFGS if kind is LBFGS else {}) | arguments
+    if scale := expected.pop("scale", None):
+        assert isinstance(optimizer, ScaledLBFGS)
+        assert optimizer.scale == scale
+    else:
+        assert type(optimizer) is kind
     group = optimizer.param_groups[0]
     found = {key: tuple(v) if isinstance(v := group[key], list) else v for key in expected}
     assert found == expected
@@ -71,3 +78,23 @@ def test_terms_are_all_stated(name: str, build: Build, small_pair: tuple[str, st
     assert list(cli.model.terms) == ["content", "style", *(["tv"] if has_tv else [])]
     assert (cli.model.encoder.padding == "replicate") == (name == "crowsonkb")
     assert cli.model.encoder.pooling == "max"
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        ("gatys", [1 / channels**2 for channels in (64, 128, 256, 512, 512)]),
+        ("pastiche", [1 / channels**2 for channels in (64, 128, 256, 512, 512)]),
+        ("crowsonkb", [weight / 341 for weight in (256, 64, 16, 4, 1)]),
+    ],
+)
+def test_layer_weights(
+    name: str, weights: list[float], build: Build, small_pair: tuple[str, str]
+) -> None:
+    # Some layers' share of the objective is too small for a comparison of sums to see.
+    cli = build(name, "--data.content", small_pair[0], "--data.style", small_pair[1])
+
+    style = cli.model.terms["style"]
+    assert style.layer_weights == pytest.approx(weights, rel=1e-7)
+    if name == "crowsonkb":
+        assert style.eps == 1e-4

