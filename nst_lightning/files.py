@@ -52,8 +52,8 @@ def check_folder(path: str | os.PathLike[str]) -> Path:
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that replaces it only if the block succeeds.
 
-    The data reaches the disk before the name does, so neither a killed process nor a full disk leaves
-    half a file under the final name.
+    The data reaches the disk before the name does, so neither a killed process nor a full disk
+    leaves half a file under the final name.
 
     Raises:
         InputError: If the file system refuses (full, read-only, no permission).

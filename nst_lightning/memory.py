@@ -11,10 +11,9 @@ _M_MMAP_MAX = -4
 def keep_memory() -> bool:
     """Tell glibc to keep what is freed for the next allocation.
 
-    By default every activation of more than some megabytes is mapped from the system, faulted in page
-    by page, and unmapped as soon as it is freed: on a CPU about a sixth of an evaluation's time goes
-    into page faults (see docs/optimiser.md). With this, the peak is the same and stays reserved until
-    the process ends.
+    By default every activation of more than some megabytes is mapped from the system, faulted in
+    page by page, and unmapped as soon as it is freed: on a CPU about a sixth of an evaluation's
+    processor time goes into page faults. With this, the peak stays reserved until the process ends.
 
     Returns:
         Whether it could be done: only with glibc, that is on most Linux systems.

@@ -19,7 +19,7 @@ def write(path: Path, data: bytes) -> Path:
     return path
 
 
-# --- ICC profiles written by hand, after ICC.1:2001-04 (version 2) ---------------------------------
+# --- ICC profiles written by hand, after ICC.1:2001-04 (version 2) ---
 
 
 def _s15f16(*values: float) -> bytes:

@@ -1,6 +1,7 @@
 """The report's settings on a real pair: where the tutorial explodes and we do not."""
 
 import csv
+import itertools
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def test_bounded_lbfgs_never_rises_and_ends_at_or_below_530(tmp_path):
     run([*settings(tmp_path), "--config=overlays/bounded_lbfgs.yaml"])
     seen = losses(tmp_path)
     assert len(seen) == 300
-    assert all(after <= before for before, after in zip(seen, seen[1:], strict=False))
+    assert all(after <= before for before, after in itertools.pairwise(seen))
     assert seen[-1] <= 530
 
 
