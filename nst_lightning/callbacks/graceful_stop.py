@@ -40,16 +40,11 @@ class GracefulStop(Callback):
         if self.received is not None:
             trainer.should_stop = True
 
-    def on_exception(
-        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
-    ) -> None:
-        """Give the signals back: Lightning calls no teardown then."""
-        self.teardown(trainer, pl_module, "fit")
-
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Give the signals back."""
         while self._previous:
             number, handler = self._previous.popitem()
-            # After a run that ended well Lightning has put back what was there before itself.
+            # Lightning has put back already what was there before its own handlers, at the end of a
+            # run and after an exception (where this hook is not called).
             if signal.getsignal(number) == self._handle:
                 signal.signal(number, handler)

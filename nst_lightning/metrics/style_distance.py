@@ -41,12 +41,8 @@ def style_grams(
         raise ValueError(
             f"the encoder gives {', '.join(features)}; {', '.join(missing)} is missing"
         )
-    grams = {}
-    for layer in layers:
-        # A mean over pixels, so that pictures of different sizes compare.
-        gram = gram_matrix(features[layer], divisor="hw")
-        grams[layer] = gram if gram.device.type == "mps" else gram.double()
-    return grams
+    # Divided by H·W: a mean over places, so that pictures of different sizes compare.
+    return {layer: gram_matrix(features[layer], divisor="hw") for layer in layers}
 
 
 def style_distances(

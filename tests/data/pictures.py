@@ -40,8 +40,9 @@ def _icc(device: bytes, space: bytes, pcs: bytes, tags: dict[bytes, bytes]) -> b
         data += bytes(-len(data) % 4)
         table += name + struct.pack(">II", offset + len(body), len(data))
         body += data
-    header = struct.pack(">I4sI4s4s4s", 128 + len(table) + len(body), bytes(4), 0x02400000, device,
-                         space, pcs)
+    header = struct.pack(
+        ">I4sI4s4s4s", 128 + len(table) + len(body), bytes(4), 0x02400000, device, space, pcs
+    )
     header += struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + b"acsp" + bytes(28)
     header += _s15f16(0.9642, 1.0, 0.8249) + bytes(48)
     return header + table + body
@@ -53,8 +54,10 @@ def _gamma(value: float) -> bytes:
 
 def rgb_profile(columns: list[tuple[float, float, float]], gamma: float) -> bytes:
     """Return a matrix profile: the XYZ (D50) of each primary, and one gamma."""
-    tags = {n: b"XYZ " + bytes(4) + _s15f16(*c)
-            for n, c in zip((b"rXYZ", b"gXYZ", b"bXYZ"), columns, strict=True)}
+    tags = {
+        n: b"XYZ " + bytes(4) + _s15f16(*c)
+        for n, c in zip((b"rXYZ", b"gXYZ", b"bXYZ"), columns, strict=True)
+    }
     tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), _gamma(gamma))
     return _icc(b"mntr", b"RGB ", b"XYZ ", tags)
 
@@ -67,7 +70,10 @@ def cmyk_profile(lab: Callable[[int, int, int, int], tuple[float, float, float]]
     """Return a printer profile whose colours at the 16 corners of ink on and off are given."""
     nodes = b"".join(
         bytes((round(light * 2.55), round(a + 128), round(b + 128)))
-        for c in (0, 1) for m in (0, 1) for y in (0, 1) for k in (0, 1)
+        for c in (0, 1)
+        for m in (0, 1)
+        for y in (0, 1)
+        for k in (0, 1)
         for light, a, b in (lab(c, m, y, k),)
     )
     identity = bytes(range(256))
