@@ -35,7 +35,10 @@ from nst_lightning.parser import OneLineParser, find_configs
 from nst_lightning.quiet import quiet_lightning
 from nst_lightning.settings import differing, public_settings
 
-SUBCOMMANDS = ("fit", "test")
+SUBCOMMANDS = {
+    "fit": "Paint a picture. What a term or the optimiser takes: --model.style.help and so on.",
+    "test": "Measure a finished picture; needs --ckpt_path.",
+}
 DEFAULTS = Path(__file__).with_name("defaults.yaml")
 INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
 
@@ -65,7 +68,7 @@ class StyleCLI(LightningCLI):
 
     def __init__(self, args: list[str], run: bool = True) -> None:
         self.resumed_from: Path | None = None
-        defaults = {"default_config_files": [str(DEFAULTS)]}
+        defaults: dict[str, Any] = {"default_config_files": [str(DEFAULTS)]}
         super().__init__(
             NeuralStyleTransfer,
             ImagePair,
@@ -76,7 +79,12 @@ class StyleCLI(LightningCLI):
             },
             seed_everything_default=0,
             parser_class=OneLineParser,
-            parser_kwargs={name: dict(defaults) for name in SUBCOMMANDS} if run else defaults,
+            parser_kwargs={
+                "description": "Neural style transfer; fit is assumed where no command is given.",
+                **{name: defaults | {"description": text} for name, text in SUBCOMMANDS.items()},
+            }
+            if run
+            else defaults,
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
             args=args,
@@ -241,7 +249,9 @@ def main(args: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return INTERRUPTED
-    stopped = any(getattr(c, "received", None) for c in cli.trainer.callbacks)  # type: ignore[attr-defined]
+    callbacks: list[Any] = cli.trainer.callbacks  # type: ignore[attr-defined]
+    asked = any(getattr(callback, "received", None) for callback in callbacks)
+    stopped = asked and not RunCheckpoint.finished(cli.trainer)
     if stopped:
         print("stopped; the same command with --ckpt_path last goes on from here", file=sys.stderr)
     return INTERRUPTED if stopped else 0

@@ -14,7 +14,7 @@ from nst_lightning.errors import InputError
 from nst_lightning.losses.term import LossTerm, Reference
 from nst_lightning.optim.bounded_lbfgs import BoundedLBFGS
 
-EncoderCallable = Callable[[Sequence[str]], nn.Module]
+EncoderCallable = Callable[[Sequence[str]], VGG19Encoder]
 OptimizerCallable = Callable[[Iterable], Optimizer]
 
 CHECKPOINT_KEY = "nst_lightning"

@@ -51,7 +51,7 @@ class RunCheckpoint(ModelCheckpoint):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Write on time, and at once if the run was asked to stop."""
-        if self._finished(trainer):
+        if self.finished(trainer):
             # A checkpoint of the last step must not be there before the result is: nothing would be
             # left to do for a run that goes on from it.
             return
@@ -61,11 +61,12 @@ class RunCheckpoint(ModelCheckpoint):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the finished state: a guard may have put the best picture back."""
-        if self._finished(trainer) or not trainer.should_stop:
+        if self.finished(trainer) or not trainer.should_stop:
             self._save_checkpoint(trainer, str(self.path(trainer)))
 
     @staticmethod
-    def _finished(trainer: Trainer) -> bool:
+    def finished(trainer: Trainer) -> bool:
+        """Whether every step that was asked for has been taken."""
         return trainer.global_step >= trainer.estimated_stepping_batches
 
     def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
