@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
+from torch import Tensor
 
 from nst_lightning.errors import InputError
 
@@ -91,10 +92,17 @@ class LossExplosion(Callback):
         best = pl_module.best
         if not self.enabled or best.picture is None or pl_module.average is not None:
             return
-        with torch.no_grad():
-            final = float(pl_module.losses(pl_module.picture())["loss"])
-        if not final <= float(best.loss):
+        final = self._shown_loss(pl_module, pl_module.picture())
+        if final <= float(best.loss):
+            return
+        # Both as shown: an optimiser without bounds scores pictures that nobody will ever see.
+        if not final <= self._shown_loss(pl_module, best.picture.clamp(0, 1)):
             pl_module.replace_picture(best.picture)
+
+    @staticmethod
+    @torch.no_grad()
+    def _shown_loss(pl_module: Any, picture: Tensor) -> float:
+        return float(pl_module.losses(picture)["loss"])
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run must know."""

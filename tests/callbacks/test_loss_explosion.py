@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -280,3 +281,18 @@ def test_a_resumed_run_counts_on(tmp_path: Path, pictures: tuple[Path, Path]) ->
 def test_values_out_of_range(options: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         LossExplosion(**options)
+
+
+@pytest.mark.parametrize(("last", "handed_over"), [(0.5, "last"), (0.0, "best")])
+def test_the_better_picture_as_shown_is_handed_over(last: float, handed_over: str) -> None:
+    """An optimiser without bounds scores pictures outside [0, 1], which are never shown."""
+    given = []
+    module = SimpleNamespace(
+        best=SimpleNamespace(loss=torch.tensor(1e-6), picture=torch.tensor([1.5])),
+        average=None,
+        picture=lambda: torch.tensor([last]),
+        losses=lambda picture: {"loss": (picture - 0.6).square().sum()},
+        replace_picture=given.append,
+    )
+    LossExplosion().on_train_end(None, module)  # type: ignore[arg-type]
+    assert given == ([] if handed_over == "last" else [module.best.picture])
