@@ -128,7 +128,7 @@ def test_a_finished_run_says_so(
     rows = logged(tmp_path)
     capsys.readouterr()
     paint(tmp_path, pictures, "--ckpt_path=last", steps=3)
-    assert "finished" in capsys.readouterr().out
+    assert "the run is finished already, at step 3; to go on" in capsys.readouterr().out
     assert (tmp_path / "stylized.png").read_bytes() == before
     assert logged(tmp_path) == rows
 
