@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from nst_lightning.optim import BoundedLBFGS
     from nst_lightning.stylize import stylize
 
+__version__ = "0.1.0"
+"""The one place of the version: pyproject.toml reads it, and a job that has only the source."""
+
 __all__ = [
     "BoundedLBFGS",
     "ImagePair",

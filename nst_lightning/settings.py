@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
+from nst_lightning import __version__
 from nst_lightning.data.sources import public_name
 
 _FILES = ("content", "style", "init")
@@ -19,14 +20,12 @@ def public_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         config: The whole configuration of a run, as nested dictionaries.
     """
-    from importlib.metadata import version
-
     data = {
         key: _base_name(value) if key in _FILES else value for key, value in config["data"].items()
     }
     trainer = config["trainer"]
     return {
-        "nst_lightning": version("nst-lightning"),
+        "nst_lightning": __version__,
         "seed_everything": config["seed_everything"],
         "max_epochs": trainer["max_epochs"],
         "max_steps": trainer["max_steps"],
