@@ -32,6 +32,7 @@ from nst_lightning.files import atomic_write, check_folder
 from nst_lightning.memory import keep_memory
 from nst_lightning.module import NeuralStyleTransfer
 from nst_lightning.parser import OneLineParser, find_configs
+from nst_lightning.nulls import refuse_nulls
 from nst_lightning.quiet import quiet_lightning
 from nst_lightning.settings import differing, public_settings
 
@@ -173,6 +174,8 @@ class StyleCLI(LightningCLI):
             WholeCheckpointIO(),
         ]
         try:
+        if root is None:
+            raise InputError("trainer.default_root_dir: null is no folder; name one")
             return super().instantiate_trainer(**kwargs)
         except (MisconfigurationException, ValueError) as error:
             raise InputError(f"trainer: {error}") from error
@@ -196,6 +199,15 @@ class StyleCLI(LightningCLI):
             except ModuleNotFoundError as error:
                 raise InputError("--tensorboard: install the package tensorboard first") from error
         return [RunCSVLogger(root), *loggers]
+        config = self.config[self.subcommand] if self.subcommand else self.config
+        refuse_nulls(
+            config.as_dict(),
+            {
+                **{"model": NeuralStyleTransfer, "data": ImagePair, "trainer": Trainer},
+                **{"explosion": LossExplosion, "images": ImageCheckpoint},
+                "checkpoint": RunCheckpoint,
+            },
+        )
 
     def after_instantiate_classes(self) -> None:
         """Tell the model what a checkpoint and a picture's metadata should say."""
@@ -216,7 +228,7 @@ class StyleCLI(LightningCLI):
             raise InputError("test needs --ckpt_path: give a checkpoint, or last")
         with quiet_lightning():
             measures = self.trainer.test(verbose=False, **kwargs)[0]
-        print_measures(measures)
+        print_measures(measures, self.model.unavailable_measures)
 
 
 def fit(trainer: Trainer, **kwargs: Any) -> None:

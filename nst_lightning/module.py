@@ -85,6 +85,7 @@ class NeuralStyleTransfer(LightningModule):
         self.average_steps = 0
         self._resumed_optimizer: str | None = None
         self.best = BestPicture()
+        self.unavailable_measures: dict[str, str] = {}
         # What a checkpoint and a picture's metadata say of the run; the command line fills them in.
         self.settings: dict[str, Any] = {}
         self.public_settings: dict[str, Any] = {}
@@ -260,6 +261,7 @@ class NeuralStyleTransfer(LightningModule):
         content, styles = pair.content.to(self.device), [s.to(self.device) for s in pair.styles]
         encoder = VGG19Encoder(STYLE_LAYERS).to(self.device)
         measure = PictureMetrics(content, styles, encoder, pair.blend)
+        self.unavailable_measures = measure.unavailable
         for prefix, picture in (("picture/", self.picture()), ("content/", content)):
             measures = {prefix + name: value for name, value in measure(picture).items()}
             self.log_dict(measures, batch_size=1)

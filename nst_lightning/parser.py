@@ -11,7 +11,13 @@ from lightning.pytorch.cli import LightningArgumentParser
 
 from nst_lightning.errors import InputError, did_you_mean
 
-CONFIG_FOLDERS = (Path("configs"), Path(__file__).parents[1] / "configs")
+# Of the place where the program is started, of a clone, and of an installed package (see setup.py).
+CONFIG_FOLDERS = (
+    Path("configs"),
+    Path(__file__).parents[1] / "configs",
+    Path(__file__).with_name("configs"),
+)
+CONFIG_KINDS = ("", "recipes", "overlays", "controls", "grids")
 
 
 class OneLineParser(LightningArgumentParser):
@@ -109,7 +115,7 @@ def _nearest(option: str, parser: LightningArgumentParser) -> str:
 
 
 def find_configs(args: list[str]) -> list[str]:
-    """Let ``--config klimt.yaml`` find ``configs/klimt.yaml`` and ``configs/recipes/``.
+    """Let ``--config klimt.yaml`` find ``configs/klimt.yaml``, ``configs/recipes/`` and so on.
 
     Args:
         args: Command-line arguments.
@@ -139,7 +145,7 @@ def find_config(name: str) -> Path | str:
         return name
     if Path(name).is_file():
         return _checked(Path(name))
-    folders = [folder / sub for folder in CONFIG_FOLDERS for sub in ("", "recipes", "overlays")]
+    folders = [folder / sub for folder in CONFIG_FOLDERS for sub in CONFIG_KINDS]
     for folder in folders:
         for candidate in (folder / name, folder / f"{name}.yaml"):
             if candidate.is_file():

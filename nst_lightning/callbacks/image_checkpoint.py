@@ -149,10 +149,16 @@ class ImageCheckpoint(Callback):
             for path in self.folder(trainer).glob(f"step-*.{self.format}")
             if (number := path.stem.removeprefix("step-")).isdigit()
         }
-        paths = [steps[step] for step in sorted(steps)]
-        labels = [f"step {step}" for step in sorted(steps)]
-        paths.append(self.result_path(trainer))
-        labels.append(f"result, step {trainer.global_step}")
+        result = self.result_path(trainer)
+        # The last picture on the way is mostly the result itself: show it once.
+        last = steps.get(trainer.global_step)
+        if last is not None and last.read_bytes() == result.read_bytes():
+            del steps[trainer.global_step]
+        paths = [*(steps[step] for step in sorted(steps)), result]
+        labels = [
+            *(f"step {step}" for step in sorted(steps)),
+            f"result, step {trainer.global_step}",
+        ]
         frames = []
         for path in paths:
             with Image.open(path) as picture:

@@ -10,10 +10,14 @@ ROWS = {
     "psnr": "PSNR (dB)",
     "ssim": "SSIM",
     "ms_ssim": "MS-SSIM",
+    "lpips": "LPIPS",
+    "dists": "DISTS",
 }
 
 
-def print_measures(measures: Mapping[str, Any]) -> None:
+def print_measures(
+    measures: Mapping[str, Any], unavailable: Mapping[str, str] | None = None
+) -> None:
     """Print the measures of a picture beside those of the untouched content.
 
     SSIM alone rewards doing nothing, so it never stands without the style distance and this
@@ -21,6 +25,7 @@ def print_measures(measures: Mapping[str, Any]) -> None:
 
     Args:
         measures: ``picture/NAME`` and ``content/NAME`` for every measure.
+        unavailable: Measure that is left out -> why, in one line.
     """
     from rich.console import Console
     from rich.table import Table
@@ -47,3 +52,5 @@ def print_measures(measures: Mapping[str, Any]) -> None:
     row("colour distance to the style", "colour_distance/style")
     row("total variation a pixel", "total_variation")
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else 100).print(table)
+    for name, why in (unavailable or {}).items():
+        print(f"note: {ROWS.get(name, name)} is left out: {why}")

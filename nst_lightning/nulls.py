@@ -1,0 +1,112 @@
+"""Nulls where a value is needed: jsonargparse lets them through, whatever the type says."""
+
+import importlib
+import inspect
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any, Union
+
+from nst_lightning.errors import InputError
+
+
+def refuse_nulls(config: Mapping[str, Any], classes: Mapping[str, type]) -> None:
+    """Refuse a null for an argument whose type does not allow one.
+
+    Args:
+        config: Settings by group, as nested mappings; a nested class is a ``class_path`` with its
+            ``init_args``.
+        classes: Group -> the class that its settings go to.
+
+    Raises:
+        InputError: Naming the first such key.
+    """
+    for group, kind in classes.items():
+        if group in config and config[group] is None:
+            raise InputError(f"{group}: null is no value here; write keys under it or leave it out")
+        for key, wanted in _forbidden(config.get(group), kind, group):
+            raise InputError(
+                f"{key}: null is no value here; give {_spoken(wanted)}, or leave the key out for "
+                "the default"
+            )
+
+
+def _forbidden(settings: Any, kind: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    if not isinstance(settings, Mapping):
+        return
+    hints = _hints(kind)
+    for name, value in settings.items():
+        key = f"{prefix}.{name}"
+        if value is None:
+            if name in hints and not _allows_none(hints[name]):
+                yield key, hints[name]
+        elif isinstance(value, Mapping):
+            yield from _inside(value, key)
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                if isinstance(item, Mapping):
+                    yield from _inside(item, f"{key}[{index}]")
+
+
+def _inside(value: Mapping[str, Any], key: str) -> Iterator[tuple[str, Any]]:
+    """Look into a nested class, or into a dictionary of them."""
+    if "class_path" in value:
+        yield from _forbidden(value.get("init_args"), _find_class(str(value["class_path"])), key)
+        return
+    for name, item in value.items():
+        if isinstance(item, Mapping):
+            yield from _inside(item, f"{key}.{name}")
+
+
+def _find_class(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError):
+        return None  # said better where it is built
+
+
+def _hints(kind: Any) -> dict[str, Any]:
+    """Return the types of a constructor's arguments that need a value."""
+    if not inspect.isclass(kind):
+        return {}
+    found: dict[str, Any] = {}
+    # What a class hands on as **kwargs is an argument of the class above.
+    for parent in reversed(kind.__mro__):
+        init = vars(parent).get("__init__")
+        if init is None:
+            continue
+        try:
+            hints = typing.get_type_hints(init)
+            parameters = inspect.signature(init).parameters
+        except (NameError, TypeError, ValueError):
+            continue
+        found |= {
+            name: hints[name]
+            for name, parameter in parameters.items()
+            if name in hints and parameter.default is not None
+        }
+        for name, parameter in parameters.items():
+            if parameter.default is None:
+                found.pop(name, None)
+    return found
+
+
+def _allows_none(hint: Any) -> bool:
+    if (
+        hint is Any
+        or hint is object
+        or hint is type(None)
+        or isinstance(hint, str | typing.TypeVar)
+    ):
+        return True
+    if typing.get_origin(hint) in (Union, types.UnionType):
+        return any(_allows_none(part) for part in typing.get_args(hint))
+    return None in typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else False
+
+
+def _spoken(hint: Any) -> str:
+    if typing.get_origin(hint) is typing.Literal:
+        return "one of " + ", ".join(map(str, typing.get_args(hint)))
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+    return names.get(hint, "a value")
