@@ -1,6 +1,7 @@
 """The command line: a LightningCLI with named terms and one-line errors."""
 
 import contextlib
+import importlib
 import os
 import signal
 import sys
@@ -31,8 +32,8 @@ from nst_lightning.errors import InputError, did_you_mean
 from nst_lightning.files import atomic_write, check_folder
 from nst_lightning.memory import keep_memory
 from nst_lightning.module import NeuralStyleTransfer
-from nst_lightning.parser import OneLineParser, find_configs
 from nst_lightning.nulls import refuse_nulls
+from nst_lightning.parser import OneLineParser, find_configs
 from nst_lightning.quiet import quiet_lightning
 from nst_lightning.settings import differing, public_settings
 
@@ -40,6 +41,14 @@ SUBCOMMANDS = {
     "fit": "Paint a picture. What a term or the optimiser takes: --model.style.help and so on.",
     "test": "Measure a finished picture; needs --ckpt_path.",
 }
+COMMANDS = {
+    "compare": (
+        "nst_lightning.compare.command",
+        "Paint contents x styles and measure them beside fast style transfer, on a page.",
+    ),
+}
+"""Commands that are not one run of the trainer: the module whose ``main(args)`` returns the exit
+code, imported when it is asked for, and a line of help."""
 DEFAULTS = Path(__file__).with_name("defaults.yaml")
 INTERRUPTED = 130  # what a shell reports for a program ended by Ctrl-C
 
@@ -97,6 +106,14 @@ class StyleCLI(LightningCLI):
         """Only what makes sense for one picture."""
         known = LightningCLI.subcommands()
         return {name: known[name] | {"verbose", "weights_only"} for name in SUBCOMMANDS}
+
+    def _add_subcommands(self, parser: LightningArgumentParser, **kwargs: Any) -> None:
+        """List the other commands, too; :func:`main` has taken them before anything is parsed."""
+        super()._add_subcommands(parser, **kwargs)
+        for name, (_, text) in COMMANDS.items():
+            empty = OneLineParser(description=text)
+            listed: Any = parser._subcommands_action
+            listed.add_subcommand(name, empty, help=text)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Give the framework's callbacks keys of their own."""
@@ -157,6 +174,8 @@ class StyleCLI(LightningCLI):
         """Add the callbacks and loggers that every run has."""
         config = self._get(self.config_init, "trainer")
         root = config["default_root_dir"]
+        if root is None:
+            raise InputError("trainer.default_root_dir: null is no folder; name one")
         if self.subcommand == "fit":
             check_folder(root)
         if config["devices"] not in (1, "1", "auto", -1, "-1") or config["num_nodes"] != 1:
@@ -174,18 +193,25 @@ class StyleCLI(LightningCLI):
             WholeCheckpointIO(),
         ]
         try:
-        if root is None:
-            raise InputError("trainer.default_root_dir: null is no folder; name one")
             return super().instantiate_trainer(**kwargs)
         except (MisconfigurationException, ValueError) as error:
             raise InputError(f"trainer: {error}") from error
 
     def instantiate_classes(self) -> None:
         """Build the objects; what one of them says of a wrong value becomes the whole message."""
+        config = self.config[self.subcommand] if self.subcommand else self.config
+        refuse_nulls(
+            config.as_dict(),
+            {
+                **{"model": NeuralStyleTransfer, "data": ImagePair, "trainer": Trainer},
+                **{"explosion": LossExplosion, "images": ImageCheckpoint},
+                "checkpoint": RunCheckpoint,
+            },
+        )
         try:
             super().instantiate_classes()
         except ValueError as error:
-            raise _input_error(error) from error
+            raise innermost(error) from error
 
     def _loggers(self, given: Any, root: str) -> Any:
         if given is False or self.subcommand != "fit":
@@ -199,15 +225,6 @@ class StyleCLI(LightningCLI):
             except ModuleNotFoundError as error:
                 raise InputError("--tensorboard: install the package tensorboard first") from error
         return [RunCSVLogger(root), *loggers]
-        config = self.config[self.subcommand] if self.subcommand else self.config
-        refuse_nulls(
-            config.as_dict(),
-            {
-                **{"model": NeuralStyleTransfer, "data": ImagePair, "trainer": Trainer},
-                **{"explosion": LossExplosion, "images": ImageCheckpoint},
-                "checkpoint": RunCheckpoint,
-            },
-        )
 
     def after_instantiate_classes(self) -> None:
         """Tell the model what a checkpoint and a picture's metadata should say."""
@@ -254,8 +271,13 @@ def main(args: list[str] | None = None) -> int:
     Returns:
         The exit code: 0, 2 for a mistake in what was given, 130 if the run was stopped by Ctrl-C.
     """
+    args = list(sys.argv[1:] if args is None else args)
     try:
-        cli = run(list(sys.argv[1:] if args is None else args))
+        if args and args[0] in COMMANDS:
+            prepare_process()
+            code: int = importlib.import_module(COMMANDS[args[0]][0]).main(args[1:])
+            return code
+        cli = run(args)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -278,16 +300,20 @@ def run(args: list[str]) -> StyleCLI:
     Raises:
         InputError: If something given is wrong.
     """
-    keep_memory()
-    # A class of the user's own is looked for where the program was started.
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))
+    prepare_process()
     args = find_configs(with_subcommand(args))
     with quiet_lightning():
         return StyleCLI(args)
 
 
-def _input_error(error: BaseException) -> InputError:
+def prepare_process() -> None:
+    """Keep memory for reuse, and look for the user's own classes where the program was started."""
+    keep_memory()
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+
+
+def innermost(error: BaseException) -> InputError:
     """Find the line that a class wrote, under jsonargparse's list of alternatives."""
     cause: BaseException | None = error
     while cause is not None:
@@ -309,8 +335,8 @@ def with_subcommand(args: list[str]) -> list[str]:
     if args[0].startswith("-"):
         return ["fit", *args]
     if args[0] not in SUBCOMMANDS:
+        known = [*SUBCOMMANDS, *COMMANDS]
         raise InputError(
-            f"unknown command {args[0]!r}{did_you_mean(args[0], SUBCOMMANDS)} "
-            f"({', '.join(SUBCOMMANDS)})"
+            f"unknown command {args[0]!r}{did_you_mean(args[0], known)} ({', '.join(known)})"
         )
     return args

@@ -46,13 +46,19 @@ def test_fit_is_assumed(given: list[str], taken: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "hint"), [("fitt", "; did you mean fit?"), ("tset", "; did you mean"), ("xyz", "")]
+    ("word", "hint"),
+    [
+        ("fitt", "; did you mean fit?"),
+        ("tset", "; did you mean"),
+        ("comapre", "; did you mean compare?"),
+        ("xyz", ""),
+    ],
 )
 def test_unknown_command(word: str, hint: str) -> None:
     with pytest.raises(InputError) as caught:
         with_subcommand([word])
     assert str(caught.value).startswith(f"unknown command '{word}'{hint}")
-    assert str(caught.value).endswith("(fit, test)")
+    assert str(caught.value).endswith("(fit, test, compare)")
 
 
 # -- which setting wins --
@@ -244,7 +250,7 @@ def test_a_run(
     ("args", "line"),
     [
         (["--data.sise=3"], "error: unknown option --data.sise; did you mean --data.size?\n"),
-        (["qqq"], "error: unknown command 'qqq' (fit, test)\n"),
+        (["qqq"], "error: unknown command 'qqq' (fit, test, compare)\n"),
         (["--config", "kllimt"], "error: --config: there is no file kllimt; did you mean klimt?"),
         (["--data.content=nowhere.png"], "error: content picture: no such file: nowhere.png"),
     ],
@@ -289,7 +295,7 @@ def test_ctrl_c_while_building(
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["--help"], ["fit", "test"]),
+        (["--help"], ["fit", "test", "compare"]),
         (
             ["fit", "--help"],
             [

@@ -1,0 +1,143 @@
+"""``metrics.csv`` and ``metrics.json``: every measure of every picture, and what they say."""
+
+import csv
+import json
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nst_lightning.compare.measuring import CONTENT, OPTIMISED
+from nst_lightning.files import atomic_write
+from nst_lightning.metrics.improvement import error_improvement, score_improvement
+
+Measures = Mapping[str, Mapping[str, float]]
+
+
+def improvement(measures: Measures, baseline: str = "fast") -> dict[str, float]:
+    """Return by how many percent the optimised picture beats a baseline's; positive is better.
+
+    The report's formulas: SSIM as a score, MSE and the style distance as errors. ``ssim`` and
+    ``mse`` are against the content, ``ssim_style`` and ``mse_style`` against the style.
+
+    Args:
+        measures: Measures of the baseline and of ``optimised``.
+        baseline: The baseline's key.
+    """
+    fast, ours = measures[baseline], measures[OPTIMISED]
+    return {
+        "ssim": score_improvement(fast["ssim/content"], ours["ssim/content"]),
+        "mse": error_improvement(fast["mse/content"], ours["mse/content"]),
+        "style_distance": error_improvement(fast["style_distance"], ours["style_distance"]),
+        "ssim_style": score_improvement(fast["ssim/style"], ours["ssim/style"]),
+        "mse_style": error_improvement(fast["mse/style"], ours["mse/style"]),
+    }
+
+
+def wins(measures: Measures, baseline: str = "fast") -> dict[str, bool]:
+    """Return whether the optimised picture has more SSIM to the content, and less style distance.
+
+    Args:
+        measures: Measures of the baseline and of ``optimised``.
+        baseline: The baseline's key.
+    """
+    fast, ours = measures[baseline], measures[OPTIMISED]
+    ssim = ours["ssim/content"] > fast["ssim/content"]
+    style = ours["style_distance"] < fast["style_distance"]
+    return {"ssim": ssim, "style_distance": style, "both": ssim and style}
+
+
+def summary(pairs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return counts and means over the pairs, as :func:`improvement` and :func:`wins` tell them.
+
+    Args:
+        pairs: The pairs of ``metrics.json``; each has ``measures``, ``improvement`` and ``wins``.
+
+    Returns:
+        ``pairs``; ``wins`` by measure; ``exceptions``: names of the pairs where not both measures
+        are better; ``improvement``: mean and median by measure, over the finite values; ``mean``:
+        SSIM to the content and style distance by picture.
+    """
+    if not pairs:
+        return {"pairs": 0}
+    names = list(pairs[0]["improvement"])
+    percent = {
+        name: [v for p in pairs if math.isfinite(v := p["improvement"][name])] for name in names
+    }
+    pictures = [key for key in pairs[0]["measures"] if all(key in p["measures"] for p in pairs)]
+    return {
+        "pairs": len(pairs),
+        "wins": {key: sum(p["wins"][key] for p in pairs) for key in pairs[0]["wins"]},
+        "exceptions": [p["name"] for p in pairs if not p["wins"]["both"]],
+        "improvement": {
+            name: {"mean": statistics.fmean(values), "median": statistics.median(values)}
+            for name, values in percent.items()
+            if values
+        },
+        "mean": {
+            key: {
+                name: statistics.fmean(p["measures"][key][name] for p in pairs)
+                for name in ("ssim/content", "style_distance")
+            }
+            for key in pictures
+        },
+    }
+
+
+def write_results(out: Path, document: Mapping[str, Any]) -> None:
+    """Write ``metrics.json`` and ``metrics.csv``, each whole.
+
+    Args:
+        out: The comparison's folder.
+        document: ``pairs`` with their ``measures``, ``failures``, ``summary`` and what was given.
+
+    Raises:
+        InputError: If they cannot be written.
+    """
+    text = json.dumps(_finite(document), indent=1, ensure_ascii=False, allow_nan=False)
+    with atomic_write(out / "metrics.json") as part:
+        part.write_text(text + "\n", encoding="utf-8")
+    rows = list(csv_rows(document["pairs"]))
+    names = ["content", "style", "picture", "file", "seconds"]
+    names += dict.fromkeys(key for row in rows for key in row if key not in names)
+    with (
+        atomic_write(out / "metrics.csv") as part,
+        part.open("w", newline="", encoding="utf-8") as handle,
+    ):
+        writer = csv.DictWriter(handle, fieldnames=names)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def csv_rows(pairs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return one row a picture: the untouched content as a control, the baselines, ours.
+
+    Args:
+        pairs: The pairs of ``metrics.json``.
+    """
+    rows = []
+    for pair in pairs:
+        for key, measures in pair["measures"].items():
+            rows.append(
+                {
+                    "content": pair["content"]["label"],
+                    "style": pair["style"]["label"],
+                    "picture": "untouched content" if key == CONTENT else key,
+                    "file": f"{pair['folder']}/{pair['pictures'][key]}",
+                    "seconds": pair["seconds"].get(key),
+                    **measures,
+                }
+            )
+    return rows
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows no infinity: the PSNR of equal pictures becomes null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
