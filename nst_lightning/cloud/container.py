@@ -1,0 +1,109 @@
+"""Where things are inside a training job, read from what SageMaker's toolkit sets."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nst_lightning.cloud.hyperparameters import to_arguments
+from nst_lightning.errors import InputError
+
+CHANNEL_KEYS = {
+    "content": "data.content",
+    "style": "data.style",
+    "init": "data.init",
+    "weights": "model.encoder.weights",
+}
+"""Input channel -> the setting that its file becomes."""
+
+CONFIG_CHANNEL = "config"
+SETTINGS_FILE = "settings.json"
+"""File of the config channel with the settings that are too long for hyper-parameters."""
+
+
+@dataclass(frozen=True)
+class Container:
+    """Folders and hyper-parameters of one job.
+
+    Args:
+        base: ``/opt/ml``, or what stands in for it.
+        settings: The hyper-parameters with their types, by dotted name.
+        channels: Folder of every input channel.
+        model: Folder that SageMaker packs and uploads when the job is done.
+    """
+
+    base: Path
+    settings: Mapping[str, Any]
+    channels: Mapping[str, Path]
+    model: Path
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> "Container":
+        """Read the environment of a job.
+
+        Args:
+            environ: ``SM_HPS``, ``SM_CHANNELS``, ``SM_CHANNEL_*``, ``SM_MODEL_DIR``.
+
+        Raises:
+            InputError: If this is no SageMaker job.
+        """
+        if "SM_HPS" not in environ:
+            raise InputError(
+                "SM_HPS is not set: entry.py runs inside a SageMaker job; use train.py here"
+            )
+        base = Path(environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
+        names = json.loads(environ.get("SM_CHANNELS", "[]"))
+        return cls(
+            base=base,
+            settings=json.loads(environ["SM_HPS"]),
+            channels={name: Path(environ[f"SM_CHANNEL_{name.upper()}"]) for name in names},
+            model=Path(environ.get("SM_MODEL_DIR", base / "model")),
+        )
+
+    @property
+    def run_folder(self) -> Path:
+        """Folder of the run: among the checkpoints, so that a restarted job finds all of it."""
+        return self.base / "checkpoints" / "run"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the checkpoint is once there is one."""
+        return self.run_folder / "checkpoints" / "last.ckpt"
+
+    def arguments(self) -> list[str]:
+        """Return the command line that ``train.py`` would be given.
+
+        Configs come first, in the order of their names, then the settings: the precedence is the
+        command line's own.
+
+        Raises:
+            InputError: If a channel does not hold exactly one file.
+        """
+        configs = self._files(CONFIG_CHANNEL)
+        settings: dict[str, Any] = {}
+        words = ["fit"]
+        for path in configs:
+            if path.name == SETTINGS_FILE:
+                settings |= json.loads(path.read_text(encoding="utf-8"))
+            else:
+                words += ["--config", str(path)]
+        settings |= self.settings
+        for channel, key in CHANNEL_KEYS.items():
+            if channel in self.channels:
+                settings[key] = str(self._file(channel))
+        settings["trainer.default_root_dir"] = str(self.run_folder)
+        return [*words, *to_arguments(settings)]
+
+    def _files(self, channel: str) -> list[Path]:
+        folder = self.channels.get(channel)
+        return [] if folder is None else sorted(path for path in folder.iterdir() if path.is_file())
+
+    def _file(self, channel: str) -> Path:
+        files = self._files(channel)
+        if len(files) != 1:
+            raise InputError(
+                f"channel {channel}: there are {len(files)} files in it, not one; "
+                "give each job a folder of its own in S3"
+            )
+        return files[0]

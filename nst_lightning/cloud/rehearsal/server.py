@@ -1,0 +1,140 @@
+"""AWS over HTTP on the loopback: moto, with our own training jobs in front of it."""
+
+import contextlib
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from nst_lightning.cloud.rehearsal.service import ACCOUNT, REGION, ServiceError, TrainingService
+
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/SageMakerRehearsal"
+BUCKET = "rehearsal"
+
+_TARGET = "SageMaker."
+Fault = Callable[[str], "ServiceError | None"]
+
+
+class FakeAws:
+    """A moto server whose training jobs have a life cycle.
+
+    Args:
+        service: Keeps the jobs.
+        fault: Given the name of every SageMaker call; an error that it returns is the answer.
+    """
+
+    def __init__(self, service: TrainingService, fault: Fault | None = None) -> None:
+        self.service, self.fault = service, fault
+        self.calls: list[tuple[float, str]] = []
+        self.tuner: Any = None
+        self.url = ""
+        self._moto: Any = None
+        self._server: Any = None
+
+    def start(self) -> str:
+        """Start serving on a free port of the loopback; return the address."""
+        from moto.moto_server.werkzeug_app import (
+            DomainDispatcherApplication,
+            MotoRequestHandler,
+            create_backend_app,
+        )
+        from werkzeug.serving import make_server
+
+        logging.getLogger("werkzeug").setLevel(logging.WARNING)
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._server = make_server(
+            "127.0.0.1", 0, self._answer, threaded=True, request_handler=MotoRequestHandler
+        )
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self.url
+
+    def stop(self) -> None:
+        """Stop serving."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+
+    def environ(self) -> dict[str, str]:
+        """Return the environment that points every AWS client at this server."""
+        return {
+            **{"AWS_ENDPOINT_URL": self.url, "S3_ENDPOINT_URL": self.url},
+            **{"AWS_ACCESS_KEY_ID": "rehearsal", "AWS_SECRET_ACCESS_KEY": "rehearsal"},
+            **{"AWS_DEFAULT_REGION": REGION, "AWS_REGION": REGION},
+            **{"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.devnull},
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+
+    def prepare(self, bucket: str = BUCKET, role: str = ROLE, region: str = REGION) -> None:
+        """Make the bucket and the role that a launch needs."""
+        import boto3
+
+        where = {"LocationConstraint": region} if region != "us-east-1" else None
+        s3 = boto3.client("s3", region_name=region)
+        with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+            s3.create_bucket(
+                Bucket=bucket, **({"CreateBucketConfiguration": where} if where else {})
+            )
+        iam = boto3.client("iam")
+        with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
+            iam.create_role(RoleName=role.split("/")[-1], AssumeRolePolicyDocument="{}")
+
+    def _answer(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
+        target = environ.get("HTTP_X_AMZ_TARGET", "")
+        if not target.startswith(_TARGET):
+            service = environ.get("HTTP_AUTHORIZATION", "").partition("/aws4_request")[0]
+            self._log(f"{service.rpartition('/')[2]} {environ['REQUEST_METHOD']}")
+            return self._moto(environ, start_response)
+        action = target.removeprefix(_TARGET)
+        self._log(action)
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        request = json.loads(environ["wsgi.input"].read(length) or b"{}")
+        try:
+            error = self.fault(action) if self.fault else None
+            if error is not None:
+                raise error
+            body, status = self._call(action, request), "200 OK"
+        except ServiceError as error:
+            body = {"__type": error.code, "message": error.message}
+            status = f"{error.status} Bad Request"
+        data = json.dumps(body, default=str).encode()
+        headers = [("Content-Type", "application/x-amz-json-1.1")]
+        start_response(status, [*headers, ("Content-Length", str(len(data)))])
+        return [data]
+
+    def _log(self, action: str) -> None:
+        self.calls.append((time.monotonic(), action))
+
+    def _call(self, action: str, request: dict[str, Any]) -> dict[str, Any]:
+        handlers: dict[str, Callable] = {
+            "CreateTrainingJob": self.service.create_training_job,
+            "DescribeTrainingJob": self.service.describe_training_job,
+            "StopTrainingJob": self.service.stop_training_job,
+            "ListTrainingJobs": self.service.list_training_jobs,
+            **(self.tuner.handlers() if self.tuner else {}),
+        }
+        if action not in handlers:
+            raise ServiceError("UnknownOperationException", f"{action} is not rehearsed")
+        return handlers[action](request)
+
+
+@contextlib.contextmanager
+def pointed_at(aws: FakeAws) -> Iterator[None]:
+    """Point every AWS client that is made in this process at a running server."""
+    wanted = aws.environ()
+    dropped = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+    before = {name: os.environ.get(name) for name in (*wanted, *dropped)}
+    os.environ.update(wanted)
+    for name in dropped:
+        os.environ.pop(name, None)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
