@@ -1,0 +1,10 @@
+for (const slider of document.querySelectorAll(".slider")) {
+  const range = slider.querySelector("input");
+  const show = () => {
+    const at = Number(range.value);
+    slider.style.setProperty("--at", at);
+    range.setAttribute("aria-valuetext", `${at} % fast, ${100 - at} % optimised`);
+  };
+  range.addEventListener("input", show);
+  show();
+}

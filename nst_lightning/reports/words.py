@@ -1,0 +1,107 @@
+"""Numbers and names as a reader wants them."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+MINUS = "\N{MINUS SIGN}"
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a number with so many decimals; a dash where there is none, ∞ where it is infinite."""
+    if value is None or math.isnan(value):
+        return "\N{EN DASH}"
+    if math.isinf(value):
+        return "∞" if value > 0 else f"{MINUS}∞"
+    return f"{value:.{digits}f}".replace("-", MINUS)
+
+
+def percent(value: float | None, digits: int = 0) -> str:
+    """Return a percentage with its sign, as ``+12 %``."""
+    if value is None or not math.isfinite(value):
+        return number(value)
+    # Rounded first, so that there is no −0.
+    rounded = round(value, digits) + 0.0
+    sign = "+" if rounded > 0 else MINUS if rounded < 0 else "±"
+    return f"{sign}{abs(rounded):.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def duration(seconds: float | None) -> str:
+    """Return a time such as ``0.4 s``, ``38 s`` or ``2 min 5 s``."""
+    if seconds is None:
+        return "\N{EN DASH}"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def count(amount: int, what: str) -> str:
+    """Return ``1 pair`` or ``3 pairs``."""
+    return f"{amount} {what}" if amount == 1 else f"{amount} {what}s"
+
+
+def verdict(summary: Mapping[str, Any]) -> str:
+    """Return the comparison's result in one sentence.
+
+    Args:
+        summary: Of ``metrics.json``.
+    """
+    pairs = summary["pairs"]
+    if not pairs:
+        return "No pair was finished, so there is nothing to compare."
+    both = summary["wins"]["both"]
+    claim = (
+        "the optimised picture keeps more of the photograph and comes closer to the painting "
+        "than the fast one"
+    )
+    if both == pairs:
+        return f"On {'the only pair' if pairs == 1 else f'all {pairs} pairs'} {claim}."
+    if both == 0:
+        return f"On none of {count(pairs, 'pair')} {claim} at once."
+    return f"On {both} of {pairs} pairs {claim}; the others are listed as exceptions."
+
+
+def means(summary: Mapping[str, Any]) -> str:
+    """Return the means in one sentence, SSIM with the style distance and the control.
+
+    Args:
+        summary: Of ``metrics.json``, with at least one pair.
+    """
+    fast, ours, control = (summary["mean"][key] for key in ("fast", "optimised", "content"))
+
+    def both(picture: Mapping[str, float]) -> str:
+        return f"{number(picture['ssim/content'])} and {number(picture['style_distance'])}"
+
+    return (
+        f"Mean SSIM to the content and mean style distance are {both(ours)} for the optimised "
+        f"pictures, {both(fast)} for the fast ones, and {both(control)} for the untouched "
+        "photographs, which are the control: SSIM alone would reward doing nothing."
+    )
+
+
+def lost(pair: Mapping[str, Any]) -> str:
+    """Return what an exception lost, in words.
+
+    Args:
+        pair: Of ``metrics.json``, not better in both measures.
+    """
+    fast, ours = (pair["measures"][key] for key in ("fast", "optimised"))
+    parts = []
+    if not pair["wins"]["ssim"]:
+        parts.append(
+            f"SSIM to the content {number(ours['ssim/content'])}, "
+            f"fast {number(fast['ssim/content'])}"
+        )
+    if not pair["wins"]["style_distance"]:
+        parts.append(
+            f"style distance {number(ours['style_distance'])}, "
+            f"fast {number(fast['style_distance'])}"
+        )
+    return "; ".join(parts)
+
+
+def short(text: str, length: int = 24) -> str:
+    """Cut a long name for a figure's label."""
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
