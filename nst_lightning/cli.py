@@ -46,6 +46,10 @@ COMMANDS = {
         "nst_lightning.compare.command",
         "Paint contents x styles and measure them beside fast style transfer, on a page.",
     ),
+    "artworks": (
+        "nst_lightning.artworks_command",
+        "Count and measure a folder of paintings, with tables and figures.",
+    ),
 }
 """Commands that are not one run of the trainer: the module whose ``main(args)`` returns the exit
 code, imported when it is asked for, and a line of help."""
@@ -231,7 +235,9 @@ class StyleCLI(LightningCLI):
         self._dump_config()
         dump = self.config_dump
         self.model.settings = {key: dump[key] for key in ("seed_everything", "model", "data")}
-        self.model.public_settings = public_settings(dump)
+        # Where somebody keeps a data set is nobody's business.
+        data = {key: value for key, value in dump["data"].items() if key != "artworks"}
+        self.model.public_settings = public_settings(dump | {"data": data})
 
     def fit(self, **kwargs: Any) -> None:
         """Run the trainer."""

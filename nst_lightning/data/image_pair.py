@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
+from nst_lightning.data.artwork_query import is_artwork
 from nst_lightning.data.images import LoadedImage, load_image, resize_to
 from nst_lightning.errors import InputError
 
@@ -18,8 +19,9 @@ class ImagePair(LightningDataModule):
     """Decodes and resizes the pictures of one run.
 
     Args:
-        content: The picture to be painted: a path, a URL (https://, s3://, ...) or ``sample:NAME``.
-        style: The picture to paint like, or a list of them.
+        content: The picture to be painted: a path, a URL (https://, s3://, ...), ``sample:NAME`` or
+            ``artworks:ARTIST/NUMBER``.
+        style: The picture to paint like, or a list of them; ``artworks:ARTIST?n=5`` is five.
         style_weights: Share of each style where several are given; they are normalised to sum 1.
         size: Size of the result in pixels, read by ``size_rule``.
         size_rule: What ``size`` measures: the ``long`` or the ``short`` side, the ``height``, or
@@ -30,6 +32,8 @@ class ImagePair(LightningDataModule):
         init: The picture to start from: ``content``, ``style``, ``noise``, ``grey``, or a file.
         init_noise: Standard deviation of the ``noise`` around mid-grey, in units of [0, 1].
         steps_per_epoch: Optimiser steps in one epoch.
+        artworks: Folder of the paintings that ``artworks:`` names; if null, the environment
+            variable NST_ARTWORKS tells it.
 
     Raises:
         InputError: If a value is out of range or a picture cannot be read.
@@ -47,6 +51,7 @@ class ImagePair(LightningDataModule):
         init: str = "content",
         init_noise: float = 0.25,
         steps_per_epoch: int = 100,
+        artworks: str | None = None,
     ) -> None:
         super().__init__()
         if size < 1:
@@ -59,12 +64,13 @@ class ImagePair(LightningDataModule):
             raise InputError(f"data.style_scale: {style_scale} is not a positive number")
         if not (math.isfinite(init_noise) and init_noise >= 0):
             raise InputError(f"data.init_noise: {init_noise} is not zero or more")
-        self.content_source: Any = content
+        self.artworks = artworks
+        self.content_source: Any = self._file(content)
         self.style_weights = style_weights
         self.set_styles(style if isinstance(style, list) else [style])
         self.size, self.size_rule = size, size_rule
         self.style_resize, self.style_scale = style_resize, style_scale
-        self.init, self.init_noise = init, init_noise
+        self.init, self.init_noise = self._file(init), init_noise
         self.steps_per_epoch = steps_per_epoch
         self.content_image: LoadedImage | None = None
         self.style_images: list[LoadedImage] = []
@@ -77,8 +83,20 @@ class ImagePair(LightningDataModule):
         """
         if not sources:
             raise InputError("data.style: the list is empty; give at least one picture")
-        self.style_sources = list(sources)
-        self.blend = _normalised(self.style_weights, len(sources))
+        self.style_sources: list[Any] = list(sources)
+        if any(is_artwork(source) for source in sources):
+            from nst_lightning.data.artworks import expand
+
+            self.style_sources = expand(sources, self.artworks)
+        self.blend = _normalised(self.style_weights, len(self.style_sources))
+
+    def _file(self, source: str) -> str:
+        """Return the file of an ``artworks:`` source, or the source itself."""
+        if not is_artwork(source):
+            return source
+        from nst_lightning.data.artworks import expand_one
+
+        return expand_one(source, self.artworks)
 
     def setup(self, stage: str) -> None:
         """Read and resize every picture, once."""

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from nst_lightning.data.artwork_query import PREFIX as ARTWORK_PREFIX
 from nst_lightning.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def open_source(
 
     Args:
         source: A local path (``~`` is expanded), a URL of any fsspec file system (``s3://``,
-            ``https://``, ...), or ``sample:NAME``.
+            ``https://``, ...), ``sample:NAME``, or ``artworks:ARTIST/NUMBER`` (see ``artworks``).
         size: Long side in pixels that is wanted; a sample is drawn so large, but no smaller than
             `SAMPLE_SIDE`. Ignored for files.
 
@@ -78,6 +79,10 @@ def open_source(
     text = os.fspath(source)
     if text.startswith(SAMPLE_PREFIX):
         return _sample(text, size), text
+    if text.startswith(ARTWORK_PREFIX):
+        from nst_lightning.data.artworks import expand_one
+
+        return _local(expand_one(text)), text
     if is_url(text) and not text.startswith("file://"):
         return _remote(text), public_name(text)
     return _local(text.removeprefix("file://")), text

@@ -1,0 +1,107 @@
+"""``artworks:Vincent_van_Gogh?min_side=512&n=5``: which paintings are wanted."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from nst_lightning.errors import InputError, did_you_mean
+
+PREFIX = "artworks:"
+
+_NUMBERS = {"min_side": 1, "max_side": 1, "n": 1, "seed": 0}
+_WORDS = ("genre", "nationality")
+
+
+@dataclass(frozen=True)
+class Query:
+    """What an ``artworks:`` source asks for.
+
+    Attributes:
+        text: As it was given.
+        artist: A name in any spelling; empty for all artists.
+        painting: Number or file name of one painting, or empty.
+        min_side: The shorter side must have so many pixels.
+        max_side: The longer side may have so many pixels; None for any.
+        genre: One of the artist's genres, or empty.
+        nationality: One of the artist's nationalities, or empty.
+        count: How many paintings.
+        seed: Which of those that fit.
+        all: Every painting that fits, ``n=all``.
+    """
+
+    text: str = PREFIX
+    artist: str = ""
+    painting: str = ""
+    min_side: int = 1
+    max_side: int | None = None
+    genre: str = ""
+    nationality: str = ""
+    count: int = 1
+    seed: int = 0
+    all: bool = False
+
+    def fits(self, width: int, height: int) -> bool:
+        """Tell whether a painting has the size that is wanted."""
+        longest = self.max_side is None or max(width, height) <= self.max_side
+        return longest and min(width, height) >= self.min_side
+
+
+def is_artwork(source: object) -> bool:
+    """Tell whether a source names paintings of the data set."""
+    return isinstance(source, str) and source.startswith(PREFIX)
+
+
+def parse_query(source: str) -> Query:
+    """Read ``artworks:ARTIST/PAINTING`` or ``artworks:ARTIST?key=value&...``.
+
+    Args:
+        source: ARTIST may be empty (all artists); the keys are ``min_side``, ``max_side``, ``n``
+            (a number or ``all``), ``seed``, ``genre`` and ``nationality``.
+
+    Raises:
+        InputError: If it is not of this form.
+    """
+    path, _, options = source.removeprefix(PREFIX).partition("?")
+    artist, slash, painting = path.strip().partition("/")
+    values: dict[str, str] = {}
+    for option in filter(None, options.split("&")):
+        key, equals, value = option.partition("=")
+        known = (*_NUMBERS, *_WORDS)
+        if key not in known or not equals or not value:
+            raise InputError(
+                f"{source}: {option!r} is not understood{did_you_mean(key, known)} "
+                f"({', '.join(f'{name}=...' for name in known)})"
+            )
+        values[key] = unquote(value)
+    if not artist and (slash or not options):
+        raise InputError(
+            f"{source}: name an artist, such as {PREFIX}Gustav_Klimt/3, or what you look for, such "
+            f"as {PREFIX}?genre=Impressionism&n=3"
+        )
+    if slash and (not painting or values):
+        raise InputError(
+            f"{source}: after the slash comes one painting's number, such as {PREFIX}{artist}/3"
+        )
+    count = values.pop("n", "1")
+    numbers: dict[str, Any] = {
+        key: _number(source, key, values[key])
+        for key in ("min_side", "max_side", "seed")
+        if key in values
+    }
+    return Query(
+        text=source,
+        artist=unquote(artist),
+        painting=unquote(painting),
+        count=1 if count == "all" else _number(source, "n", count),
+        all=count == "all",
+        genre=values.get("genre", ""),
+        nationality=values.get("nationality", ""),
+        **numbers,
+    )
+
+
+def _number(source: str, key: str, value: str) -> int:
+    least = _NUMBERS[key]
+    if not value.isascii() or not value.isdigit() or int(value) < least:
+        raise InputError(f"{source}: {key}={value} is not a whole number of at least {least}")
+    return int(value)
