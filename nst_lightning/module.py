@@ -153,6 +153,25 @@ class NeuralStyleTransfer(LightningModule):
         if self.average is not None:
             self.average, self.average_steps = None, 0
 
+    def objective_changed(self) -> None:
+        """Say that from here on the same picture has another loss, as when a weight changes.
+
+        The best picture is cleared, since losses are no longer comparable. ``BoundedLBFGS`` forgets
+        loss and gradient of the picture but keeps its curvature pairs: a weight moves the curvature
+        little, the preconditioner is worth many steps, and the line search guards against what has
+        become false. torch's L-BFGS, without one, forgets everything; other optimisers keep their
+        running means, which follow by themselves.
+        """
+        self.best.clear()
+        for optimizer in self.trainer.optimizers:
+            if isinstance(optimizer, BoundedLBFGS):
+                state = optimizer.state_dict()
+                for stale in ("loss", "gradient"):
+                    state["state"][0].pop(stale, None)
+                optimizer.load_state_dict(state)
+            elif isinstance(optimizer, LBFGS):
+                optimizer.state.clear()
+
     # -- the objective ----------------------------------------------------------------------------
 
     def on_fit_start(self) -> None:
@@ -202,7 +221,7 @@ class NeuralStyleTransfer(LightningModule):
         """
         features = self.encoder(picture)
         parts = {
-            f"{name}_loss": term.weight * term(picture, features)
+            f"{name}_loss": term.weight * term(picture, _for_term(term, features))
             for name, term in self.terms.items()
         }
         return parts | {"loss": torch.stack(list(parts.values())).sum()}
@@ -303,3 +322,12 @@ class NeuralStyleTransfer(LightningModule):
         self.average = None if average is None else average.to(self.device)
         self.average_steps = state["average_steps"]
         self._resumed_optimizer = state.get("optimizer")
+
+
+def _for_term(term: nn.Module, features: dict[str, Tensor]) -> dict[str, Tensor]:
+    if getattr(term, "takes_half", False):
+        return features
+    return {
+        name: value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
+        for name, value in features.items()
+    }

@@ -46,7 +46,7 @@ def stylize(
     style: Picture | Sequence[Picture],
     *,
     steps: int | None = None,
-    config: str | os.PathLike[str] | None = None,
+    config: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
     settings: Mapping[str, Any] | None = None,
     folder: str | os.PathLike[str] | None = None,
     callbacks: Sequence[Callback] = (),
@@ -59,7 +59,8 @@ def stylize(
         content: A path, URL, ``sample:NAME``, or a Pillow picture.
         style: The same, or a sequence of them.
         steps: Optimiser steps in all; the configuration's epochs and steps if left out.
-        config: A configuration file, or the name of one in configs/ such as ``gatys``.
+        config: A configuration file, or the name of one in configs/ such as ``gatys``; several are
+            laid over one another from left to right.
         settings: Any setting of the command line by its name, as ``{"model.style.divisor": "hw"}``.
         folder: Where to write pictures on the way, metrics and checkpoints; nothing is kept if left
             out.
@@ -89,7 +90,8 @@ def stylize(
         values |= {"data.steps_per_epoch": steps, "trainer.max_epochs": 1}
     with contextlib.ExitStack() as stack:
         root = os.fspath(folder or stack.enter_context(tempfile.TemporaryDirectory()))
-        args = ["--config", str(find_config(os.fspath(config)))] if config is not None else []
+        configs = [config] if isinstance(config, str | os.PathLike) else config or []
+        args = [f"--config={find_config(os.fspath(name))}" for name in configs]
         args += [f"--{name}={_as_text(value)}" for name, value in values.items()]
         args.append(f"--trainer.default_root_dir={root}")
         if folder is None:

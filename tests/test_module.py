@@ -11,7 +11,7 @@ from lightning.pytorch import Callback, LightningDataModule, Trainer
 from painting import ADAM, FAST_ADAM, TORCH_LBFGS, paint
 from torch import Tensor
 
-from nst_lightning import ImagePair, InputError, NeuralStyleTransfer
+from nst_lightning import ImagePair, InputError, NeuralStyleTransfer, VGG19Encoder
 from nst_lightning.losses import ContentLoss, GramLoss, LossTerm, Reference, TotalVariationLoss
 from nst_lightning.module import CHECKPOINT_KEY
 
@@ -357,3 +357,30 @@ def test_a_finished_picture_is_measured(tmp_path: Path, pictures: tuple[Path, Pa
     assert measures["content/mse/content"] == 0
     assert measures["content/ssim/content"] == pytest.approx(1, abs=1e-6)
     assert 0 < measures["picture/style_distance"] != measures["content/style_distance"]
+
+
+def test_a_term_of_somebody_elses_gets_single_precision():
+    seen = {}
+
+    class Theirs(LossTerm):
+        def __init__(self):
+            super().__init__(1.0, ["relu1_1"])
+
+        def forward(self, image, features):
+            seen["theirs"] = features["relu1_1"].dtype
+            return features["relu1_1"].square().mean()
+
+    class Ours(Theirs):
+        takes_half = True
+
+        def forward(self, image, features):
+            seen["ours"] = features["relu1_1"].dtype
+            return features["relu1_1"].float().square().mean()
+
+    model = NeuralStyleTransfer(
+        extra={"theirs": Theirs(), "ours": Ours()},
+        encoder=lambda taps: VGG19Encoder(taps, precision="bfloat16"),
+    )
+    losses = model.losses(torch.rand(1, 3, 32, 32, requires_grad=True))
+    assert seen == {"theirs": torch.float32, "ours": torch.bfloat16}
+    assert losses["loss"].dtype == torch.float32

@@ -25,6 +25,8 @@ class ContentLoss(LossTerm):
         InputError: If a weight, a layer or the reduction is not valid.
     """
 
+    takes_half = True
+
     def __init__(
         self,
         weight: float = 1.0,

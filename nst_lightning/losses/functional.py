@@ -42,8 +42,8 @@ def gram_matrix(features: Tensor, divisor: GramDivisor = "hw") -> Tensor:
     bare sum (``"none"``) does not.
 
     One batched matrix product on a view, in NCHW and in channels-last memory; the gradient is one
-    more. Features in half precision are multiplied in float32: rounded sums would drown small
-    differences.
+    more. Of features in half precision the sums are taken in float32: rounded sums would drown
+    small differences. Their gradient is multiplied in the features' own precision.
 
     Args:
         features: ``(N, C, H, W)``.
@@ -63,7 +63,7 @@ def gram_matrix(features: Tensor, divisor: GramDivisor = "hw") -> Tensor:
         raise ValueError(f'divisor must be "chw", "hw" or "none", got {divisor!r}')
     # Autocast would round the result of the product to half precision.
     with torch.autocast(device_type=features.device.type, enabled=False):
-        return _SelfProduct.apply(_at_least_single(features.flatten(2)), scale)
+        return _SelfProduct.apply(features.flatten(2), scale)
 
 
 def gram_loss(gram: Tensor, target: Tensor, reduction: Reduction = "mean") -> Tensor:
@@ -231,6 +231,7 @@ def _squared_error(value: Tensor, target: Tensor, reduction: Reduction) -> Tenso
         )
     if reduction not in ("mean", "sum"):
         raise ValueError(f'reduction must be "mean" or "sum", got {reduction!r}')
+    value, target = _at_least_single(value), _at_least_single(target)
     return F.mse_loss(value, target.expand_as(value), reduction=reduction)
 
 
@@ -249,7 +250,8 @@ class _SelfProduct(torch.autograd.Function):
 
     @staticmethod
     def forward(flat: Tensor, scale: float) -> Tensor:
-        return torch.bmm(flat, flat.mT) * scale
+        single = _at_least_single(flat)
+        return torch.bmm(single, single.mT) * scale
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, float], output: Tensor) -> None:
@@ -259,7 +261,10 @@ class _SelfProduct(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
         (flat,) = ctx.saved_tensors
-        return torch.bmm((grad + grad.mT) * ctx.scale, flat), None
+        symmetric = ((grad + grad.mT) * ctx.scale).to(flat.dtype)
+        if _places_first(flat):
+            return torch.bmm(flat.mT, symmetric).mT, None
+        return torch.bmm(symmetric, flat), None
 
 
 class _Moments(torch.autograd.Function):
@@ -286,4 +291,15 @@ class _Moments(torch.autograd.Function):
         flat, mean = ctx.saved_tensors
         symmetric = (grad_covariance + grad_covariance.mT) / flat.shape[2]
         column = (grad_mean / flat.shape[2]).unsqueeze(2) - symmetric @ mean.unsqueeze(2)
+        if _places_first(flat):
+            return torch.baddbmm(column.mT, flat.mT, symmetric).mT
         return torch.baddbmm(column, symmetric, flat)
+
+
+def _places_first(flat: Tensor) -> bool:
+    """Tell whether ``(N, C, P)`` lies channels-last in memory; its gradient should too.
+
+    The gradient is added to the one that comes from deeper layers, and adding tensors of different
+    layouts is several times slower than adding equal ones.
+    """
+    return flat.stride(1) == 1 and flat.shape[1] > 1

@@ -34,6 +34,8 @@ class GramLoss(LossTerm):
         InputError: If a weight, a layer, the divisor or the reduction is not valid.
     """
 
+    takes_half = True
+
     def __init__(
         self,
         weight: float = 1.0,

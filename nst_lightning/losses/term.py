@@ -74,6 +74,9 @@ class LossTerm(nn.Module):
         layers: Names of the layers whose features ``forward`` needs; empty if it needs the picture
             only.
         layer_weights: One factor a layer, in the order of ``layers``.
+        takes_half: Whether ``forward`` is exact enough with features in half precision, which an
+            encoder may compute for speed. Where it is false, as in a term that does not say, the
+            features are made float32 first.
 
     Args:
         weight: Finite and not negative. 0 keeps the term in the report but out of the objective.
@@ -84,6 +87,8 @@ class LossTerm(nn.Module):
         InputError: If a weight is negative, infinite or no number, if there are not as many layer
             weights as layers, or if a layer is named twice.
     """
+
+    takes_half: bool = False
 
     def __init__(
         self,

@@ -27,6 +27,8 @@ class TotalVariationLoss(LossTerm):
         InputError: If the weight, ``kind``, the reduction or ``scale`` is not valid.
     """
 
+    takes_half = True
+
     def __init__(
         self,
         weight: float = 1.0,

@@ -36,6 +36,8 @@ class WassersteinLoss(LossTerm):
         InputError: If a weight, a layer or ``eps`` is not valid.
     """
 
+    takes_half = True
+
     def __init__(
         self,
         weight: float = 1.0,
