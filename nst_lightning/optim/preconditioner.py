@@ -188,7 +188,7 @@ class SecantFourier(FixedFourier):
         self,
         rings: int = 16,
         window: int | None = 2,
-        pairs: int = 10,
+        pairs: int = 8,
         first_fit: int = 5,
         fit_every: int = 8,
         spread: float = 30.0,
@@ -253,7 +253,6 @@ class SecantFourier(FixedFourier):
         self._order = self._ring.flatten().argsort(stable=True)
         self._run_lengths = torch.bincount(self._ring.flatten(), minlength=self.rings).tolist()
         self._times = conjugate_multiplicity(height, width, self._device).to(self._kind)
-        self._ring_table = (channels, self.rings)
         self._colours = opponent_colours(channels).to(self._device, self._kind)
 
     def _spectrum(self, vector: Tensor) -> Tensor:
@@ -274,20 +273,25 @@ class SecantFourier(FixedFourier):
 
     def _fit_rings(self, steps: Tensor, changes: Tensor, weights: Tensor) -> Tensor:
         """Return the gain of every channel and ring, ``(C, rings)`` in float64."""
-        table = torch.zeros((2, *self._ring_table), dtype=torch.float64, device=self._device)
+        power = torch.zeros((2, *self._filter_shape()), dtype=self._kind, device=self._device)
         for step, change, weight in zip(steps, changes, weights, strict=True):
             # In the variables in which P is L = 1.
             if self._pixels_gain is not None:
                 step = (step.view(self._bound_shape()) / self._pixels_gain).reshape(-1)
                 change = self._localise(change)
-            table[0] += weight * self._sum_rings(self._spectrum(step).abs().square())
-            table[1] += weight * self._sum_rings(self._spectrum(change).abs().square())
+            for k, vector in enumerate((step, change)):
+                power[k].addcmul_(_power(self._spectrum(vector)), weight)
+        table = [self._sum_rings(part) for part in power]
         gain = (table[0] / table[1]).sqrt()
         good = gain.isfinite() & (gain > 0)  # a ring may be empty
         median = torch.where(good, gain, torch.nan).nanmedian()
         gain = torch.where(good, gain, median).clamp(median / self.spread, median * self.spread)
         padded = functional.pad(gain.log()[:, None], (1, 1), mode="replicate")
         return functional.avg_pool1d(padded, 3, 1)[:, 0].exp()
+
+    def _filter_shape(self) -> tuple[int, int, int, int]:
+        pictures, channels, height, width = self._bound_shape()
+        return pictures, channels, height, width // 2 + 1
 
     def _fit_pixels(self, steps: Tensor, changes: Tensor, weights: Tensor) -> Tensor:
         """Return L, ``(N, 1, H, W)``, from the pairs whitened by the rings' gain."""
@@ -299,7 +303,7 @@ class SecantFourier(FixedFourier):
                 (self._spectrum(step) / root, self._spectrum(change) * root)
             ):
                 pixels = torch.fft.irfft2(spectrum, s=shape[-2:])
-                power[k] += weight * pixels.square().sum(1, keepdim=True)
+                power[k].addcmul_(pixels.square().sum(1, keepdim=True), weight)
         power = self._blur(self._blur(power.flatten(0, 1))).view_as(power)
         gain = (power[0] / power[1]).sqrt()
         good = gain.isfinite() & (gain > 0)
@@ -321,3 +325,8 @@ class SecantFourier(FixedFourier):
     def _use_rings(self, gain: Tensor) -> None:
         self._rings_gain = gain
         self._filter = (gain / gain.mean())[:, self._ring].to(self._kind)
+
+
+def _power(spectrum: Tensor) -> Tensor:
+    """Return |spectrum|² without the square root in between."""
+    return torch.view_as_real(spectrum).square().sum(-1)

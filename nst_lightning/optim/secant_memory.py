@@ -57,9 +57,9 @@ class SecantMemory:
         self._count += 1
         self._steps[slot] = step
         self._changes[slot] = change
-        steps, changes = self._filled()
+        # Products of the new step with older changes belong below the diagonal: never read.
+        steps, _ = self._filled()
         self._sy[: len(self), slot] = (steps @ change).double()
-        self._sy[slot, : len(self)] = (changes @ step).double()
 
     def newest(self, number: int) -> tuple[Tensor, Tensor]:
         """Return the newest pairs.

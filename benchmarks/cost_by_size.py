@@ -1,0 +1,173 @@
+"""What a step costs: seconds and memory by size, the evaluation's floor, the optimiser's share.
+
+Each size runs in a process of its own, through the framework as a user would run it. An evaluation
+is a loss and its gradient; its floor is its floating-point operations (convolutions and Gram
+products, forward and backward) at the rate that this machine multiplies 2048 x 2048 matrices in the
+same precision, taken right before and after. Everything else in a step, Lightning's part included,
+counts as overhead.
+
+    python benchmarks/cost_by_size.py --out DIR
+    python benchmarks/cost_by_size.py --size 512 --precision float32 bfloat16 --steps 12 --out DIR
+"""
+
+import argparse
+import csv
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+COLUMNS = [
+    *("recipe", "size", "precision", "megapixels", "step_s", "evaluation_s", "overhead_percent"),
+    *("gflop", "matmul_gflop_per_s", "times_floor", "peak_memory_mb"),
+]
+
+
+def matmul_rate(precision: str) -> float:
+    """Return the operations a second of a 2048 x 2048 product, the best of nine."""
+    import torch
+
+    a, b = (torch.randn(2048, 2048).to(getattr(torch, precision)) for _ in range(2))
+    seconds = []
+    for _ in range(9):
+        start = time.perf_counter()
+        a @ b
+        seconds.append(time.perf_counter() - start)
+    return 2 * 2048**3 / min(seconds)
+
+
+def measure(request: dict[str, Any]) -> dict[str, Any]:
+    """Run some steps and time their parts."""
+    import torch
+    from lightning.pytorch import Callback
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from nst_lightning import stylize
+
+    steps: list[float] = []
+    evaluations: list[list[float]] = []
+    flops: list[int] = []
+
+    class Watch(Callback):
+        def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+            picture = pl_module.picture().requires_grad_()
+            with FlopCounterMode(display=False) as counter:
+                pl_module.losses(picture)["loss"].backward()
+            flops.append(counter.get_total_flops())
+            inner = pl_module.training_step
+
+            def training_step(*args: Any) -> Any:
+                self.since = time.perf_counter()
+                return inner(*args)
+
+            pl_module.training_step = training_step
+
+        def on_train_batch_start(self, *args: Any) -> None:
+            evaluations.append([])
+            self.began = time.perf_counter()
+
+        def on_after_backward(self, *args: Any) -> None:
+            evaluations[-1].append(time.perf_counter() - self.since)
+
+        def on_train_batch_end(self, *args: Any) -> None:
+            steps.append(time.perf_counter() - self.began)
+
+    rate = matmul_rate(request["precision"])
+    stylize(
+        request["content"],
+        request["style"],
+        config=[request["recipe"], "overlays/bounded_lbfgs.yaml"],
+        settings={"data.size_rule": "long", "model.encoder.precision": request["precision"]},
+        size=request["size"],
+        steps=request["steps"] + 2,
+        callbacks=[Watch()],
+        progress=False,
+    )
+    rate = max(rate, matmul_rate(request["precision"]))
+    evaluation = statistics.median(e for parts in evaluations[2:] for e in parts)
+    spent = [sum(parts) for parts in evaluations]
+    share = statistics.median(1 - e / s for s, e in list(zip(steps, spent, strict=True))[2:])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {
+        "step_s": round(statistics.median(steps[2:]), 4),
+        "evaluation_s": round(evaluation, 4),
+        "overhead_percent": round(100 * share, 2),
+        "gflop": round(flops[0] / 1e9, 1),
+        "matmul_gflop_per_s": round(rate / 1e9, 1),
+        "times_floor": round(evaluation / (flops[0] / rate), 3),
+        "peak_memory_mb": round(peak),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def plot(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Draw seconds and memory against pixels."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 2, figsize=(10, 4))
+    for precision in dict.fromkeys(row["precision"] for row in rows):
+        mine = [row for row in rows if row["precision"] == precision]
+        pixels = [row["megapixels"] for row in mine]
+        axes[0].plot(pixels, [row["step_s"] for row in mine], "o-", label=precision)
+        axes[1].plot(pixels, [row["peak_memory_mb"] / 1024 for row in mine], "o-", label=precision)
+    for axis, label in zip(axes, ("seconds a step", "peak memory, GB"), strict=True):
+        axis.set(xlabel="megapixels", ylabel=label, xlim=(0, None), ylim=(0, None))
+        axis.legend()
+    figure.suptitle(f"{rows[0]['recipe']}, {rows[0]['threads']} threads")
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    """Measure every size in its own process."""
+    if len(sys.argv) == 3 and sys.argv[1] == "--measure":
+        print(json.dumps(measure(json.loads(sys.argv[2]))))
+        return
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--content", default="sample:cat")
+    parser.add_argument("--style", default="sample:klimt")
+    parser.add_argument("--recipe", default="pytorch_tutorial")
+    parser.add_argument("--size", type=int, nargs="*", default=[256, 384, 512, 768, 1024, 2048])
+    parser.add_argument("--precision", nargs="*", default=["float32", "bfloat16"])
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    from nst_lightning.data.images import load_image
+
+    rows: list[dict[str, Any]] = []
+    for size in args.size:
+        pixels = load_image(args.content, size).pixels[0, 0].numel()
+        for precision in args.precision:
+            request = {key: getattr(args, key) for key in ("content", "style", "recipe", "steps")}
+            request |= {"size": size, "precision": precision}
+            done = subprocess.run(
+                [sys.executable, __file__, "--measure", json.dumps(request)],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode:
+                raise SystemExit(f"{size} px, {precision}:\n{done.stderr[-3000:]}")
+            known = {"recipe": args.recipe, "size": size, "precision": precision}
+            known["megapixels"] = round(pixels / 1e6, 4)
+            rows.append(known | json.loads(done.stdout.splitlines()[-1]))
+            print(rows[-1], flush=True)
+            with (args.out / f"cost-{args.recipe}.csv").open("w", newline="") as handle:
+                writer = csv.DictWriter(handle, COLUMNS, extrasaction="ignore")
+                writer.writeheader()
+                writer.writerows(rows)
+    plot(args.out / f"cost-{args.recipe}.png", rows)
+
+
+if __name__ == "__main__":
+    main()
