@@ -70,19 +70,24 @@ def tutorial(request: dict[str, Any]) -> list[Row]:
 
 
 class _Normalization(nn.Module):
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
-        self.mean = torch.tensor(mean).view(-1, 1, 1)
-        self.std = torch.tensor(std).view(-1, 1, 1)
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
 
     def forward(self, image: Tensor) -> Tensor:
         return (image - self.mean) / self.std
 
 
 class _ContentLoss(nn.Module):
+    target: Tensor
+
     def __init__(self, target: Tensor) -> None:
         super().__init__()
-        self.target = target.detach()
+        self.register_buffer("target", target.detach())
 
     def forward(self, features: Tensor) -> Tensor:
         self.loss = nn.functional.mse_loss(features, self.target)
@@ -90,9 +95,11 @@ class _ContentLoss(nn.Module):
 
 
 class _StyleLoss(nn.Module):
+    target: Tensor
+
     def __init__(self, target: Tensor) -> None:
         super().__init__()
-        self.target = self.gram(target).detach()
+        self.register_buffer("target", self.gram(target).detach())
 
     @staticmethod
     def gram(features: Tensor) -> Tensor:

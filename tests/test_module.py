@@ -1,6 +1,7 @@
 """The module: its parameter, its objective, its guards against what cannot work."""
 
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -384,3 +385,11 @@ def test_a_term_of_somebody_elses_gets_single_precision():
     losses = model.losses(torch.rand(1, 3, 32, 32, requires_grad=True))
     assert seen == {"theirs": torch.float32, "ours": torch.bfloat16}
     assert losses["loss"].dtype == torch.float32
+
+
+def test_compiled_or_not_the_picture_is_the_same(tmp_path, pictures):
+    if shutil.which("g++") is None:
+        pytest.skip("torch.compile on a CPU needs a C++ compiler")
+    plain = paint(tmp_path / "plain", pictures, steps=3)
+    compiled = paint(tmp_path / "compiled", pictures, "--model.compile=default", steps=3)
+    torch.testing.assert_close(compiled.model.picture(), plain.model.picture(), rtol=0, atol=1e-3)
