@@ -2,9 +2,9 @@
 
 The PyTorch tutorial's loop (torch's L-BFGS, history 100) against ours on the same objective, in
 float32, with TF32, in bfloat16, and compiled (``reduce-overhead``: CUDA graphs), in turns. The
-floor of a step is one evaluation's floating-point operations at the measured rate of a matrix product in
-the same precision, or the bytes of its activations at the measured bandwidth of a copy, whichever
-takes longer.
+floor of a step is one evaluation's floating-point operations at the measured rate of a matrix
+product in the same precision, or the bytes of its activations at the measured bandwidth of a copy,
+whichever takes longer.
 
     python benchmarks/gpu.py --content photo.jpg --style painting.jpg --size 512 --out DIR
 
