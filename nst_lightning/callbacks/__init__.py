@@ -6,12 +6,24 @@ from nst_lightning.callbacks.loss_explosion import LossExplosion
 from nst_lightning.callbacks.progress import StyleProgressBar
 from nst_lightning.callbacks.run_checkpoint import RunCheckpoint
 from nst_lightning.callbacks.summary import RunSummary
+from nst_lightning.callbacks.weight_schedule import (
+    ConstantWeight,
+    CosineWeight,
+    EpochWeights,
+    LinearWeight,
+    WeightSchedule,
+)
 
 __all__ = [
+    "ConstantWeight",
+    "CosineWeight",
+    "EpochWeights",
     "GracefulStop",
     "ImageCheckpoint",
+    "LinearWeight",
     "LossExplosion",
     "RunCheckpoint",
     "RunSummary",
     "StyleProgressBar",
+    "WeightSchedule",
 ]

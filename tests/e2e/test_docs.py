@@ -51,6 +51,11 @@ def test_callbacks_of_ones_own(folder):
     assert cli.model.terms["style"].weight == 5000
 
 
+def test_a_schedule_of_ones_own(folder):
+    run(["--config=my_schedule.yaml", *SMALL, "--trainer.default_root_dir=out"])
+    assert "style_weight" in header(folder)
+
+
 def test_an_optimiser_of_ones_own(folder):
     cli = run(["--config=my_optimiser.yaml", *SMALL, "--trainer.default_root_dir=out"])
     (optimizer,) = cli.trainer.optimizers
