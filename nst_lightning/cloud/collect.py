@@ -1,0 +1,115 @@
+"""Results of finished jobs, unpacked into the folder layout of a local run."""
+
+import io
+import json
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nst_lightning.cloud.manifest import JobState, Manifest
+from nst_lightning.errors import InputError
+from nst_lightning.files import write_error
+
+MARK = "job.json"
+"""File of a collected folder that says which job it came from."""
+
+
+def run_folder(manifest: Manifest, key: str) -> Path:
+    """Return the folder of one painting: ``OUT/runs/<content>--<style>``."""
+    return manifest.launch.folder / "runs" / key
+
+
+def is_collected(manifest: Manifest, key: str) -> bool:
+    """Whether the picture of the job that counts is in its folder on this machine."""
+    folder = run_folder(manifest, key)
+    try:
+        mark = json.loads((folder / MARK).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return mark.get("job") == manifest.name_of(key) and _picture(folder) is not None
+
+
+def collect(manifest: Manifest, key: str, archive: bytes) -> Path:
+    """Unpack what a job left, beside its final place, and put it there in one step.
+
+    Args:
+        manifest: Of the launch.
+        key: Of the job.
+        archive: Its ``model.tar.gz``.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: If there is no whole picture in the archive, or it cannot be written.
+    """
+    folder = run_folder(manifest, key)
+    job = manifest.jobs[key]
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{key[:40]}-") as holding:
+            fresh = Path(holding, "run")
+            fresh.mkdir(mode=0o755)
+            with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
+                tar.extractall(fresh, filter="data")
+            picture = _picture(fresh)
+            if picture is None:
+                raise InputError(f"{key}: there is no picture in the job's results")
+            _check(picture, key)
+            _localise(fresh / "config.yaml", job, folder)
+            mark = {"job": manifest.name_of(key), "content": job.plan.content}
+            mark |= {"style": job.plan.style, "artifacts": job.artifacts, **_costs(job)}
+            (fresh / MARK).write_text(json.dumps(mark, indent=1, ensure_ascii=False) + "\n")
+            if folder.exists():
+                folder.rename(Path(holding, "old"))
+            fresh.rename(folder)
+    except (tarfile.TarError, EOFError) as error:
+        raise InputError(f"{key}: the job's results are damaged: {error}") from error
+    except OSError as error:
+        raise write_error(folder, error) from error
+    return folder
+
+
+def _costs(job: JobState) -> dict[str, Any]:
+    return {"seconds": job.seconds, "billable_seconds": job.billable}
+
+
+def _picture(folder: Path) -> Path | None:
+    return next((p for p in sorted(folder.glob("stylized.*")) if p.is_file()), None)
+
+
+def _check(picture: Path, key: str) -> None:
+    from PIL import Image
+
+    try:
+        with Image.open(picture) as image:
+            image.load()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"{key}: the job's picture cannot be read: {error}") from error
+
+
+def _localise(path: Path, job: JobState, folder: Path) -> None:
+    """Write this machine's paths into a job's configuration, so that it repeats the run here."""
+    if not path.is_file():
+        return
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for section, key, value in (
+        ("data", "content", job.plan.content),
+        ("data", "style", job.plan.style),
+        ("trainer", "default_root_dir", str(folder)),
+    ):
+        if isinstance(config, dict) and isinstance(config.get(section), Mapping):
+            config[section] = {**config[section], key: value}
+    path.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def clear_leftovers(manifest: Manifest) -> None:
+    """Remove what a killed launcher was unpacking."""
+    for path in (manifest.launch.folder / "runs").glob(".*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,263 @@
+"""What the launcher does: launch, watch, collect, stop, relaunch."""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from nst_lightning.cloud.aws import Aws
+from nst_lightning.cloud.aws_errors import QuotaError
+from nst_lightning.cloud.calls import TryAgainError
+from nst_lightning.cloud.command_line import Request, parse
+from nst_lightning.cloud.config import Launch
+from nst_lightning.cloud.estimate import estimate
+from nst_lightning.cloud.fleet import Fleet
+from nst_lightning.cloud.manifest import FILE, Manifest, load
+from nst_lightning.cloud.manifest import parse as parse_manifest
+from nst_lightning.cloud.names import check_launch_name, job_name
+from nst_lightning.cloud.page import make_page
+from nst_lightning.cloud.plan import Plan, make_plan
+from nst_lightning.cloud.request_checks import check_request, need_packages
+from nst_lightning.cloud.table import job_table, summary
+from nst_lightning.errors import InputError
+from nst_lightning.files import check_folder
+
+INTERRUPTED = 130
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the launcher's command line.
+
+    Args:
+        args: Arguments; those of the process if None.
+
+    Returns:
+        0 if every job is done, 1 if not, 2 for a mistake in what was given, 130 after Ctrl-C.
+    """
+    try:
+        request = parse(sys.argv[1:] if args is None else args)
+        return run(request)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except TryAgainError as error:
+        print(f"error: {error}; try again later, nothing is lost", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def run(request: Request) -> int:
+    """Do what was asked for; see :func:`main`."""
+    local = bool(request.flags.get("local"))
+    need_packages(not local, bool(request.flags.get("rehearse")), local)
+    if request.command == "tune":
+        from nst_lightning.cloud.tuning.commands import tune
+
+        return tune(request)
+    if request.command == "launch":
+        if request.flags.get("dry_run"):
+            return dry_run(request.launch)
+        if request.flags.get("rehearse"):
+            from nst_lightning.cloud.rehearsal.rehearse import rehearse
+
+            return rehearse(request.launch)
+        return launch(request.launch, wait=not request.flags.get("no_wait"))
+    manifest, aws = find(request.launch)
+    if request.command == "stop":
+        return stop(manifest, aws)
+    if request.command == "collect":
+        return follow(Fleet(manifest, aws, QuotaError, starting=False), once=True)
+    if request.command == "relaunch":
+        states = (
+            "Failed",
+            "Lost",
+            *(("Stopped", "Not started") if request.flags["stopped"] else ()),
+        )
+        again = manifest.relaunch(states, request.flags.get("only"))
+        print(f"{len(again)} jobs to relaunch" + (f": {', '.join(again[:5])}" if again else ""))
+    return follow(Fleet(manifest, aws, QuotaError))
+
+
+def dry_run(wanted: Launch) -> int:
+    """Print every request and the estimate; nothing is called."""
+    check_request(wanted)
+    plan = make_plan(wanted)
+    aws = Aws(wanted, dry=True)
+    names = {job.key: job_name(wanted.name, job.key, job.fingerprint, 1) for job in plan.jobs}
+    for request in aws.requests(plan, names):
+        print(json.dumps(request, indent=1, ensure_ascii=False))
+    print("\n".join(estimate(wanted, plan)), file=sys.stderr)
+    return 0
+
+
+def launch(wanted: Launch, wait: bool = True, rehearsal: bool = False) -> int:
+    """Start a launch, or go on with it, until every job has ended.
+
+    Args:
+        wanted: As asked for.
+        wait: Stay until the end.
+        rehearsal: It runs on this machine.
+
+    Raises:
+        InputError: If something is wrong; then nothing was started.
+    """
+    check_request(wanted)
+    check_folder(wanted.folder)
+    plan = make_plan(wanted)
+    aws = Aws(wanted)
+    aws.check()
+    manifest = known(wanted, plan, aws, rehearsal)
+    sent = sum(upload.send(aws, aws.key("inputs")) for upload in plan.uploads)
+    print(f"{sent} files uploaded, {_count(plan) - sent} were there", flush=True)
+    for line in estimate(wanted, plan):
+        print(line, flush=True)
+    fleet = Fleet(manifest, aws, QuotaError)
+    fleet.save(everywhere=True)
+    code = follow(fleet, once=not wait)
+    if code == 0:
+        make_page(fleet)
+    return code
+
+
+def _count(plan: Plan) -> int:
+    return sum(len(upload.files) for upload in plan.uploads)
+
+
+def known(wanted: Launch, plan: Plan, aws: Aws, rehearsal: bool) -> Manifest:
+    """Return the manifest of a launch: of this folder, of S3, or a new one."""
+    manifest = load(wanted.folder)
+    there = aws.get(aws.uri("launches", wanted.name, FILE))
+    if manifest is not None and manifest.launch.name != wanted.name:
+        raise InputError(
+            f"out: {wanted.folder} is the folder of the launch {manifest.launch.name}; "
+            "choose another"
+        )
+    if there is not None:
+        elsewhere = parse_manifest(there, "the manifest in S3")
+        if manifest is None:
+            manifest = elsewhere
+        else:
+            manifest.merge(elsewhere)
+    if manifest is None:
+        return Manifest.of(wanted, plan, rehearsal)
+    manifest.adopt(plan)
+    manifest.launch, manifest.code = wanted, plan.code
+    return manifest
+
+
+def find(wanted: Launch) -> tuple[Manifest, Aws]:
+    """Return a launch that was begun here or elsewhere, by its name.
+
+    Raises:
+        InputError: If it is nowhere.
+    """
+    check_launch_name(wanted.name)
+    manifest = load(wanted.folder)
+    if manifest is not None:
+        if manifest.rehearsal:
+            raise InputError(f"{wanted.name} was a rehearsal: it is over when its command ends")
+        aws = Aws(manifest.launch)
+        there = aws.get(aws.uri("launches", wanted.name, FILE))
+        if there is not None:
+            manifest.merge(parse_manifest(there, "the manifest in S3"))
+        return manifest, aws
+    if not wanted.aws.bucket:
+        raise InputError(
+            f"there is no launch {wanted.name} in {wanted.folder}; name its folder (--out) or, on "
+            "another machine, its bucket (--aws.bucket, and --aws.region)"
+        )
+    aws = Aws(wanted)
+    where = aws.uri("launches", wanted.name, FILE)
+    there = aws.get(where)
+    if there is None:
+        raise InputError(f"there is no launch {wanted.name} at {where}")
+    manifest = parse_manifest(there, where)
+    profile = replace(manifest.launch.aws, profile=wanted.aws.profile)
+    manifest.launch = replace(manifest.launch, out=str(wanted.folder), aws=profile)
+    return manifest, Aws(manifest.launch)
+
+
+def stop(manifest: Manifest, aws: Aws) -> int:
+    """Stop every job; what has not begun will not."""
+    running = [key for key, job in manifest.jobs.items() if job.running]
+    for job in manifest.jobs.values():
+        if job.state == "Pending":
+            job.state = "Not started"
+    manifest.save()
+    manifest.save_to(aws)
+    for key in running:
+        aws.stop(manifest.name_of(key))
+        manifest.jobs[key].state = "Stopping"
+    manifest.save()
+    manifest.save_to(aws)
+    print(f"{len(running)} jobs are being stopped; see how they end: {_again('watch', manifest)}")
+    return 0
+
+
+def follow(fleet: Fleet, once: bool = False) -> int:
+    """Move a launch on until it is over, showing how it goes on a terminal.
+
+    Args:
+        fleet: The jobs.
+        once: One turn only.
+
+    Returns:
+        0 if every picture is here, 1 if not, 130 after Ctrl-C; the jobs then run on.
+    """
+    from rich.console import Console
+    from rich.live import Live
+
+    errors, out = Console(stderr=True), Console(width=None if sys.stdout.isatty() else 140)
+    show = sys.stderr.isatty()
+    said = 0
+    try:
+        with Live(console=errors, auto_refresh=False, transient=True) as live:
+            while True:
+                fleet.turn()
+                for note in fleet.notes[said:]:
+                    print(f"note: {note}", file=sys.stderr, flush=True)
+                said = len(fleet.notes)
+                if show:
+                    live.update(job_table(fleet, max(5, errors.height - 8)), refresh=True)
+                if fleet.over or once:
+                    break
+                time.sleep(fleet.pause())
+    except KeyboardInterrupt:
+        running = sum(job.running for job in fleet.manifest.jobs.values())
+        fleet.manifest.save()
+        print(
+            f"left: {running} jobs run on (and cost); come back with: "
+            f"{_again('watch', fleet.manifest)}; end them with: {_again('stop', fleet.manifest)}",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    fleet.save(everywhere=True)
+    out.print(job_table(fleet))
+    return conclude(fleet)
+
+
+def conclude(fleet: Fleet) -> int:
+    """Say how it ended and what can be done; return 0 if every picture is here."""
+    manifest = fleet.manifest
+    print(summary(fleet))
+    for state in ("Failed", "Lost"):
+        for key, job in manifest.jobs.items():
+            if job.state == state:
+                print(f"{state.lower()}: {key}: {job.reason}")
+    print(f"pictures are in {manifest.launch.folder / 'runs'}")
+    if len(fleet.done()) == len(manifest.jobs):
+        return 0
+    if any(job.state in ("Failed", "Lost") for job in manifest.jobs.values()):
+        if not manifest.rehearsal:
+            print(f"start the failed ones again: {_again('relaunch', manifest)}")
+    elif not fleet.over or any(job.state == "Pending" for job in manifest.jobs.values()):
+        print(f"go on: {_again('watch', manifest)}")
+    return 1
+
+
+def _again(command: str, manifest: Manifest) -> str:
+    launch = manifest.launch
+    out = f" --out {launch.out}" if launch.out else ""
+    return f"python sagemaker/launch.py {command} {launch.name}{out}"

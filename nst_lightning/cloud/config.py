@@ -1,0 +1,124 @@
+"""What a launch is told in YAML, with types."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass
+class AwsConfig:
+    """Where in AWS.
+
+    Args:
+        region: Such as us-west-2; your profile's if null.
+        profile: Profile of your AWS configuration; the default credentials if null.
+        role: ARN of the role that the jobs run as.
+        bucket: Bucket for inputs, code, checkpoints and results.
+        prefix: Folder in that bucket.
+        output: s3:// folder of the results; a folder of the launch below ``prefix`` if null.
+        checkpoints: s3:// folder of the checkpoints; as ``output`` if null.
+        subnets: Subnets of your VPC; leave empty for none.
+        security_group_ids: Security groups of your VPC; needed with ``subnets``.
+        volume_kms_key: Key that encrypts the instances' disks.
+        output_kms_key: Key that encrypts the results.
+        network_isolation: No network for the jobs at all; the image must bring every package.
+        tags: Tags of every job.
+    """
+
+    region: str | None = None
+    profile: str | None = None
+    role: str | None = None
+    bucket: str | None = None
+    prefix: str = "nst_lightning"
+    output: str | None = None
+    checkpoints: str | None = None
+    subnets: list[str] = field(default_factory=list)
+    security_group_ids: list[str] = field(default_factory=list)
+    volume_kms_key: str | None = None
+    output_kms_key: str | None = None
+    network_isolation: bool = False
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class JobConfig:
+    """What every job runs on.
+
+    Args:
+        instance_type: Such as ml.g5.xlarge.
+        framework_version: PyTorch of the container.
+        py_version: Python of the container.
+        image_uri: An image of your own in place of the two above.
+        spot: Use spot instances; a job that loses its instance goes on from its checkpoint.
+        max_run: Seconds that a job may run.
+        max_wait: Seconds that a spot job may wait and run in all; twice ``max_run`` if null.
+        warm_pool: Seconds that an instance is kept for the next job (and billed); not with spot.
+        volume_size: Disk in GB.
+        retries: How often AWS starts a job again after an error of its own.
+        environment: Environment variables.
+        code: Files and folders of your own, for classes that a config names.
+        requirements: Further lines for requirements.txt; never torch or torchvision.
+        price_per_hour: What an hour costs you, for the estimate; null leaves the money out.
+    """
+
+    instance_type: str = "ml.g5.xlarge"
+    framework_version: str = "2.8.0"
+    py_version: str = "py312"
+    image_uri: str | None = None
+    spot: bool = True
+    max_run: int = 3600
+    max_wait: int | None = None
+    warm_pool: int = 0
+    volume_size: int = 30
+    retries: int = 1
+    environment: dict[str, str] = field(default_factory=dict)
+    code: list[str] = field(default_factory=list)
+    requirements: list[str] = field(default_factory=list)
+    price_per_hour: float | None = None
+
+
+@dataclass
+class LimitsConfig:
+    """How hard AWS is asked.
+
+    Args:
+        parallel: Jobs that run at once: your account's quota for the instance type.
+        calls_per_minute: SageMaker calls a minute at most, whatever the number of jobs.
+        poll_seconds: Time between two looks at the same job.
+    """
+
+    parallel: int = 4
+    calls_per_minute: int = 100
+    poll_seconds: float = 20.0
+
+
+@dataclass
+class Launch:
+    """Contents × styles, one training job each.
+
+    Args:
+        name: Name of the launch: by it you watch, collect and stop.
+        contents: Pictures to be painted: paths, URLs or ``sample:NAME``.
+        styles: Pictures to paint like.
+        configs: Configurations of train.py, laid over one another.
+        settings: Settings of train.py over those, by their names: ``data.size: 512``.
+        out: Folder for the manifest and the collected pictures; ``outputs/NAME`` if null.
+        aws: Where in AWS.
+        job: What every job runs on.
+        limits: How hard AWS is asked.
+    """
+
+    name: str
+    contents: list[str]
+    styles: list[str]
+    configs: list[str] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+    out: str | None = None
+    aws: AwsConfig = field(default_factory=AwsConfig)
+    job: JobConfig = field(default_factory=JobConfig)
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
+
+    @property
+    def folder(self) -> Path:
+        """Folder for the manifest and the collected pictures."""
+        return Path(self.out or Path("outputs", self.name))

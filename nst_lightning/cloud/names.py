@@ -1,0 +1,57 @@
+"""Names of launches and jobs."""
+
+import hashlib
+import json
+import re
+import unicodedata
+from typing import Any
+
+from nst_lightning.errors import InputError
+
+MAXIMUM_LAUNCH_NAME = 24
+MAXIMUM_JOB_NAME = 63
+"""AWS's limit."""
+
+
+def check_launch_name(name: str) -> str:
+    """Return a launch's name.
+
+    Raises:
+        InputError: If jobs could not be named after it.
+    """
+    if len(name) > MAXIMUM_LAUNCH_NAME:
+        raise InputError(
+            f"name: {name!r} has {len(name)} characters; use {MAXIMUM_LAUNCH_NAME} at most, since "
+            "every job is named after it"
+        )
+    if not re.fullmatch(r"[A-Za-z0-9](-*[A-Za-z0-9])*", name):
+        raise InputError(
+            f"name: {name!r} cannot name a job; use letters, digits and hyphens, with a letter or "
+            "digit at both ends"
+        )
+    return name
+
+
+def digest(value: Any, length: int = 10) -> str:
+    """Return a short fingerprint of what JSON can carry."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def job_name(launch: str, key: str, fingerprint: str, attempt: int) -> str:
+    """Return the name of a training job: the same for the same work, another for another attempt.
+
+    AWS refuses a name that was ever used: so work that was begun already is never begun twice,
+    however often a launcher is killed and started again.
+
+    Args:
+        launch: Name of the launch.
+        key: ``<content>--<style>``.
+        fingerprint: Of everything that decides the picture.
+        attempt: From 1.
+    """
+    ascii_key = unicodedata.normalize("NFKD", key).encode("ascii", "ignore").decode()
+    tail = f"{fingerprint}-{attempt}"
+    room = MAXIMUM_JOB_NAME - len(launch) - len(tail) - 2
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", ascii_key)[:room].strip("-")
+    return "-".join(part for part in (launch, slug, tail) if part)

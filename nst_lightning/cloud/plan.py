@@ -1,0 +1,210 @@
+"""From a launch's settings to its jobs: what each is given, and what must be in S3 for it."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nst_lightning.cloud.config import Launch
+from nst_lightning.cloud.container import CHANNEL_KEYS, CONFIG_CHANNEL, SETTINGS_FILE
+from nst_lightning.cloud.hyperparameters import flatten, split_for_job, to_arguments
+from nst_lightning.cloud.names import check_launch_name, digest
+from nst_lightning.cloud.staging import pack, staged_files
+from nst_lightning.cloud.uploads import Upload
+from nst_lightning.compare.pairs import Pair, find_sources
+from nst_lightning.data.sources import SAMPLE_PREFIX, is_url
+from nst_lightning.errors import InputError
+from nst_lightning.parser import find_config
+from nst_lightning.quiet import quiet_lightning
+
+_OURS = ("data.content", "data.style", "trainer.default_root_dir", "ckpt_path", "config")
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """One painting.
+
+    Args:
+        key: ``<content>--<style>``, the name of its folder.
+        content: Source as the user named it.
+        style: Source as the user named it.
+        settings: Hyper-parameters by dotted name.
+        channels: Channel -> folder of its upload, or an s3:// address.
+        fingerprint: Of all that decides the picture.
+    """
+
+    key: str
+    content: str
+    style: str
+    settings: dict[str, Any]
+    channels: dict[str, str]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All jobs of a launch.
+
+    Args:
+        jobs: In the order of contents and then styles.
+        uploads: What they need in S3.
+        code: Folder of the code's upload.
+        metrics: Names of the metrics that they log.
+    """
+
+    jobs: list[PlannedJob]
+    uploads: list[Upload] = field(repr=False)
+    code: str
+    metrics: list[str]
+
+
+CODE_FILE = "sourcedir.tar.gz"
+_MEASURES = ("ssim", "mse", "style_distance", "total_variation", "tradeoff")
+
+
+def make_plan(launch: Launch) -> Plan:
+    """Plan every job of a launch; nothing is sent.
+
+    Args:
+        launch: What the user asked for.
+
+    Raises:
+        InputError: If a name, a picture or a setting is wrong.
+    """
+    check_launch_name(launch.name)
+    settings = flatten(launch.settings)
+    for key in settings:
+        if key in _OURS:
+            raise InputError(f"settings.{key}: the launcher sets it; use contents and styles")
+    contents = find_sources(launch.contents, "contents")
+    styles = find_sources(launch.styles, "styles")
+    configs = [Path(find_config(name)) for name in launch.configs]
+    effective = effective_settings(
+        configs, settings, (contents[0].source, styles[0].source), launch.job.code
+    )
+    uploads: dict[str, Upload] = {}
+
+    def add(upload: Upload) -> str:
+        uploads[upload.folder] = upload
+        return upload.folder
+
+    code = add(Upload.of([(CODE_FILE, pack(_staged(launch)))]))
+    fitting, rest = split_for_job(settings)
+    config_files = [(f"{n:02d}-{path.name}", path.read_bytes()) for n, path in enumerate(configs)]
+    if rest:
+        config_files.append((SETTINGS_FILE, json.dumps(rest).encode()))
+    shared: dict[str, str] = {}
+    if config_files:
+        shared[CONFIG_CHANNEL] = add(Upload.of(config_files))
+    for channel in ("init", "weights"):
+        value = lookup(effective, CHANNEL_KEYS[channel])
+        if isinstance(value, str) and Path(value).is_file():
+            shared[channel] = add(Upload.of_file(value, CHANNEL_KEYS[channel]))
+            fitting.pop(CHANNEL_KEYS[channel], None)
+    places = {
+        item.source: _place(item.source, role, add)
+        for role, items in (("content", contents), ("style", styles))
+        for item in items
+    }
+    jobs = []
+    for pair in (Pair(content, style) for content in contents for style in styles):
+        content, style = pair.content.source, pair.style.source
+        mine, channels = dict(fitting), dict(shared)
+        for channel, source in (("content", content), ("style", style)):
+            place = places[source]
+            if place is None:
+                mine[CHANNEL_KEYS[channel]] = source
+            else:
+                channels[channel] = place
+        decides = {"settings": mine, "channels": channels, "code": code, "job": _decisive(launch)}
+        jobs.append(PlannedJob(pair.name, content, style, mine, channels, digest(decides)))
+    return Plan(jobs, list(uploads.values()), code, metric_names(effective))
+
+
+def _staged(launch: Launch) -> list[tuple[str, bytes]]:
+    return list(staged_files(launch.job.code, launch.job.requirements))
+
+
+def _decisive(launch: Launch) -> dict[str, Any]:
+    """Return the settings of AWS with which the same job is another job."""
+    job = asdict(launch.job)
+    for name in ("price_per_hour", "code", "requirements"):
+        job.pop(name)
+    return job
+
+
+def _place(source: str, role: str, add: Any) -> str | None:
+    """Return where a picture is for a job: an upload, an s3:// address, or None: its own name."""
+    from nst_lightning.data.images import load_image
+
+    if source.startswith("s3://"):
+        return source
+    if is_url(source):
+        return None
+    load_image(source, role=role)  # a mistake is found here, not on a billed instance
+    return None if source.startswith(SAMPLE_PREFIX) else add(Upload.of_file(source, role))
+
+
+def effective_settings(
+    configs: Sequence[Path],
+    settings: Mapping[str, Any],
+    pictures: tuple[str, str],
+    code: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Return the whole configuration of the first job, as train.py reads it.
+
+    Args:
+        configs: Laid over one another.
+        settings: By dotted name, over those.
+        pictures: Content and style of the first job.
+        code: Files of the user's own classes.
+
+    Raises:
+        InputError: If train.py would refuse a key or a value.
+    """
+    from nst_lightning.cli import StyleCLI
+
+    class CheckedOnly(StyleCLI):
+        """Parses as a job does and builds the parts, but neither trainer nor picture."""
+
+        def instantiate_classes(self) -> None:
+            """Build what checks its own values, unless that would download something."""
+            self._dump_config()
+            if lookup(self.config_dump, CHANNEL_KEYS["weights"]) != "imagenet":
+                super().instantiate_classes()
+            self._dump_config()
+
+        def instantiate_trainer(self, **kwargs: Any) -> Any:
+            """Build none: the job's device may not be this machine's."""
+
+        def after_instantiate_classes(self) -> None:
+            """Tell nobody."""
+
+        def _run_subcommand(self, subcommand: str) -> None:
+            """Run nothing."""
+
+    sys.path += [str(Path(p).resolve().parent) for p in ("x", *code)]
+    words = [word for path in configs for word in ("--config", str(path))]
+    given = {**settings, "data.content": pictures[0], "data.style": pictures[1]}
+    with quiet_lightning():
+        cli = CheckedOnly(["fit", *words, *to_arguments(given)])
+    return cli.config_dump
+
+
+def lookup(config: Any, key: str) -> Any:
+    """Return a setting by its dotted name, through ``init_args``; None if it is not there."""
+    for part in key.split("."):
+        if isinstance(config, Mapping) and part not in config and "init_args" in config:
+            config = config["init_args"]
+        config = config.get(part) if isinstance(config, Mapping) else None
+    return config
+
+
+def metric_names(effective: Mapping[str, Any]) -> list[str]:
+    """Return the names of what a job with these settings logs."""
+    model = effective.get("model") or {}
+    terms = [name for name in ("content", "style", "tv") if model.get(name)]
+    terms += list(model.get("extra") or {})
+    return ["loss", *(f"{term}_loss" for term in terms), *_MEASURES][:40]
