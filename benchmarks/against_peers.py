@@ -75,13 +75,13 @@ class Duel:
         return self.theirs[-1]
 
     def reached(self, loss: float) -> peer_runs.Row | None:
-        """Where we first were at or below a loss."""
-        return next((row for row in self.ours if row[2] <= loss), None)
+        """Where we first were at or below a loss, after a step at least."""
+        return next((row for row in self.ours[1:] if row[2] <= loss), None)
 
     def sooner(self, goal: peer_runs.Row) -> float:
         """The peer's seconds over ours; 0 if we were never there."""
         there = self.reached(goal[2])
-        return 0.0 if there is None else goal[1] / max(there[1], 1e-9)
+        return 0.0 if there is None else goal[1] / there[1]
 
 
 def prepare(content: str, style: str, size: int, folder: Path) -> dict[str, dict[str, str]]:
