@@ -235,8 +235,9 @@ class StyleCLI(LightningCLI):
         self._dump_config()
         dump = self.config_dump
         self.model.settings = {key: dump[key] for key in ("seed_everything", "model", "data")}
-        # Where somebody keeps a data set is nobody's business.
-        data = {key: value for key, value in dump["data"].items() if key != "artworks"}
+        # Where somebody keeps a data set or a mask is nobody's business.
+        hidden = ("artworks", "content_mask", "style_mask")
+        data = {key: value for key, value in dump["data"].items() if key not in hidden}
         self.model.public_settings = public_settings(dump | {"data": data})
 
     def fit(self, **kwargs: Any) -> None:

@@ -1,6 +1,7 @@
 """The LightningModule whose only parameter is the picture."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim import LBFGS, Optimizer
 
 from nst_lightning.best import BestPicture
+from nst_lightning.data.colour_match import grey, with_luminance
 from nst_lightning.encoder import VGG19Encoder
 from nst_lightning.errors import InputError
 from nst_lightning.losses.term import LossTerm, Reference
@@ -92,6 +94,8 @@ class NeuralStyleTransfer(LightningModule):
         self._resumed_optimizer: str | None = None
         self.best = BestPicture()
         self.unavailable_measures: dict[str, str] = {}
+        self.coloured_like: Tensor | None = None
+        """The content, where only the luminance is painted and the colours are its own."""
         # What a checkpoint and a picture's metadata say of the run; the command line fills them in.
         self.settings: dict[str, Any] = {}
         self.public_settings: dict[str, Any] = {}
@@ -105,6 +109,11 @@ class NeuralStyleTransfer(LightningModule):
         height, width = pair.content.shape[-2:]
         for name, picture in [("content", pair.content), *(("style", s) for s in pair.styles)]:
             self._check_size(name, picture)
+        self.coloured_like = pair.content if pair.colour == "luminance" else None
+        if pair.regions is not None and not any(t.guided for t in self.terms.values()):
+            raise InputError(
+                "data.content_mask: no term looks at regions; add --model.style GuidedGramLoss"
+            )
         if stage == "fit" and self.image is None:
             self.image = nn.Parameter(pair.initial().clone())
         if self.image is not None and self.image.shape[-2:] != (height, width):
@@ -131,8 +140,25 @@ class NeuralStyleTransfer(LightningModule):
     @torch.no_grad()
     def picture(self) -> Tensor:
         """Return the picture as it would be shown: shape ``(1, 3, H, W)``, values in [0, 1]."""
-        source = self.image if self.average is None else self.average / self._average_mass()
-        return source.detach().clamp(0, 1)
+        return self.shown(
+            self.image if self.average is None else self.average / self._average_mass()
+        )
+
+    @torch.no_grad()
+    def shown(self, image: Tensor) -> Tensor:
+        """Return a picture of the optimiser's as people see it: within [0, 1], its colours kept.
+
+        Args:
+            image: Shape ``(1, 3, H, W)``.
+        """
+        picture = image.detach().clamp(0, 1)
+        if self.coloured_like is None:
+            return picture
+        return with_luminance(self.coloured_like.to(picture), picture)
+
+    def seen(self, picture: Tensor) -> Tensor:
+        """Return what the encoder and the terms see of a picture: all of it, or its luminance."""
+        return picture if self.coloured_like is None else grey(picture)
 
     def _average_mass(self) -> float:
         # The average starts from zero; dividing by the weights' sum undoes that (as in Adam).
@@ -202,13 +228,20 @@ class NeuralStyleTransfer(LightningModule):
     def set_targets(self) -> None:
         """Encode content and styles once and hand them to every term."""
         pair = self._pair()
-        content = self.reference(pair.content.to(self.device))
+        content = self.reference(self.seen(pair.content.to(self.device)))
         styles = [
             self.reference(style.to(self.device), weight)
-            for style, weight in zip(pair.styles, pair.blend, strict=True)
+            for style, weight in zip(pair.style_targets, pair.blend, strict=True)
         ]
+        whole = guided = content, styles
+        if pair.regions is not None:
+            masks = [mask.to(self.device) for mask in pair.regions.styles]
+            guided = (
+                replace(content, mask=pair.regions.content.to(self.device)),
+                [replace(s, mask=mask) for s, mask in zip(styles, masks, strict=True)],
+            )
         for term in self.terms.values():
-            term.set_targets(content, styles)  # type: ignore[operator]
+            term.set_targets(*(guided if term.guided else whole))  # type: ignore[operator]
 
     def reference(self, picture: Tensor, weight: float = 1.0) -> Reference:
         """Encode one picture as a target.
@@ -225,6 +258,7 @@ class NeuralStyleTransfer(LightningModule):
         Args:
             picture: Shape ``(1, 3, H, W)``, values in [0, 1].
         """
+        picture = self.seen(picture)
         features = self.encoder(picture)
         parts = {
             f"{name}_loss": term.weight * term(picture, _for_term(term, features))

@@ -98,7 +98,7 @@ class ImageCheckpoint(Callback):
         picture = pl_module.picture()
         if not bool(torch.isfinite(picture).all()):
             print("note: the last picture is not finite; the result is the best one", flush=True)
-            picture = pl_module.best.picture.clamp(0, 1)
+            picture = pl_module.shown(pl_module.best.picture)
         self._save(trainer, pl_module, picture, self.result_path(trainer))
         frames, labels = self._frames(trainer)
         if self.film:
@@ -111,7 +111,7 @@ class ImageCheckpoint(Callback):
         if pl_module.image is None or trainer.global_step == 0 or isinstance(exception, InputError):
             return
         best = pl_module.best.picture
-        picture = pl_module.picture() if best is None else best.clamp(0, 1)
+        picture = pl_module.picture() if best is None else pl_module.shown(best)
         self._save(trainer, pl_module, picture, self.result_path(trainer))
 
     def _save(self, trainer: Trainer, pl_module: Any, picture: Tensor, path: Path) -> None:
@@ -131,7 +131,7 @@ class ImageCheckpoint(Callback):
         loss = float(best.loss)
         if loss != self._best_written:
             path = self.folder(trainer) / f"best.{self.format}"
-            self._save(trainer, pl_module, best.picture.clamp(0, 1), path)
+            self._save(trainer, pl_module, pl_module.shown(best.picture), path)
             self._best_written = loss
 
     @staticmethod

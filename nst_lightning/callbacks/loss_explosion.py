@@ -96,7 +96,7 @@ class LossExplosion(Callback):
         if final <= float(best.loss):
             return
         # Both as shown: an optimiser without bounds scores pictures that nobody will ever see.
-        if not final <= self._shown_loss(pl_module, best.picture.clamp(0, 1)):
+        if not final <= self._shown_loss(pl_module, pl_module.shown(best.picture)):
             pl_module.replace_picture(best.picture)
 
     @staticmethod

@@ -9,10 +9,13 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from nst_lightning.data.artwork_query import is_artwork
+from nst_lightning.data.colour_match import match_covariance, match_histogram, match_luminance
 from nst_lightning.data.images import LoadedImage, load_image, resize_to
+from nst_lightning.data.regions import Regions, load_regions
 from nst_lightning.errors import InputError
 
 SizeRule = Literal["long", "short", "height", "area"]
+ColourRule = Literal["style", "luminance", "covariance", "histogram"]
 
 
 class ImagePair(LightningDataModule):
@@ -32,6 +35,15 @@ class ImagePair(LightningDataModule):
         init: The picture to start from: ``content``, ``style``, ``noise``, ``grey``, or a file.
         init_noise: Standard deviation of the ``noise`` around mid-grey, in units of [0, 1].
         steps_per_epoch: Optimiser steps in one epoch.
+        colour: ``style`` takes the style's colours; ``luminance`` paints the luminance alone and
+            keeps the content's colours; ``covariance`` and ``histogram`` recolour the styles like
+            the content beforehand.
+        content_mask: Regions of the content: one picture of flat colours, or a list of grey ones;
+            they need the style term ``GuidedGramLoss``. See ``nst_lightning.data.regions``.
+        style_mask: The same regions in the styles, paired by colour or by file; null takes one
+            whole style for each region.
+        mask_feather: How soft the edges of the content's regions are made, as a share of its long
+            side.
         artworks: Folder of the paintings that ``artworks:`` names; if null, the environment
             variable NST_ARTWORKS tells it.
 
@@ -51,6 +63,10 @@ class ImagePair(LightningDataModule):
         init: str = "content",
         init_noise: float = 0.25,
         steps_per_epoch: int = 100,
+        colour: ColourRule = "style",
+        content_mask: str | list[str] | None = None,
+        style_mask: str | list[str | None] | None = None,
+        mask_feather: float = 0.0,
         artworks: str | None = None,
     ) -> None:
         super().__init__()
@@ -65,6 +81,14 @@ class ImagePair(LightningDataModule):
         if not (math.isfinite(init_noise) and init_noise >= 0):
             raise InputError(f"data.init_noise: {init_noise} is not zero or more")
         self.artworks = artworks
+        if not (math.isfinite(mask_feather) and 0 <= mask_feather <= 0.5):
+            raise InputError(f"data.mask_feather: {mask_feather} is not from 0 to 0.5")
+        if style_mask is not None and content_mask is None:
+            raise InputError("data.style_mask: give a data.content_mask with the same regions too")
+        self.colour = colour
+        self.content_mask, self.style_mask = content_mask, style_mask
+        self.mask_feather = mask_feather
+        self.regions: Regions | None = None
         self.content_source: Any = self._file(content)
         self.style_weights = style_weights
         self.set_styles(style if isinstance(style, list) else [style])
@@ -111,6 +135,10 @@ class ImagePair(LightningDataModule):
         else:
             styles = [self._sized(s, "style", self.style_scale) for s in self.style_sources]
         self._start = self._load_start(shape) if stage == "fit" else None
+        if self.content_mask is not None:
+            self.regions = load_regions(
+                self.content_mask, self.style_mask, content, styles, self.mask_feather
+            )
         self.content_image, self.style_images = content, styles
 
     def _sized(self, source: str, role: str, scale: float) -> LoadedImage:
@@ -148,9 +176,21 @@ class ImagePair(LightningDataModule):
         return [style.pixels for style in self.style_images]
 
     @property
+    def style_targets(self) -> list[Tensor]:
+        """The styles as the picture is to take after them: recoloured if ``colour`` says so."""
+        match = {
+            "style": lambda style, content: style,
+            "luminance": match_luminance,
+            "covariance": match_covariance,
+            "histogram": match_histogram,
+        }[self.colour]
+        return [match(style, self.content) for style in self.styles]
+
+    @property
     def notes(self) -> list[str]:
         """What the user should know about how the files were read."""
-        return [n for image in (self._loaded(), *self.style_images) for n in image.notes]
+        notes = [n for image in (self._loaded(), *self.style_images) for n in image.notes]
+        return notes + (self.regions.notes if self.regions else [])
 
     def _loaded(self) -> LoadedImage:
         if self.content_image is None:

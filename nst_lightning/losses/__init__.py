@@ -2,6 +2,8 @@
 
 from nst_lightning.losses.content import ContentLoss
 from nst_lightning.losses.gram import GramLoss
+from nst_lightning.losses.guided_gram import GuidedGramLoss
+from nst_lightning.losses.moment import MomentLoss
 from nst_lightning.losses.term import STD5, LossTerm, Reference
 from nst_lightning.losses.total_variation import TotalVariationLoss
 from nst_lightning.losses.wasserstein import WassersteinLoss
@@ -10,7 +12,9 @@ __all__ = [
     "STD5",
     "ContentLoss",
     "GramLoss",
+    "GuidedGramLoss",
     "LossTerm",
+    "MomentLoss",
     "Reference",
     "TotalVariationLoss",
     "WassersteinLoss",

@@ -303,3 +303,48 @@ def _places_first(flat: Tensor) -> bool:
     layouts is several times slower than adding equal ones.
     """
     return flat.stride(1) == 1 and flat.shape[1] > 1
+
+
+def guided_gram(features: Tensor, guidance: Tensor, divisor: GramDivisor = "hw") -> Tensor:
+    """Gram matrix of a region: every place counts by the square of its guidance.
+
+    Gatys, Ecker, Bethge, Hertzmann & Shechtman, "Controlling Perceptual Factors in Neural Style
+    Transfer" (2017), section 4. There the guidance's squares are scaled to sum to 1; here the
+    region's own size takes the place of H·W in the divisor, so that a region's matrix is comparable
+    with that of a whole picture, and guidance 1 everywhere gives ``gram_matrix``.
+
+    Args:
+        features: ``(N, C, H, W)``.
+        guidance: ``(N, 1, H, W)`` or ``(1, 1, H, W)`` in [0, 1].
+        divisor: What the sums are divided by: C and the region's size, its size, or nothing.
+
+    Returns:
+        ``(N, C, C)``; zero where the region is empty.
+    """
+    gram = gram_matrix(features * guidance, "none")
+    if divisor == "none":
+        return gram
+    size = guidance.square().sum((2, 3)).unsqueeze(2).clamp_min(1e-6)
+    return gram / (size * (features.shape[1] if divisor == "chw" else 1))
+
+
+def channel_moments(
+    features: Tensor, mean: Tensor, deviation: Tensor, order: int
+) -> Tensor:
+    """Moments of each channel over all places, measured against a given mean and deviation.
+
+    Args:
+        features: ``(N, C, H, W)``.
+        mean: ``(1, C)``, what is subtracted.
+        deviation: ``(1, C)``, what is divided by; above 0.
+        order: Up to which moment, at least 1.
+
+    Returns:
+        ``(N, order, C)``: the mean of the k-th powers, k from 1 to ``order``; no unit.
+    """
+    flat = features.flatten(2)
+    standard = (flat - mean.unsqueeze(2)) / deviation.unsqueeze(2)
+    powers = [standard]
+    for _ in range(order - 1):
+        powers.append(powers[-1] * standard)
+    return torch.stack([power.mean(2) for power in powers], dim=1)

@@ -23,8 +23,8 @@ class Reference:
         features: Layer name → features ``(1, C, h, w)``, at least the layers that the term asks
             for.
         weight: Share in a blend of several styles.
-        mask: ``(1, 1, H, W)`` in [0, 1], for a term that looks at a part of the picture. The terms
-            of this package look at whole pictures and refuse one.
+        mask: ``(1, R, H, W)`` in [0, 1], one channel a region, for a term that is ``guided``. The
+            others look at whole pictures and refuse one.
     """
 
     image: Tensor
@@ -89,6 +89,8 @@ class LossTerm(nn.Module):
     """
 
     takes_half: bool = False
+    guided: bool = False
+    """Whether the term wants the regions' masks; see ``GuidedGramLoss``."""
 
     def __init__(
         self,

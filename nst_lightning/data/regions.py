@@ -1,0 +1,285 @@
+"""Masks: which part of the content is painted in which style, or in which part of a style."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nst_lightning.data.images import LoadedImage, load_image
+from nst_lightning.errors import InputError
+
+_SHAPE_TOLERANCE = 0.02
+_LEAST_SHARE = 0.005
+_APART = 0.25
+"""Distance of two colours of a map, in units of [0, 1]; nearer ones are one colour."""
+_FLAT = 0.04
+_MOST_COLOURS = 16
+
+
+@dataclass
+class Regions:
+    """The masks of one run, R regions.
+
+    Attributes:
+        content: ``(1, R, H, W)`` in [0, 1], of the content's size.
+        styles: For each style ``(1, R, h, w)``, of its size; a channel is zero where the style has
+            no part in the region.
+        notes: One-line remarks for the user.
+    """
+
+    content: Tensor
+    styles: list[Tensor]
+    notes: list[str]
+
+
+def load_regions(
+    content_mask: str | list[str],
+    style_mask: str | list[str | None] | None,
+    content: LoadedImage,
+    styles: Sequence[LoadedImage],
+    feather: float = 0.0,
+) -> Regions:
+    """Read the masks and pair them.
+
+    Args:
+        content_mask: A list of grey pictures, one a region, white where it is; or one picture whose
+            flat colours are the regions. One grey picture for two styles may have soft edges: black
+            is the first style, white the second.
+        style_mask: For a list: one grey picture a region, of the style that belongs to it (null for
+            all of it). For one picture: one map a style, in which the same colours are the same
+            regions. Null takes each style whole: for a list one style a region in its order, for a
+            map in the order of its colours from dark to bright.
+        content: The content, already resized.
+        styles: The styles, already resized.
+        feather: How soft the edges of the content's regions are made, as a share of its long side.
+
+    Raises:
+        InputError: If a mask has another shape than its picture, a region is missing or empty, or
+            there is not one style for each region.
+    """
+    notes: list[str] = []
+    if isinstance(content_mask, list):
+        masks, of_styles = _by_file(content_mask, style_mask, content, styles)
+    else:
+        masks, of_styles = _by_colour(content_mask, style_mask, content, styles, notes)
+    if feather:
+        masks = blur(masks, feather * max(masks.shape[-2:]))
+    return Regions(masks, of_styles, notes)
+
+
+def _by_file(
+    files: list[str],
+    style_mask: str | list[str | None] | None,
+    content: LoadedImage,
+    styles: Sequence[LoadedImage],
+) -> tuple[Tensor, list[Tensor]]:
+    if not files:
+        raise InputError("data.content_mask: the list is empty; give one picture a region")
+    masks = torch.cat([_grey(file, "content_mask", content) for file in files], dim=1)
+    given: list[str | None] = [None] * len(files) if style_mask is None else []
+    if style_mask is not None:
+        given = [style_mask] if isinstance(style_mask, str) else list(style_mask)
+    if len(given) != len(files):
+        raise InputError(
+            f"data.style_mask: {len(given)} masks for {len(files)} regions; give one for each, or "
+            "null for a whole style"
+        )
+    one_for_all = len(styles) == 1 and (style_mask is not None or len(files) == 1)
+    if not one_for_all and len(styles) != len(files):
+        raise InputError(
+            f"data.content_mask: {len(files)} regions for {len(styles)} styles; give one style a "
+            "region (data.style), or one style with a data.style_mask for each region"
+        )
+    of_styles = [torch.zeros(1, len(files), *style.pixels.shape[-2:]) for style in styles]
+    for region, file in enumerate(given):
+        which = region if len(styles) > 1 else 0
+        of_styles[which][:, region : region + 1] = (
+            1.0 if file is None else _grey(file, "style_mask", styles[which])
+        )
+    return masks, of_styles
+
+
+def _by_colour(
+    file: str,
+    style_mask: str | list[str | None] | None,
+    content: LoadedImage,
+    styles: Sequence[LoadedImage],
+    notes: list[str],
+) -> tuple[Tensor, list[Tensor]]:
+    pixels = _read(file, "content_mask", content).pixels
+    size = content.pixels.shape[-2:]
+    if style_mask is None and len(styles) == 2 and _is_grey(pixels):
+        white = _resized(pixels[:, :1], size)
+        masks = torch.cat([1 - white, white], dim=1)
+        _refuse_empty(masks, file, ["black", "white"])
+        return masks, _whole_styles(styles)
+    colours = palette(pixels, file)
+    masks = _resized(assign(pixels, colours), size)
+    names = [_name(colour) for colour in colours]
+    if style_mask is None:
+        if len(colours) != len(styles):
+            raise InputError(
+                f"data.content_mask: {file} has {len(colours)} regions ({', '.join(names)}) for "
+                f"{len(styles)} styles; give one style a region, or masks of the styles "
+                "(data.style_mask)"
+            )
+        notes.extend(f"region {name}: style {i}" for i, name in enumerate(names, start=1))
+        return masks, _whole_styles(styles)
+    maps = [style_mask] if isinstance(style_mask, str) else list(style_mask)
+    if len(maps) != len(styles):
+        raise InputError(
+            f"data.style_mask: {len(maps)} masks for {len(styles)} styles; give one for each"
+        )
+    of_styles = []
+    for map_file, style in zip(maps, styles, strict=True):
+        if map_file is None:
+            raise InputError(
+                "data.style_mask: with a map of colours for the content every style needs a map"
+            )
+        there = _read(map_file, "style_mask", style).pixels
+        of_style = assign(there, colours, _APART)
+        of_styles.append(_resized(of_style, style.pixels.shape[-2:]))
+    for region, name in enumerate(names):
+        if not any(bool(m[:, region].mean() > _LEAST_SHARE / 2) for m in of_styles):
+            raise InputError(
+                f"data.style_mask: no style has a region {name}, which {file} has; paint it into "
+                "one of the styles' masks"
+            )
+    return masks, of_styles
+
+
+def _whole_styles(styles: Sequence[LoadedImage]) -> list[Tensor]:
+    masks = []
+    for index, style in enumerate(styles):
+        mask = torch.zeros(1, len(styles), *style.pixels.shape[-2:])
+        mask[:, index] = 1
+        masks.append(mask)
+    return masks
+
+
+def _read(file: str, role: str, picture: LoadedImage) -> LoadedImage:
+    mask = load_image(file, None, role=role)
+    (width, height), (wide, high) = mask.original_size, picture.original_size
+    off = abs(width * high / (height * wide) - 1)
+    if off > _SHAPE_TOLERANCE + 1 / min(width, height, wide, high):
+        raise InputError(
+            f"data.{role}: {mask.name} is {width}x{height} but its picture is {wide}x{high}; a "
+            "mask must have its picture's shape"
+        )
+    return mask
+
+
+def _grey(file: str, role: str, picture: LoadedImage) -> Tensor:
+    mask = _resized(
+        _read(file, role, picture).pixels.mean(1, keepdim=True), picture.pixels.shape[-2:]
+    )
+    _refuse_empty(mask, file, ["white"], role)
+    return mask
+
+
+def _refuse_empty(
+    masks: Tensor, file: str, names: Sequence[str], role: str = "content_mask"
+) -> None:
+    for most, name in zip(masks.amax((0, 2, 3)).tolist(), names, strict=True):
+        if most < 0.5:
+            raise InputError(f"data.{role}: {file} has no {name} part; a region is missing")
+
+
+def _is_grey(pixels: Tensor) -> bool:
+    return float((pixels.amax(1) - pixels.amin(1)).amax()) < 0.06
+
+
+def _resized(mask: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
+    if mask.shape[-2:] == torch.Size(size):
+        return mask
+    resized = F.interpolate(mask, size=tuple(size), mode="bilinear", antialias=True)
+    return resized.clamp(0, 1)
+
+
+def _name(colour: Tensor) -> str:
+    return "#" + "".join(f"{round(float(value) * 255):02x}" for value in colour)
+
+
+def palette(pixels: Tensor, name: str) -> Tensor:
+    """Return the flat colours of a map, from dark to bright.
+
+    Colours between two regions, of smoothed edges or a JPEG, are few or near a flat one and do not
+    count.
+
+    Args:
+        pixels: ``(1, 3, H, W)``, values in [0, 1].
+        name: The file, for messages.
+
+    Returns:
+        ``(R, 3)``.
+
+    Raises:
+        InputError: If there are fewer than 2 or more than 16.
+    """
+    flat = pixels[0].flatten(1).T[_is_flat(pixels)]
+    bins = (flat * 31).round().long()
+    bins = bins @ torch.tensor([1024, 32, 1])
+    _, inverse, counts = torch.unique(bins, return_inverse=True, return_counts=True)
+    found: list[Tensor] = []
+    for index in counts.argsort(descending=True).tolist():
+        if counts[index] < _LEAST_SHARE * len(flat):
+            break
+        colour = flat[inverse == index].mean(0)
+        if all(float((colour - other).norm()) > _APART for other in found):
+            found.append(colour)
+        if len(found) > _MOST_COLOURS:
+            raise InputError(
+                f"data.content_mask: {name} has more than {_MOST_COLOURS} colours; paint every "
+                "region in one flat colour"
+            )
+    if len(found) < 2:
+        raise InputError(
+            f"data.content_mask: {name} has one colour only; paint every region in a colour of its "
+            "own"
+        )
+    return torch.stack(sorted(found, key=lambda colour: float(colour.sum())))
+
+
+def _is_flat(pixels: Tensor) -> Tensor:
+    """Tell where a picture does not change from pixel to pixel: ``(H·W,)``; all if nowhere."""
+    padded = F.pad(pixels, (0, 1, 0, 1), mode="replicate")
+    across = (padded[..., :-1, 1:] - pixels).abs().amax(1)
+    down = (padded[..., 1:, :-1] - pixels).abs().amax(1)
+    flat = (torch.maximum(across, down)[0] < _FLAT).flatten()
+    return flat if bool(flat.any()) else torch.ones_like(flat)
+
+
+def assign(pixels: Tensor, colours: Tensor, within: float | None = None) -> Tensor:
+    """Return one mask a colour, 1 where it is the nearest.
+
+    Args:
+        pixels: ``(1, 3, H, W)``, values in [0, 1].
+        colours: ``(R, 3)``.
+        within: Distance from which on a pixel belongs to no region; None for any.
+
+    Returns:
+        ``(1, R, H, W)`` of zeros and ones.
+    """
+    distances = torch.stack([(pixels - c.view(1, 3, 1, 1)).square().sum(1) for c in colours], dim=1)
+    nearest = distances.argmin(1, keepdim=True)
+    masks = torch.zeros_like(distances).scatter_(1, nearest, 1.0)
+    return masks if within is None else masks * (distances <= within**2)
+
+
+def blur(masks: Tensor, radius: float) -> Tensor:
+    """Soften masks by a Gaussian.
+
+    Args:
+        masks: ``(1, R, H, W)``.
+        radius: Standard deviation in pixels.
+    """
+    reach = max(1, round(3 * radius))
+    places = torch.arange(-reach, reach + 1, dtype=masks.dtype)
+    kernel = torch.exp(-(places**2) / (2 * max(radius, 1e-3) ** 2))
+    kernel = (kernel / kernel.sum()).view(1, 1, 1, -1)
+    planes = masks.transpose(0, 1)
+    planes = F.conv2d(F.pad(planes, (reach, reach, 0, 0), mode="replicate"), kernel)
+    planes = F.conv2d(F.pad(planes, (0, 0, reach, reach), mode="replicate"), kernel.mT)
+    return planes.transpose(0, 1)
