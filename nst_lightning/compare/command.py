@@ -147,8 +147,9 @@ def prepare(parser: OneLineParser, config: Namespace, args: list[str]) -> Compar
     """
     if config.size < 1:
         raise InputError(f"--size: {config.size} is not a size; give a number of pixels")
-    contents = find_sources(_listed(config.contents), "contents")
-    styles = find_sources(_listed(config.styles), "styles")
+    artworks = config.fit.get("data.artworks")
+    contents = find_sources(_listed(config.contents), "contents", artworks)
+    styles = find_sources(_listed(config.styles), "styles", artworks)
     options = as_options(config.fit)
     out = check_folder(Path(config.out).expanduser())
     runs = Path(config.runs).expanduser() if config.runs else out / "runs"

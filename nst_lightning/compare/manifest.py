@@ -12,6 +12,7 @@ from nst_lightning.files import atomic_write
 
 NAME = "compare.json"
 PICTURE = "stylized.png"
+_NOT_DECISIVE = ("content", "style", "artworks")
 _TRAINER_KEYS = ("max_epochs", "max_steps", "precision", "callbacks")
 
 
@@ -71,7 +72,7 @@ def decisive(config: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         config: The whole configuration of a run, as nested dictionaries.
     """
-    data = {key: value for key, value in config["data"].items() if key not in ("content", "style")}
+    data = {key: value for key, value in config["data"].items() if key not in _NOT_DECISIVE}
     trainer = {key: config["trainer"].get(key) for key in _TRAINER_KEYS}
     kept = {key: config.get(key) for key in ("seed_everything", "model", "explosion")}
     return {**kept, "data": data, "trainer": trainer}

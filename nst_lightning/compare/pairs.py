@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nst_lightning.data.artwork_query import is_artwork
 from nst_lightning.data.sources import SAMPLE_PREFIX, is_url, public_name
 from nst_lightning.errors import InputError
 
@@ -52,26 +53,26 @@ class Pair:
         return f"{self.content.label} \N{MULTIPLICATION SIGN} {self.style.label}"
 
 
-def find_sources(given: Sequence[str], key: str) -> list[Source]:
+def find_sources(given: Sequence[str], key: str, artworks: str | None = None) -> list[Source]:
     """Expand what was given into pictures, each once, in the order given.
 
     Args:
-        given: Paths, URLs, ``sample:NAME``; folders (their pictures, sorted by name); globs.
+        given: Paths, URLs, ``sample:NAME``, ``artworks:ARTIST?n=5``; folders (their pictures,
+            sorted by name); globs.
         key: Option that messages name.
+        artworks: Folder of the paintings that ``artworks:`` names, as ``data.artworks``.
 
     Raises:
         InputError: If a folder or a glob holds no picture, or nothing was given. A single file that
             does not exist is no error here: it fails when it is read, and the others go on.
     """
-    found: dict[str, None] = {}
+    found: dict[str, str] = {}
     for item in given:
-        for source in _expand(item.strip(), key):
-            same = source if _is_named(source) else str(Path(source).expanduser().absolute())
-            if not any(_same(other) == same for other in found):
-                found[source] = None
+        for source in _expand(item.strip(), key, artworks):
+            found.setdefault(_same(source), source)
     if not found:
         raise InputError(f"--{key}: no picture was given; name files, folders, globs or sample:cat")
-    return _named(list(found))
+    return _named(list(found.values()))
 
 
 def _is_named(source: str) -> bool:
@@ -82,9 +83,13 @@ def _same(source: str) -> str:
     return source if _is_named(source) else str(Path(source).expanduser().absolute())
 
 
-def _expand(item: str, key: str) -> list[str]:
+def _expand(item: str, key: str, artworks: str | None) -> list[str]:
     if not item:
         raise InputError(f"--{key}: the name of a picture is empty")
+    if is_artwork(item):
+        from nst_lightning.data.artworks import expand
+
+        return [str(file) for file in expand([item], artworks)]
     if _is_named(item):
         return [item]
     path = Path(item).expanduser()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nst_lightning.files import atomic_write
 from nst_lightning.reports.palette import SCHEMES, Palette
-from nst_lightning.reports.words import number, percent, short
+from nst_lightning.reports.words import number, percent, short, tick
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,9 +91,9 @@ def _dress(axes: "Axes", colours: Palette) -> None:
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(colours.line)
     axes.tick_params(colors=colours.soft, which="both", length=3)
-    for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
+    for text in (axes.xaxis.label, axes.yaxis.label):
         text.set_color(colours.ink)
-        text.set_parse_math(False)  # a file's name may hold a $
+    # A file's name may hold a $.
     for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
         label.set_parse_math(False)
 
@@ -117,9 +117,9 @@ def improvement_bars(pairs: Sequence[Mapping[str, Any]]) -> Draw:
             figure, grid = _figure(WIDE, height + 0.2, columns=3, sharey=True)
         for axes, (key, title) in zip(grid.flat, _IMPROVEMENTS.items(), strict=True):
             _bars(axes, pairs, list(styles), key, several, colours)
-            axes.set_title(title, loc="left", fontsize=10)
+            axes.set_title(title, loc="left", fontsize=10, color=colours.ink)
             axes.set_yticks(range(len(styles)), [short(label) for label in styles.values()])
-            axes.xaxis.set_major_formatter(lambda value, _: percent(value))
+            axes.xaxis.set_major_formatter(lambda value, _: tick(value))
             for label in axes.get_yticklabels():
                 label.set_color(colours.ink)
         return figure
@@ -281,8 +281,10 @@ def loss_curves(runs: Sequence[tuple[str, Curves]]) -> Draw:
                 axes.plot(*zip(*points, strict=True), line, color=colour, lw=wide) if points else 0
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-            axes.yaxis.set_minor_formatter(lambda value, _: "")
-            axes.set_title(short(label, 22 if narrow else 34), loc="left", fontsize=8.5)
+            axes.minorticks_off()
+            title = axes.set_title(short(label, 22 if narrow else 34), loc="left", fontsize=8.5)
+            title.set_color(colours.ink)
+            title.set_parse_math(False)
             axes.grid(color=colours.line, linewidth=0.6)
             axes.set_axisbelow(True)
             axes.locator_params(axis="x", nbins=4)

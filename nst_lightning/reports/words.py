@@ -17,14 +17,21 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{value:.{digits}f}".replace("-", MINUS)
 
 
-def percent(value: float | None, digits: int = 0) -> str:
-    """Return a percentage with its sign, as ``+12 %``."""
+def percent(value: float | None) -> str:
+    """Return a percentage with its sign, as ``+12 %``; with a decimal below 10."""
     if value is None or not math.isfinite(value):
         return number(value)
-    # Rounded first, so that there is no −0.
-    rounded = round(value, digits) + 0.0
-    sign = "+" if rounded > 0 else MINUS if rounded < 0 else "±"
+    digits = 0 if value == 0 or abs(value) >= 9.95 else 1
+    rounded = round(value, digits)
+    sign = "+" if rounded > 0 else MINUS if rounded < 0 else ""
     return f"{sign}{abs(rounded):.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def tick(value: float) -> str:
+    """Return a percentage for an axis: whole, unless the axis is that short."""
+    return f"{value:+g}\N{NO-BREAK SPACE}%".replace("-", MINUS).replace(
+        "+0\N{NO-BREAK SPACE}", "0 "
+    )
 
 
 def duration(seconds: float | None) -> str:
@@ -57,7 +64,8 @@ def verdict(summary: Mapping[str, Any]) -> str:
         "than the fast one"
     )
     if both == pairs:
-        return f"On {'the only pair' if pairs == 1 else f'all {pairs} pairs'} {claim}."
+        which = {1: "the only pair", 2: "both pairs"}.get(pairs, f"all {pairs} pairs")
+        return f"On {which} {claim}."
     if both == 0:
         return f"On none of {count(pairs, 'pair')} {claim} at once."
     return f"On {both} of {pairs} pairs {claim}; the others are listed as exceptions."
