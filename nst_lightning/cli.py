@@ -50,6 +50,10 @@ COMMANDS = {
         "nst_lightning.artworks_command",
         "Count and measure a folder of paintings, with tables and figures.",
     ),
+    "grid": (
+        "nst_lightning.grids.command",
+        "Paint any settings times any values, on one labelled sheet and in one table.",
+    ),
 }
 """Commands that are not one run of the trainer: the module whose ``main(args)`` returns the exit
 code, imported when it is asked for, and a line of help."""

@@ -58,7 +58,7 @@ def test_unknown_command(word: str, hint: str) -> None:
     with pytest.raises(InputError) as caught:
         with_subcommand([word])
     assert str(caught.value).startswith(f"unknown command '{word}'{hint}")
-    assert str(caught.value).endswith("(fit, test, compare, artworks)")
+    assert str(caught.value).endswith("(fit, test, compare, artworks, grid)")
 
 
 # -- which setting wins --
@@ -250,7 +250,7 @@ def test_a_run(
     ("args", "line"),
     [
         (["--data.sise=3"], "error: unknown option --data.sise; did you mean --data.size?\n"),
-        (["qqq"], "error: unknown command 'qqq' (fit, test, compare, artworks)\n"),
+        (["qqq"], "error: unknown command 'qqq' (fit, test, compare, artworks, grid)\n"),
         (["--config", "kllimt"], "error: --config: there is no file kllimt; did you mean klimt?"),
         (["--data.content=nowhere.png"], "error: content picture: no such file: nowhere.png"),
     ],
@@ -295,7 +295,7 @@ def test_ctrl_c_while_building(
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["--help"], ["fit", "test", "compare", "artworks"]),
+        (["--help"], ["fit", "test", "compare", "artworks", "grid"]),
         (
             ["fit", "--help"],
             [

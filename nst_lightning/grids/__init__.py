@@ -1,0 +1,1 @@
+"""Grids: any settings times any values on one sheet and in one table."""

@@ -1,0 +1,208 @@
+"""The command line of ``grid``."""
+
+import csv
+import math
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from lightning.pytorch import Callback
+
+from nst_lightning.errors import InputError
+from nst_lightning.files import atomic_write, check_folder
+from nst_lightning.grids.spec import EPOCHS, STEPS, Axis, Grid, Run, Value, plan, read_grid
+from nst_lightning.parser import OneLineParser, find_configs
+
+DESCRIPTION = (
+    "Paint a grid: any settings times any values, on one labelled sheet (OUT/grid.png) and in one "
+    "table (OUT/grid.csv). Stopped or killed, the same command goes on where it was. Any setting "
+    "of fit may be added as --set '{data.size: 96, model.tv.weight: 0}'."
+)
+MANY = 40
+"""Runs from which on the command asks first."""
+
+
+def make_parser() -> OneLineParser:
+    """Return the parser of ``grid``."""
+    parser = OneLineParser(prog=f"{Path(sys.argv[0]).name} grid", description=DESCRIPTION)
+    parser.add_argument("-c", "--config", type=str, required=True, help="Grid file or its name.")
+    for name in ("content", "style"):
+        parser.add_argument(
+            f"--{name}",
+            type=str | list[str] | None,
+            default=None,
+            help=f"Another {name} picture; a list makes an axis of them.",
+        )
+    parser.add_argument("--size", type=int | None, default=None, help="Another data.size.")
+    parser.add_argument("--out", type=str | None, default=None, help="outputs/grids/NAME if null.")
+    parser.add_argument(
+        "--set", type=dict | None, default=None, help="Settings that beat the file's."
+    )
+    parser.add_argument(
+        "--measure", type=bool, default=True, help="SSIM, style distance, deltas too."
+    )
+    parser.add_argument("--yes", action="store_true", help="Do not ask before many runs.")
+    return parser
+
+
+def main(args: list[str]) -> int:
+    """Run the command; returns the exit code."""
+    given = make_parser().parse_args(find_configs(args))
+    path = Path(given.config)
+    grid = read_grid(path)
+    more = dict(given.set or {})
+    if given.size is not None:
+        more["data.size"] = given.size
+    grid = _with_pictures(grid, given, more)
+    out = check_folder(given.out or Path("outputs", "grids", path.stem))
+    _ask(grid, given.yes)
+    runs = plan(grid, more, _defaults(grid))
+    if not _paint_all(grid, runs, out, given.measure):
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _with_pictures(grid: Grid, given: Any, more: dict[str, Any]) -> Grid:
+    """Put the command line's pictures in; several make an axis in place of the grid's own."""
+    axes = list(grid.axes)
+    for name in ("content", "style"):
+        source = getattr(given, name)
+        if source is None:
+            continue
+        key = f"data.{name}"
+        sources = _expanded([source] if isinstance(source, str) else source)
+        axes = [axis for axis in axes if not any(key in value.settings for value in axis.values)]
+        if len(sources) == 1:
+            more[key] = sources[0]
+        else:
+            values = [Value(Path(str(s)).stem, {key: s}) for s in sources]
+            axes.insert(0, Axis(name, values))
+    if not axes:
+        raise InputError("the grid has no axis left; give several values to one of them")
+    return Grid(grid.title, grid.base, grid.settings, axes)
+
+
+def _expanded(sources: list[str]) -> list[Any]:
+    from nst_lightning.data.artwork_query import is_artwork
+
+    if not any(is_artwork(source) for source in sources):
+        return sources
+    from nst_lightning.data.artworks import expand
+
+    return expand(sources)
+
+
+def _ask(grid: Grid, yes: bool) -> None:
+    """Ask before many runs: counted by cells that differ in more than their length."""
+    runs = math.prod(len({_apart(value) for value in axis.values}) for axis in grid.axes)
+    if runs <= MANY or yes:
+        return
+    what = f"this grid has {grid.size} pictures from {runs} runs"
+    if sys.stdin.isatty() and sys.stderr.isatty():
+        print(f"{what}; go on? [y/N] ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip().lower() in ("y", "yes"):
+            return
+    raise InputError(f"{what}; add --yes if you mean it, or take fewer values")
+
+
+def _apart(value: Value) -> str:
+    settings = {k: v for k, v in value.settings.items() if k not in (EPOCHS, STEPS)}
+    return repr((sorted(settings.items()), value.configs))
+
+
+def _defaults(grid: Grid) -> tuple[int, int]:
+    """Return epochs and steps an epoch of the base configs."""
+    from nst_lightning.cli import DEFAULTS
+    from nst_lightning.parser import find_config
+
+    epochs, steps = 1, 100
+    for config in (DEFAULTS, *(find_config(name) for name in grid.base)):
+        content = yaml.safe_load(Path(config).read_text(encoding="utf-8"))
+        epochs = (content.get("trainer") or {}).get("max_epochs", epochs)
+        steps = (content.get("data") or {}).get("steps_per_epoch", steps)
+    return epochs, steps
+
+
+class _Bar(Callback):
+    """One bar for the whole grid."""
+
+    def __init__(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        self.progress = Progress(console=Console(stderr=True), disable=not sys.stderr.isatty())
+        self.task = self.progress.add_task("painting", total=total)
+
+    def on_train_batch_end(self, trainer: Any, *args: Any) -> None:
+        self.progress.advance(self.task)
+
+
+def _paint_all(grid: Grid, runs: list[Run], out: Path, measure: bool) -> bool:
+    """Make every run, and write sheet and table after each; tell whether all is made."""
+    from nst_lightning.grids.runner import Runner
+
+    runner = Runner(out / "runs", measure)
+    started = time.monotonic()
+    rows = {run.name: runner.rows(run) for run in runs}
+    missing = [run for run in runs if len(rows[run.name]) < len(run.snapshots)]
+    print(
+        f"{grid.size} pictures from {len(runs)} runs, {len(runs) - len(missing)} of them made, "
+        f"{sum(run.steps for run in missing)} steps to go, into {out}",
+        flush=True,
+    )
+    bar = _Bar(sum(run.steps for run in missing))
+    with bar.progress:
+        for run in missing:
+            rows[run.name] = runner.make(run, bar)
+            _write(grid, runs, rows, out)
+            if len(rows[run.name]) < len(run.snapshots):
+                return False
+    _write(grid, runs, rows, out)
+    table = [row for of_run in rows.values() for row in of_run.values()]
+    exploded = sum(bool(row["exploded"]) for row in table)
+    print(f"sheet    {out / 'grid.png'}")
+    print(f"table    {out / 'grid.csv'}")
+    print(f"exploded {exploded} of {len(table)} pictures" if exploded else "exploded none")
+    print(f"time     {time.monotonic() - started:.0f} s")
+    return True
+
+
+def _write(
+    grid: Grid, runs: list[Run], rows: Mapping[str, Mapping[int, dict[str, Any]]], out: Path
+) -> None:
+    from PIL import Image
+
+    from nst_lightning.grids.sheet import draw_sheet, write_sheet
+
+    table, tiles = [], {}
+    for run in runs:
+        for cell in run.cells:
+            row = rows[run.name].get(cell.step)
+            if row is None:
+                continue
+            path = out / "runs" / run.name / f"step-{cell.step:05d}.png"
+            names = dict(zip([axis.name for axis in grid.axes], cell.labels, strict=True))
+            there = path.is_file()
+            where = str(path.relative_to(out)) if there else ""
+            table.append({**names, **row, "picture": where})
+            picture = None
+            if there:
+                with Image.open(path) as opened:
+                    picture = opened.convert("RGB")
+            tiles[cell.labels] = (picture, row)
+    if not table:
+        return
+    order = [axis.name for axis in grid.axes]
+    fields = list(dict.fromkeys([*order, *(key for row in table for key in row)]))
+    with (
+        atomic_write(out / "grid.csv") as part,
+        part.open("w", newline="", encoding="utf-8") as handle,
+    ):
+        writer = csv.DictWriter(handle, fields)
+        writer.writeheader()
+        writer.writerows(table)
+    write_sheet(draw_sheet(grid, tiles), out / "grid.png")

@@ -1,0 +1,93 @@
+"""Keeps the pictures of a run that a grid shows, with what is known of each."""
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, Trainer
+
+from nst_lightning.data.output import save_image
+from nst_lightning.files import atomic_write
+from nst_lightning.metrics.evaluate import PictureMetrics
+
+EXPLOSION = 1.1
+"""A loss so many times the best of the run before it counts as exploded, as the guard has it."""
+
+SETTLING = 20
+"""Steps in which a loss may overshoot, while the memory of an L-BFGS without line search fills."""
+
+_KEPT = (
+    *("ssim/content", "mse/content", "style_distance", "colour_distance/style"),
+    *("total_variation", "deltas/horizontal", "deltas/vertical"),
+)
+
+
+class Snapshots(Callback):
+    """Writes ``step-00100.png`` and ``step-00100.json`` at the steps that a grid shows.
+
+    Args:
+        steps: Their numbers.
+        measure: Measures a picture; None for losses only.
+    """
+
+    def __init__(self, steps: list[int], measure: PictureMetrics | None = None) -> None:
+        self.steps = set(steps)
+        self.measure = measure
+        self.lowest = math.inf
+        self.seconds = 0.0
+        self.exploded_at: int | None = None
+        self._clock = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Start the clock."""
+        self._clock = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Note the loss; keep the picture if it is one of those."""
+        step, loss = trainer.global_step, float(outputs["loss"])
+        self.seconds += time.monotonic() - self._clock
+        if not math.isfinite(loss) or (step > SETTLING and loss > EXPLOSION * self.lowest):
+            self.exploded_at = self.exploded_at or step
+        if math.isfinite(loss):
+            self.lowest = min(self.lowest, loss)
+        if step in self.steps:
+            self._keep(trainer, pl_module, step)
+        self._clock = time.monotonic()
+
+    @torch.no_grad()
+    def _keep(self, trainer: Trainer, pl_module: Any, step: int) -> None:
+        picture = pl_module.picture()
+        row: dict[str, Any] = {"step": step, "seconds": round(self.seconds, 2)}
+        finite = bool(torch.isfinite(picture).all())
+        folder = Path(trainer.default_root_dir)
+        if finite:
+            row |= {name: float(value) for name, value in pl_module.losses(picture).items()}
+            # A picture of a coarser scale has nothing of its size to be compared with.
+            pair = trainer.datamodule  # type: ignore[attr-defined]
+            if self.measure is not None and pair.scale == len(pair.scales):
+                measures = self.measure(picture.cpu())
+                row |= {name: measures[name] for name in _KEPT if name in measures}
+        shown = row.get("loss", math.nan)
+        row["best_loss"] = self.lowest
+        row["first_explosion"] = self.exploded_at
+        above = step > SETTLING and shown > EXPLOSION * self.lowest
+        row["exploded"] = above or not math.isfinite(shown)
+        if finite:
+            save_image(picture, folder / f"step-{step:05d}.png")
+        # The picture first: where there is a row, there is a picture.
+        with atomic_write(folder / f"step-{step:05d}.json") as part:
+            part.write_text(json.dumps(row), encoding="utf-8")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run must know."""
+        return {"lowest": self.lowest, "seconds": self.seconds, "exploded_at": self.exploded_at}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on where the checkpoint was written."""
+        self.lowest, self.seconds = state_dict["lowest"], state_dict["seconds"]
+        self.exploded_at = state_dict["exploded_at"]

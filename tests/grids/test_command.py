@@ -1,0 +1,173 @@
+"""The command: pictures, sheet and table; stopped and gone on with; asked before many runs."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from painting import OBJECTIVE
+from PIL import Image
+
+from nst_lightning.cli import main
+from nst_lightning.grids import command, runner
+
+SMALL = {**OBJECTIVE, "data.size": 32, "trainer.accelerator": "cpu"}
+
+
+def write(folder: Path, pictures: tuple[Path, Path], *axes: dict[str, Any], **more: Any) -> str:
+    settings = SMALL | {"data.content": str(pictures[0]), "data.style": str(pictures[1]), **more}
+    path = folder / "small.yaml"
+    path.write_text(yaml.safe_dump({"title": "Small", "settings": settings, "axes": list(axes)}))
+    return str(path)
+
+
+WEIGHTS = {"name": "weight", "key": "model.style.weight", "values": [1e4, 1e6]}
+EPOCHS = {"name": "epochs", "key": "trainer.max_epochs", "values": [1, 2, 3]}
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO((folder / "grid.csv").read_text())))
+
+
+def test_a_grid(
+    tmp_path: Path,
+    pictures: tuple[Path, Path],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    built = []
+    load = runner.VGG19Encoder._load
+    monkeypatch.setattr(
+        runner.VGG19Encoder, "_load", lambda self, *a: (built.append(self), load(self, *a))[1]
+    )
+    config = write(tmp_path, pictures, WEIGHTS, EPOCHS, **{"data.steps_per_epoch": 2})
+    out = tmp_path / "out"
+    args = ["grid", f"--config={config}", f"--out={out}"]
+    assert main(args) == 0
+    assert "6 pictures from 2 runs" in capsys.readouterr().out
+    # One for the runs and one for the measures.
+    assert len(built) == 2
+    rows = table(out)
+    assert [(row["weight"], row["epochs"], row["step"]) for row in rows] == [
+        *((w, e, s) for w in ("10000", "1e+06") for e, s in (("1", "2"), ("2", "4"), ("3", "6"))),
+    ]
+    for row in rows:
+        assert Image.open(out / row["picture"]).size == (32, 24)
+        assert 0 < float(row["ssim/content"]) <= 1
+        assert float(row["loss"]) > 0
+    with Image.open(out / "grid.png") as sheet:
+        assert sheet.width > 3 * 200
+    # All there: nothing is painted again.
+    before = {p: p.stat().st_mtime_ns for p in out.rglob("step-*")}
+    assert main(args) == 0
+    assert "2 of them made, 0 steps to go" in capsys.readouterr().out
+    assert {p: p.stat().st_mtime_ns for p in out.rglob("step-*")} == before
+
+    # A snapshot is the picture of a run of that length.
+    single = [f"--{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in SMALL.items()]
+    single += [f"--data.content={pictures[0]}", f"--data.style={pictures[1]}"]
+    single += ["--data.steps_per_epoch=4", "--trainer.max_epochs=1", "--model.style.weight=1e6"]
+    assert main(["fit", *single, f"--trainer.default_root_dir={tmp_path / 'one'}"]) == 0
+    picture = Image.open(tmp_path / "one" / "stylized.png").tobytes()
+    assert Image.open(out / rows[4]["picture"]).tobytes() == picture
+
+
+def test_stopped_and_gone_on_with(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
+    from painting import Killed
+
+    settings = {"data.steps_per_epoch": 2, "checkpoint.every_n_steps": 1}
+    config = write(tmp_path, pictures, WEIGHTS, EPOCHS, **settings)
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert main(["grid", f"--config={config}", f"--out={whole}"]) == 0
+
+    advance, steps = command._Bar.on_train_batch_end, []
+
+    def kill(self: Any, trainer: Any, *args: Any) -> None:
+        steps.append(trainer.global_step)
+        if len(steps) == 9:
+            raise Killed
+        advance(self, trainer, *args)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(command._Bar, "on_train_batch_end", kill)
+        with pytest.raises(Killed):
+            main(["grid", f"--config={config}", f"--out={broken}"])
+    assert len(table(broken)) == 3
+    assert main(["grid", f"--config={config}", f"--out={broken}"]) == 0
+
+    def told(folder: Path) -> list[dict[str, str]]:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in table(folder)]
+
+    assert told(broken) == told(whole)
+    for row in table(whole):
+        assert (broken / row["picture"]).read_bytes() == (whole / row["picture"]).read_bytes()
+
+
+def test_an_explosion_is_marked(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
+    steps = {"name": "steps", "key": "data.steps_per_epoch", "values": [2, 30]}
+    # Without bounds and far too long steps: the loss grows without end.
+    wild = {"model.optimizer": "torch.optim.Adam", "model.optimizer.lr": 5.0}
+    config = write(tmp_path, pictures, steps, **wild, **{"explosion.enabled": False})
+    assert main(["grid", f"--config={config}", f"--out={tmp_path / 'out'}"]) == 0
+    early, late = table(tmp_path / "out")
+    assert early["exploded"] == "False"
+    assert late["exploded"] == "True"
+    assert int(late["first_explosion"]) == 21
+    red = (192, 32, 32)
+    with Image.open(tmp_path / "out" / "grid.png") as sheet:
+        assert red in {colour for _, colour in sheet.getcolors(10**6)}
+
+
+def test_contents_by_styles_from_the_command_line(
+    tmp_path: Path, pictures: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = write(tmp_path, pictures, WEIGHTS, **{"data.steps_per_epoch": 1})
+    styles = f"--style=[{pictures[0]}, {pictures[1]}]"
+    out = tmp_path / "out"
+    options = ["--size=24", "--set={trainer.max_epochs: 1}", "--measure=false"]
+    assert main(["grid", f"--config={config}", styles, *options, f"--out={out}"]) == 0
+    rows = table(out)
+    assert [(row["style"], row["weight"]) for row in rows] == [
+        *(("content", "10000"), ("content", "1e+06")),
+        *(("style", "10000"), ("style", "1e+06")),
+    ]
+    assert Image.open(out / rows[0]["picture"]).size == (24, 18)
+
+
+def test_ten_thousand_runs(
+    tmp_path: Path, pictures: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = [float(i) for i in range(100)]
+    axes = [{"key": f"model.{t}.weight", "values": values} for t in ("style", "content")]
+    config = write(tmp_path, pictures, *axes, EPOCHS)
+    assert main(["grid", f"--config={config}", f"--out={tmp_path / 'out'}"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "30000 pictures from 10000 runs; add --yes" in said
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"modl.style.weight": 3}, "unknown option --modl.style.weight"),
+        ({"data.size": 4}, "size"),
+        ({"data.style": "nowhere.png"}, "no such file: nowhere.png"),
+    ],
+)
+def test_a_mistake_in_a_setting(
+    tmp_path: Path,
+    pictures: tuple[Path, Path],
+    capsys: pytest.CaptureFixture[str],
+    more: dict[str, Any],
+    words: str,
+) -> None:
+    config = write(tmp_path, pictures, EPOCHS, **more)
+    assert main(["grid", f"--config={config}", f"--out={tmp_path / 'out'}"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert words in said
+    assert not (tmp_path / "out").exists()

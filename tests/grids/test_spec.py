@@ -1,0 +1,91 @@
+"""What a grid file means: axes, cells, and as few runs as give them all."""
+
+from pathlib import Path
+
+import pytest
+
+from nst_lightning.errors import InputError
+from nst_lightning.grids.spec import plan, read_grid
+from nst_lightning.parser import find_config
+
+AXES = "axes: [{name: e, key: trainer.max_epochs, values: [1, 3]}]\n"
+
+
+def grid(folder: Path, text: str):
+    path = folder / "g.yaml"
+    path.write_text(text)
+    return read_grid(path)
+
+
+def test_snapshots_of_one_run_serve_all_epochs_and_steps(tmp_path: Path) -> None:
+    made = grid(
+        tmp_path,
+        "axes:\n- {key: data.steps_per_epoch, values: [10, 50]}\n"
+        "- {name: epochs, key: trainer.max_epochs, values: [1, 5]}\n",
+    )
+    (run,) = plan(made, {}, (2, 60))
+    assert run.snapshots == [10, 50, 250]
+    assert run.steps == 250
+    assert {cell.labels: cell.step for cell in run.cells} == {
+        **{("10", "1"): 10, ("10", "5"): 50},
+        **{("50", "1"): 50, ("50", "5"): 250},
+    }
+
+
+def test_other_settings_are_other_runs(tmp_path: Path) -> None:
+    made = grid(
+        tmp_path,
+        "base: recipes/gatys.yaml\nsettings: {data.size: 64}\naxes:\n"
+        "- {name: tv, key: model.tv.weight, values: [0, 1.5]}\n"
+        "- {name: epochs, key: trainer.max_epochs, values: [1, 2, 3]}\n",
+    )
+    runs = plan(made, {"data.size": 32}, (2, 7))
+    assert made.size == 6
+    assert [run.snapshots for run in runs] == [[7, 14, 21]] * 2
+    assert [run.settings for run in runs] == [
+        {"data.size": 32, "model.tv.weight": 0},
+        {"data.size": 32, "model.tv.weight": 1.5},
+    ]
+    assert runs[0].name != runs[1].name
+    assert [run.name for run in plan(made, {"data.size": 32}, (2, 7))] == [r.name for r in runs]
+
+
+def test_labels_with_settings_and_configs(tmp_path: Path) -> None:
+    made = grid(
+        tmp_path,
+        "axes:\n- name: optimiser\n  values:\n    theirs: {}\n"
+        "    ours: {config: overlays/bounded_lbfgs.yaml, model.clamp: none}\n",
+    )
+    theirs, ours = plan(made, {}, (1, 5))
+    assert ours.configs == ["overlays/bounded_lbfgs.yaml"]
+    assert ours.settings == {"model.clamp": "none"}
+    assert (theirs.configs, theirs.settings) == ([], {})
+
+
+@pytest.mark.parametrize("name", ["figure7", "figure9", "figure10", "figure11"])
+def test_the_reports_grids(name: str) -> None:
+    made = read_grid(Path(find_config(name)))
+    runs = plan(made, {"data.size": 96}, (10, 50))
+    assert len(runs) == {"figure7": 1, "figure9": 6, "figure10": 2, "figure11": 2}[name]
+    assert all(run.settings["data.size"] == 96 for run in runs)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("title: x", "axes is missing"),
+        ("axes: []", "axes is missing"),
+        ("axis: []", "unknown key axis; did you mean axes?"),
+        ("axes: [{name: a, key: data.size}]", "(a) has no values"),
+        ("axes: [{name: a, values: [1, 2]}]", "a list of values needs a key"),
+        ("axes: [{name: a, valeus: [1]}]", "unknown key valeus; did you mean values?"),
+        ("axes: [3]", "must have name, key and values"),
+        (AXES + "settings: [1]", "settings must be keys"),
+        ("axes: [{name: e, key: trainer.max_epochs, values: [0]}]", "0 is not a whole number"),
+        ("- 1", "is no grid"),
+    ],
+)
+def test_a_mistake_in_the_file(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        plan(grid(tmp_path, text), {}, (1, 5))
+    assert words in str(caught.value)
