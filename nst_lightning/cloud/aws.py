@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from nst_lightning.cloud.aws_errors import (
@@ -196,24 +196,51 @@ class Aws:
             plan: The jobs.
             names: Key -> name of the training job.
         """
+        for job in plan.jobs:
+            yield from self.captured(lambda job=job: self._fit(plan, job, names[job.key]))  # type: ignore[misc]
+
+    def captured(self, call: Callable[[], Any]) -> list[dict[str, Any]]:
+        """Return the requests that a call would send to SageMaker.
+
+        Args:
+            call: Is answered as if SageMaker had taken what it asks.
+        """
         from botocore.awsrequest import AWSResponse
 
-        captured: list[dict[str, Any]] = []
+        requests: list[dict[str, Any]] = []
 
         def answer(request: Any, **_: Any) -> Any:
-            captured.append(json.loads(request.body))
-            body = json.dumps({"TrainingJobArn": "arn:aws:sagemaker:::training-job/dry"}).encode()
+            requests.append(json.loads(request.body))
             response = AWSResponse(request.url, 200, {}, None)
-            response._content = body  # type: ignore[attr-defined]
+            body = {"TrainingJobArn": "arn:aws:sagemaker:::dry/dry"}
+            body["HyperParameterTuningJobArn"] = body["TrainingJobArn"]
+            response._content = json.dumps(body).encode()  # type: ignore[attr-defined]
             return response
 
         self.sagemaker.meta.events.register_first("before-send.sagemaker", answer)
         try:
-            for job in plan.jobs:
-                self._fit(plan, job, names[job.key])
-                yield captured.pop()
+            call()
         finally:
             self.sagemaker.meta.events.unregister("before-send.sagemaker", answer)
+        return requests
+
+    def describe_tuning(self, name: str) -> dict[str, Any]:
+        """Return what SageMaker says of a tuning job."""
+        with explained(name):
+            return self.sagemaker.describe_hyper_parameter_tuning_job(
+                HyperParameterTuningJobName=name
+            )
+
+    def list_trials(self, name: str) -> list[dict[str, Any]]:
+        """Return the summaries of a tuning job's training jobs, in the order of their creation."""
+        pages = self.sagemaker.get_paginator("list_training_jobs_for_hyper_parameter_tuning_job")
+        arguments = {"HyperParameterTuningJobName": name, "SortBy": "CreationTime"}
+        with explained(name):
+            return [
+                summary
+                for page in pages.paginate(**arguments, SortOrder="Ascending")
+                for summary in page["TrainingJobSummaries"]
+            ]
 
     # -- the SDK ----------------------------------------------------------------------------------
 
@@ -221,8 +248,13 @@ class Aws:
         """Return the SDK's session, without its telemetry."""
         if self._session is None:
             with silent_sdk():
+                import sagemaker.utils
+
                 import sagemaker
 
+                # The SDK checks this very configuration, and its schema, 19 times a job: most of a
+                # second each time.
+                sagemaker.utils.validate_sagemaker_config = lambda *_: None
                 opted_out = {"SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}}}
                 self._session = sagemaker.Session(
                     self.boto,

@@ -10,6 +10,7 @@ import yaml
 
 from nst_lightning.cloud.config import AwsConfig, JobConfig, Launch, LimitsConfig
 from nst_lightning.cloud.hyperparameters import flatten
+from nst_lightning.cloud.tuning.space import Range, Tuning
 from nst_lightning.errors import InputError, did_you_mean
 from nst_lightning.parser import OneLineParser
 
@@ -24,42 +25,6 @@ COMMANDS = {
     "tune": "Search the weights with SageMaker, or with Optuna on this machine.",
 }
 _LISTS = ("--contents", "--styles", "--configs", "--only")
-
-
-@dataclass
-class Range:
-    """Where a weight is searched.
-
-    Args:
-        min: Least value.
-        max: Greatest value.
-        scale: ``log`` for weights that matter by their ratio, or ``linear``.
-    """
-
-    min: float
-    max: float
-    scale: str = "log"
-
-
-@dataclass
-class Tuning:
-    """How weights are searched.
-
-    Args:
-        ranges: Setting of train.py -> where it is searched.
-        objective: Name of a logged metric.
-        goal: ``minimize`` or ``maximize``.
-        max_jobs: Trials in all.
-        strategy: ``Bayesian`` or ``Random``.
-        seed: Of the search.
-    """
-
-    ranges: dict[str, Range] = field(default_factory=dict)
-    objective: str = "tradeoff"
-    goal: str = "minimize"
-    max_jobs: int = 12
-    strategy: str = "Bayesian"
-    seed: int = 0
 
 
 @dataclass

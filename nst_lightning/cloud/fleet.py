@@ -10,6 +10,8 @@ from nst_lightning.cloud.manifest import JobState, Manifest
 from nst_lightning.cloud.plan import Plan, PlannedJob
 from nst_lightning.errors import InputError
 
+FINAL_AT_AWS = ("Completed", "Failed", "Stopped")
+"""Final states by SageMaker's own word."""
 LOST_AFTER = 3
 """Looks in a row at which SageMaker does not know a job, until it counts as lost."""
 _TO_S3_EVERY = 15.0

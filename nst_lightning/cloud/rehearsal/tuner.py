@@ -1,0 +1,115 @@
+"""SageMaker's tuning jobs for a rehearsal: values are drawn and training jobs run."""
+
+import math
+import random
+import threading
+import time
+from typing import Any
+
+from nst_lightning.cloud.rehearsal.service import (
+    ACCOUNT,
+    FINAL,
+    REGION,
+    ServiceError,
+    TrainingService,
+)
+
+
+class FakeTuner:
+    """Runs tuning jobs as random searches.
+
+    Args:
+        service: Where the training jobs go.
+    """
+
+    def __init__(self, service: TrainingService) -> None:
+        self.service = service
+        self.searches: dict[str, dict[str, Any]] = {}
+
+    def handlers(self) -> dict[str, Any]:
+        """Return what answers which action."""
+        return {
+            "CreateHyperParameterTuningJob": self.create,
+            "DescribeHyperParameterTuningJob": self.describe,
+            "ListTrainingJobsForHyperParameterTuningJob": self.trials,
+        }
+
+    def create(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Take a search and begin it.
+
+        Raises:
+            ServiceError: For a name in use, or one too long.
+        """
+        name = request["HyperParameterTuningJobName"]
+        if len(name) > 32:
+            raise ServiceError("ValidationException", f"{name} is longer than 32 characters")
+        if name in self.searches:
+            raise ServiceError("ResourceInUse", f"The tuning job {name} already exists")
+        arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:hyper-parameter-tuning-job/{name}"
+        self.searches[name] = {**request, "HyperParameterTuningJobArn": arn, "trials": []}
+        self.searches[name]["HyperParameterTuningJobStatus"] = "InProgress"
+        threading.Thread(target=self._run, args=(name,), daemon=True).start()
+        return {"HyperParameterTuningJobArn": arn}
+
+    def describe(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return a search."""
+        search = self._search(request["HyperParameterTuningJobName"])
+        counts = {"Completed": 0, "InProgress": 0, "RetryableError": 0, "NonRetryableError": 0}
+        return {
+            **{key: value for key, value in search.items() if key != "trials"},
+            "CreationTime": 0,
+            "TrainingJobStatusCounters": counts | {"Stopped": 0},
+            "ObjectiveStatusCounters": {"Succeeded": 0, "Pending": 0, "Failed": 0},
+        }
+
+    def trials(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return the training jobs of a search."""
+        return {
+            "TrainingJobSummaries": [
+                {
+                    "TrainingJobName": name,
+                    "TrainingJobArn": self.service.jobs[name]["TrainingJobArn"],
+                    "CreationTime": self.service.jobs[name]["CreationTime"],
+                    "TrainingJobStatus": self.service.status(name),
+                    "TunedHyperParameters": values,
+                }
+                for name, values in self._search(request["HyperParameterTuningJobName"])["trials"]
+            ]
+        }
+
+    def _search(self, name: str) -> dict[str, Any]:
+        if name not in self.searches:
+            raise ServiceError("ResourceNotFound", f"Tuning job {name} not found")
+        return self.searches[name]
+
+    def _run(self, name: str) -> None:
+        search = self.searches[name]
+        config, job = search["HyperParameterTuningJobConfig"], search["TrainingJobDefinition"]
+        dice = random.Random(config.get("RandomSeed", 0))
+        for number in range(config["ResourceLimits"]["MaxNumberOfTrainingJobs"]):
+            # As AWS sends them: plain text, where the fixed ones are JSON.
+            values = {
+                item["Name"]: repr(_draw(dice, item))
+                for item in config["ParameterRanges"]["ContinuousParameterRanges"]
+            }
+            training = f"{name}-{number:03d}-{dice.randrange(16**8):08x}"
+            fixed = job["StaticHyperParameters"]
+            objective = config["HyperParameterTuningJobObjective"]["MetricName"]
+            self.service.create_training_job(
+                {
+                    **{k: v for k, v in job.items() if k != "StaticHyperParameters"},
+                    "TrainingJobName": training,
+                    "HyperParameters": {**fixed, **values, "_tuning_objective_metric": objective},
+                }
+            )
+            search["trials"].append((training, values))
+            while self.service.status(training) not in FINAL:
+                time.sleep(0.1)
+        search["HyperParameterTuningJobStatus"] = "Completed"
+
+
+def _draw(dice: random.Random, item: dict[str, Any]) -> float:
+    low, high = float(item["MinValue"]), float(item["MaxValue"])
+    if item.get("ScalingType") == "Logarithmic":
+        return math.exp(dice.uniform(math.log(low), math.log(high)))
+    return dice.uniform(low, high)

@@ -1,0 +1,1 @@
+"""The search over weights: by SageMaker or by Optuna, with one report for both."""

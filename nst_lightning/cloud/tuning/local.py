@@ -1,0 +1,115 @@
+"""The search on this machine, by Optuna; stopped or killed, it goes on where it was."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nst_lightning.cloud.config import Launch
+from nst_lightning.cloud.hyperparameters import flatten, to_arguments
+from nst_lightning.cloud.tuning.report import Trial, write_report
+from nst_lightning.cloud.tuning.space import Tuning
+from nst_lightning.errors import InputError
+from nst_lightning.files import atomic_write
+from nst_lightning.parser import find_config
+
+MEASURES = "metrics.json"
+
+
+def search(launch: Launch, tuning: Tuning) -> list[Trial]:
+    """Try values until there are ``tuning.max_jobs`` trials.
+
+    Args:
+        launch: Its first content and style are painted, with its configs and settings.
+        tuning: What is searched.
+
+    Returns:
+        All trials, those of earlier calls too.
+    """
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    folder = launch.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    sampler: Any = (
+        optuna.samplers.RandomSampler(seed=tuning.seed)
+        if tuning.strategy == "Random"
+        else optuna.samplers.TPESampler(seed=tuning.seed)
+    )
+    study = optuna.create_study(
+        study_name=launch.name,
+        storage=JournalStorage(JournalFileBackend(str(folder / "study.journal"))),
+        sampler=sampler,
+        direction=tuning.goal,
+        load_if_exists=True,
+    )
+
+    def objective(trial: Any) -> float:
+        values = {
+            key: trial.suggest_float(key, item.min, item.max, log=item.scale == "log")
+            for key, item in tuning.ranges.items()
+        }
+        measures = paint(launch, values, folder / "trials" / f"{trial.number:03d}")
+        value = measures.get(tuning.objective)
+        if value is None:
+            raise InputError(f"tuning.objective: {tuning.objective} was not measured")
+        return value
+
+    ended = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.FAIL)
+
+    def report(*_: Any) -> None:
+        write_report(folder, launch.name, tuning, _trials(study, tuning, folder), "Optuna")
+
+    def count() -> int:
+        return sum(trial.state in ended for trial in study.trials)
+
+    while count() < tuning.max_jobs:
+        study.optimize(objective, n_trials=1, callbacks=[report], catch=(InputError, RuntimeError))
+        print(f"trial {count()} of {tuning.max_jobs}", flush=True)
+    return _trials(study, tuning, folder)
+
+
+def _trials(study: Any, tuning: Tuning, folder: Path) -> list[Trial]:
+    states = {"COMPLETE": "Completed", "FAIL": "Failed"}
+    trials = []
+    for trial in study.trials:
+        state = states.get(trial.state.name, "Stopped")
+        place = folder / "trials" / f"{trial.number:03d}"
+        measures = json.loads((place / MEASURES).read_text()) if state == "Completed" else {}
+        shown = f"trials/{trial.number:03d}" if (place / "stylized.png").is_file() else ""
+        trials.append(Trial(trial.number, state, dict(trial.params), measures, shown))
+    return trials
+
+
+def paint(launch: Launch, values: Mapping[str, float], folder: Path) -> dict[str, float]:
+    """Paint one picture in this process and measure it as a job does.
+
+    Args:
+        launch: What is painted.
+        values: Settings of the trial.
+        folder: Of the run.
+    """
+    from nst_lightning.cli import StyleCLI
+    from nst_lightning.cloud.job import final_measures
+    from nst_lightning.memory import keep_memory
+    from nst_lightning.quiet import quiet_lightning
+
+    keep_memory()
+    settings = {
+        **flatten(launch.settings),
+        **values,
+        "data.content": launch.contents[0],
+        "data.style": launch.styles[0],
+        "trainer.default_root_dir": str(folder),
+    }
+    words = [word for name in launch.configs for word in ("--config", str(find_config(name)))]
+    with quiet_lightning():
+        cli = StyleCLI(["fit", *words, *to_arguments(settings)])
+    if any(getattr(c, "received", None) for c in cli.trainer.callbacks):  # type: ignore[attr-defined]
+        raise KeyboardInterrupt
+    measures = final_measures(cli)
+    with atomic_write(folder / MEASURES) as part:
+        part.write_text(json.dumps(measures, indent=1) + "\n", encoding="utf-8")
+    return measures
