@@ -11,6 +11,7 @@ from torch.optim import LBFGS, Optimizer
 
 from nst_lightning.best import BestPicture
 from nst_lightning.data.colour_match import grey, with_luminance
+from nst_lightning.data.resizing import carry_up, resize_to
 from nst_lightning.encoder import VGG19Encoder
 from nst_lightning.errors import InputError
 from nst_lightning.losses.term import LossTerm, Reference
@@ -109,7 +110,7 @@ class NeuralStyleTransfer(LightningModule):
         height, width = pair.content.shape[-2:]
         for name, picture in [("content", pair.content), *(("style", s) for s in pair.styles)]:
             self._check_size(name, picture)
-        self.coloured_like = pair.content if pair.colour == "luminance" else None
+        self._look_at_colours()
         if pair.regions is not None and not any(t.guided for t in self.terms.values()):
             raise InputError(
                 "data.content_mask: no term looks at regions; add --model.style GuidedGramLoss"
@@ -175,6 +176,34 @@ class NeuralStyleTransfer(LightningModule):
         self.image.grad = None
         self.forget()
 
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Go on at the next scale if its turn has come."""
+        pair = self._pair()
+        if pair.scale_at(self.trainer.global_step) != pair.scale:
+            self._climb(pair.scale_at(self.trainer.global_step))
+
+    @torch.no_grad()
+    def _climb(self, scale: int) -> None:
+        """Carry the picture up to a larger scale, with a new optimiser and new targets."""
+        pair = self._pair()
+        picture, before = self.picture(), pair.content.to(self.device)
+        pair.use_scale(scale)
+        content = pair.content.to(self.device)
+        if pair.init == "content":
+            picture = carry_up(picture, before, content)
+        else:
+            picture = resize_to(picture, (content.shape[-2], content.shape[-1]))
+        self.image = nn.Parameter(picture.clone())
+        self.average, self.average_steps = None, 0
+        self.best.clear()
+        self._look_at_colours()
+        self.set_targets()
+        self.trainer.optimizers = [self.configure_optimizers()]
+
+    def _look_at_colours(self) -> None:
+        pair = self._pair()
+        self.coloured_like = pair.content if pair.colour == "luminance" else None
+
     def forget(self) -> None:
         """Clear the optimiser's memory, whose gradients are another picture's or objective's."""
         for optimizer in self.trainer.optimizers:
@@ -217,6 +246,13 @@ class NeuralStyleTransfer(LightningModule):
             raise InputError(
                 f"model.optimizer: the checkpoint was made with {then}, whose state {now} cannot "
                 "use; keep it, or start anew with the picture as data.init and without --ckpt_path"
+            )
+        pair = self._pair()
+        coarse = sum(scale.steps for scale in pair.scales)
+        if coarse >= self.trainer.estimated_stepping_batches:
+            raise InputError(
+                f"data.scales: they take {coarse} steps, but the run has only "
+                f"{self.trainer.estimated_stepping_batches}; leave some for the final size"
             )
         self.set_targets()
 
@@ -340,6 +376,7 @@ class NeuralStyleTransfer(LightningModule):
             "best": self.best.state_dict(),
             "average": self.average,
             "average_steps": self.average_steps,
+            "scale": self._pair().scale,
             "settings": self.settings,
             "optimizer": next((type(o).__name__ for o in self.trainer.optimizers), None),
         }
@@ -356,6 +393,11 @@ class NeuralStyleTransfer(LightningModule):
             raise InputError(
                 "ckpt_path: the checkpoint holds no picture of nst_lightning; give another"
             )
+        pair, scale = self._pair(), state.get("scale", 0)
+        if scale != pair.scale:
+            pair.use_scale(scale)
+            self._look_at_colours()
+            self.image = nn.Parameter(pair.content.clone().to(self.device))
         if self.image is not None and self.image.shape != image.shape:
             raise InputError(
                 f"ckpt_path: the checkpoint holds a {image.shape[-1]}x{image.shape[-2]} picture "

@@ -163,6 +163,9 @@ class ImageCheckpoint(Callback):
         for path in paths:
             with Image.open(path) as picture:
                 frame = picture.convert("RGB")
-            frame.thumbnail((FRAME_SIDE, FRAME_SIDE), Image.Resampling.LANCZOS)
             frames.append(frame)
+        # All as the result: pictures of a coarser scale are smaller.
+        scale = min(1.0, FRAME_SIDE / max(frames[-1].size))
+        size = [max(1, round(side * scale)) for side in frames[-1].size]
+        frames = [frame.resize((size[0], size[1]), Image.Resampling.LANCZOS) for frame in frames]
         return frames, labels

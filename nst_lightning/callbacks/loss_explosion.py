@@ -63,7 +63,10 @@ class LossExplosion(Callback):
         if not self.enabled or best.loss is None:
             return
         step, loss, lowest = trainer.global_step, float(outputs["loss"]), float(best.loss)
-        bound = self.factor * lowest if step > self._watch_from else math.inf
+        # A new scale has a new optimiser, which may overshoot as the first did.
+        began = getattr(getattr(trainer, "datamodule", None), "scale_began", 0)
+        watch_from = max(self._watch_from, began + self.grace if began else 0)
+        bound = self.factor * lowest if step > watch_from else math.inf
         if math.isfinite(loss) and loss <= bound:
             return
         if not math.isfinite(lowest):

@@ -23,9 +23,10 @@ class RunSummary(Callback):
         pair = trainer.datamodule  # type: ignore[attr-defined]
         for note in pair.notes:
             print(f"note: {note}", flush=True)
-        height, width = pair.content.shape[-2:]
+        width, height = pair.largest
+        scales = f", {len(pair.scales) + 1} scales" if pair.scales else ""
         print(
-            f"painting {width}x{height} px, {trainer.estimated_stepping_batches} steps, "
+            f"painting {width}x{height} px, {trainer.estimated_stepping_batches} steps{scales}, "
             f"on {pl_module.device}, into {Path(trainer.default_root_dir)}",
             flush=True,
         )

@@ -1,7 +1,9 @@
 """The DataModule: one content, one or more styles, and how many steps an epoch has."""
 
+import itertools
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -12,10 +14,33 @@ from nst_lightning.data.artwork_query import is_artwork
 from nst_lightning.data.colour_match import match_covariance, match_histogram, match_luminance
 from nst_lightning.data.images import LoadedImage, load_image, resize_to
 from nst_lightning.data.regions import Regions, load_regions
+from nst_lightning.data.resizing import check_size
 from nst_lightning.errors import InputError
 
 SizeRule = Literal["long", "short", "height", "area"]
 ColourRule = Literal["style", "luminance", "covariance", "histogram"]
+
+
+@dataclass
+class Scale:
+    """A size to paint at before the final one.
+
+    Attributes:
+        size: In pixels, read by ``size_rule``.
+        steps: Optimiser steps at this size.
+    """
+
+    size: int
+    steps: int
+
+
+@dataclass
+class _Sized:
+    """The pictures of one scale."""
+
+    content: LoadedImage
+    styles: list[LoadedImage]
+    regions: Regions | None
 
 
 class ImagePair(LightningDataModule):
@@ -44,6 +69,8 @@ class ImagePair(LightningDataModule):
             whole style for each region.
         mask_feather: How soft the edges of the content's regions are made, as a share of its long
             side.
+        scales: Sizes to paint at first, from coarse to fine, each with its steps; the rest of the
+            run's steps are at ``size``. It gives larger strokes.
         artworks: Folder of the paintings that ``artworks:`` names; if null, the environment
             variable NST_ARTWORKS tells it.
 
@@ -67,6 +94,7 @@ class ImagePair(LightningDataModule):
         content_mask: str | list[str] | None = None,
         style_mask: str | list[str | None] | None = None,
         mask_feather: float = 0.0,
+        scales: list[Scale] | None = None,
         artworks: str | None = None,
     ) -> None:
         super().__init__()
@@ -89,7 +117,11 @@ class ImagePair(LightningDataModule):
         self.content_mask, self.style_mask = content_mask, style_mask
         self.mask_feather = mask_feather
         self.regions: Regions | None = None
-        self.content_source: Any = self._file(content)
+        self.scales = _checked_scales([as_scale(scale) for scale in scales or []], size)
+        self.scale = 0
+        self._sized: dict[int, _Sized] = {}
+        self._file(content)  # refused now, not when the run is set up
+        self.content_source: Any = content
         self.style_weights = style_weights
         self.set_styles(style if isinstance(style, list) else [style])
         self.size, self.size_rule = size, size_rule
@@ -114,7 +146,7 @@ class ImagePair(LightningDataModule):
             self.style_sources = expand(sources, self.artworks)
         self.blend = _normalised(self.style_weights, len(self.style_sources))
 
-    def _file(self, source: str) -> str:
+    def _file(self, source: Any) -> Any:
         """Return the file of an ``artworks:`` source, or the source itself."""
         if not is_artwork(source):
             return source
@@ -123,27 +155,33 @@ class ImagePair(LightningDataModule):
         return expand_one(source, self.artworks)
 
     def setup(self, stage: str) -> None:
-        """Read and resize every picture, once."""
+        """Read and resize every picture, once; for a fit at every scale."""
         if self.content_image is not None:
             return
-        content = self._sized(self.content_source, "content", 1.0)
+        # All of them at once: a mistake is to be told before the run, not in its middle.
+        for number in range(len(self.scales), -1, -1) if stage == "fit" else [len(self.scales)]:
+            self.use_scale(number)
+        self._start = self._load_start() if stage == "fit" else None
+
+    def _load(self, size: int) -> "_Sized":
+        content = self._load_sized(self._file(self.content_source), "content", size)
         shape = (content.pixels.shape[-2], content.pixels.shape[-1])
         if self.style_resize == "content":
             styles = [load_image(s, role="style") for s in self.style_sources]
             for style in styles:
                 style.pixels = resize_to(style.pixels, shape)
         else:
-            styles = [self._sized(s, "style", self.style_scale) for s in self.style_sources]
-        self._start = self._load_start(shape) if stage == "fit" else None
+            style_size = size * self.style_scale
+            styles = [self._load_sized(s, "style", style_size) for s in self.style_sources]
+        regions = None
         if self.content_mask is not None:
-            self.regions = load_regions(
+            regions = load_regions(
                 self.content_mask, self.style_mask, content, styles, self.mask_feather
             )
-        self.content_image, self.style_images = content, styles
+        return _Sized(content, styles, regions)
 
-    def _sized(self, source: str, role: str, scale: float) -> LoadedImage:
+    def _load_sized(self, source: str, role: str, size: float) -> LoadedImage:
         def long_side(width: int, height: int) -> int:
-            size = self.size * scale
             ratio = {
                 "long": 1.0,
                 "short": max(width, height) / min(width, height),
@@ -154,9 +192,37 @@ class ImagePair(LightningDataModule):
 
         return load_image(source, long_side, role=role)
 
-    def _load_start(self, shape: tuple[int, int]) -> Tensor | None:
+    # -- coarse to fine ---------------------------------------------------------------------------
+
+    def scale_at(self, step: int) -> int:
+        """Return the number of the scale of a step, counted from 0, the coarsest."""
+        return sum(step >= end for end in itertools.accumulate(s.steps for s in self.scales))
+
+    @property
+    def scale_began(self) -> int:
+        """The step at which the present scale began."""
+        return sum(scale.steps for scale in self.scales[: self.scale])
+
+    def use_scale(self, number: int) -> None:
+        """Let content, styles and regions be those of a scale; of the last if there are fewer."""
+        self.scale = min(number, len(self.scales))
+        if self.scale not in self._sized:
+            sizes = [*(scale.size for scale in self.scales), self.size]
+            self._sized[self.scale] = self._load(sizes[self.scale])
+        there = self._sized[self.scale]
+        self.content_image, self.style_images = there.content, there.styles
+        self.regions = there.regions
+
+    @property
+    def largest(self) -> tuple[int, int]:
+        """Width and height of the finished picture."""
+        height, width = self._sized[len(self.scales)].content.pixels.shape[-2:]
+        return width, height
+
+    def _load_start(self) -> Tensor | None:
         if self.init in ("content", "style", "noise", "grey"):
             return None
+        shape = (self.content.shape[-2], self.content.shape[-1])
         return resize_to(load_image(self.init, role="init").pixels, shape)
 
     @property
@@ -258,3 +324,23 @@ def _normalised(weights: list[float] | None, count: int) -> list[float]:
     if any(not math.isfinite(w) or w < 0 for w in weights) or sum(weights) == 0:
         raise InputError(f"data.style_weights: {weights} must be zero or more, and not all zero")
     return [w / sum(weights) for w in weights]
+
+
+def as_scale(scale: Scale | dict[str, int]) -> Scale:
+    """Return a scale that was given as itself or as ``{"size": 128, "steps": 50}``."""
+    return scale if isinstance(scale, Scale) else Scale(**scale)
+
+
+def _checked_scales(scales: list[Scale], size: int) -> list[Scale]:
+    for number, scale in enumerate(scales, start=1):
+        if scale.steps < 1:
+            raise InputError(
+                f"data.scales: scale {number} has {scale.steps} steps; give at least 1"
+            )
+        check_size(scale.size, f"data.scales: the size of scale {number}")
+    sizes = [*(scale.size for scale in scales), size]
+    if any(after <= before for before, after in itertools.pairwise(sizes)):
+        raise InputError(
+            f"data.scales: the sizes {sizes} (data.size last) must grow from one to the next"
+        )
+    return scales

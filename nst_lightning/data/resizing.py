@@ -88,6 +88,26 @@ def resize_to(pixels: Tensor, size: tuple[int, int]) -> Tensor:
     return resized.clamp(0.0, 1.0)
 
 
+def carry_up(picture: Tensor, coarse: Tensor, fine: Tensor) -> Tensor:
+    """Bring a painting of a content to a larger size without losing the content's detail.
+
+    What the painting changed is enlarged and laid on the content at its new size: the strokes are
+    carried up, and what only the larger content shows comes in.
+
+    Args:
+        picture: The painting, ``(1, 3, h, w)`` in [0, 1].
+        coarse: The content at its size.
+        fine: The content at the new size, ``(1, 3, H, W)``.
+
+    Returns:
+        ``(1, 3, H, W)`` in [0, 1].
+    """
+    change = F.interpolate(
+        picture - coarse, size=tuple(fine.shape[-2:]), mode="bicubic", antialias=True
+    )
+    return (fine + change).clamp(0.0, 1.0)
+
+
 def fill_transparent(pixels: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
     """Give wholly transparent pixels the mean colour of what can be seen.
 

@@ -192,7 +192,9 @@ def _write(
             picture = None
             if there:
                 with Image.open(path) as opened:
-                    picture = opened.convert("RGB")
+                    shown = opened.convert("RGBA")
+                white = Image.new("RGBA", shown.size, "white")
+                picture = Image.alpha_composite(white, shown).convert("RGB")
             tiles[cell.labels] = (picture, row)
     if not table:
         return

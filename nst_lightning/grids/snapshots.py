@@ -56,11 +56,11 @@ class Snapshots(Callback):
         if math.isfinite(loss):
             self.lowest = min(self.lowest, loss)
         if step in self.steps:
-            self._keep(trainer, pl_module, step)
+            self._keep(trainer, pl_module, step, loss)
         self._clock = time.monotonic()
 
     @torch.no_grad()
-    def _keep(self, trainer: Trainer, pl_module: Any, step: int) -> None:
+    def _keep(self, trainer: Trainer, pl_module: Any, step: int, loss: float) -> None:
         picture = pl_module.picture()
         row: dict[str, Any] = {"step": step, "seconds": round(self.seconds, 2)}
         finite = bool(torch.isfinite(picture).all())
@@ -75,10 +75,12 @@ class Snapshots(Callback):
         shown = row.get("loss", math.nan)
         row["best_loss"] = self.lowest
         row["first_explosion"] = self.exploded_at
-        above = step > SETTLING and shown > EXPLOSION * self.lowest
-        row["exploded"] = above or not math.isfinite(shown)
+        # Both the picture as shown and the one that the optimiser works on.
+        above = step > SETTLING and max(shown, loss) > EXPLOSION * self.lowest
+        row["exploded"] = above or not math.isfinite(shown + loss)
         if finite:
-            save_image(picture, folder / f"step-{step:05d}.png")
+            alpha = trainer.datamodule.alpha  # type: ignore[attr-defined]
+            save_image(picture, folder / f"step-{step:05d}.png", alpha=alpha)
         # The picture first: where there is a row, there is a picture.
         with atomic_write(folder / f"step-{step:05d}.json") as part:
             part.write_text(json.dumps(row), encoding="utf-8")

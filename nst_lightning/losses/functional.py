@@ -328,9 +328,7 @@ def guided_gram(features: Tensor, guidance: Tensor, divisor: GramDivisor = "hw")
     return gram / (size * (features.shape[1] if divisor == "chw" else 1))
 
 
-def channel_moments(
-    features: Tensor, mean: Tensor, deviation: Tensor, order: int
-) -> Tensor:
+def channel_moments(features: Tensor, mean: Tensor, deviation: Tensor, order: int) -> Tensor:
     """Moments of each channel over all places, measured against a given mean and deviation.
 
     Args:

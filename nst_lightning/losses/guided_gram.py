@@ -26,6 +26,8 @@ class GuidedGramLoss(GramLoss):
 
     guided = True
     takes_half = False
+    regions = 0
+    """Regions of the masks that the targets were set with; 0 without masks."""
 
     @torch.no_grad()
     def set_targets(self, content: Reference, styles: Sequence[Reference]) -> None:

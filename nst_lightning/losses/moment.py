@@ -57,9 +57,7 @@ class MomentLoss(LossTerm):
             deviation = blend(weights, [f.std(2, correction=0) for f in flat])
             # Channels that are dead in the style would weigh without limit.
             deviation = deviation.clamp_min(0.05 * float(deviation.mean()) + 1e-6)
-            moments = [
-                functional.channel_moments(f, mean, deviation, self.order) for f in features
-            ]
+            moments = [functional.channel_moments(f, mean, deviation, self.order) for f in features]
             self.set_target(f"{layer}_mean", mean)
             self.set_target(f"{layer}_deviation", deviation)
             self.set_target(layer, blend(weights, moments))
