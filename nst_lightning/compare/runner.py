@@ -59,6 +59,7 @@ class Comparison:
     about: Mapping[str, Any]
     failures: list[dict[str, Any]] = field(default_factory=list)
     done: dict[str, dict[str, Any]] = field(default_factory=dict)
+    unavailable: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> dict[str, Any]:
         """Do what is not done yet and write the results after every pair.
@@ -160,6 +161,7 @@ class Comparison:
         notes = measuring.write_references(pair, digests, folder, self.size)
         measuring.write_fast(folder, self.stylizers, self.identities)
         measures = ruler.measure(folder, list(self.stylizers))
+        self.unavailable = ruler.unavailable
         made = Manifest.read(folder)
         seconds = {key: made.times[f"{key}.png"] for key in self.stylizers}
         if not foreign:
@@ -191,6 +193,7 @@ class Comparison:
                 for key, stylizer in self.stylizers.items()
             },
             "summary": summary(pairs),
+            "unavailable": self.unavailable,
             "failures": self.failures,
             "missing": [n for n in self.order if n not in self.done and n not in failed],
             "pairs": pairs,

@@ -2,11 +2,13 @@
 
 import json
 import shlex
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from nst_lightning.compare.pairs import SEPARATOR
 from nst_lightning.errors import InputError
 from nst_lightning.files import atomic_write
 from nst_lightning.reports import words
@@ -59,6 +61,7 @@ def write_report(out: Path) -> Path:
     """
     document = read_document(out)
     report = out / "report"
+    _remove_others(report / "pictures", {pair["name"] for pair in document["pairs"]})
     pairs = [
         _prepared(pair, number, out, report, document["baselines"])
         for number, pair in enumerate(document["pairs"], start=1)
@@ -132,6 +135,13 @@ def render(template: str, context: Mapping[str, Any]) -> str:
     }
     environment.globals |= {"count": words.count, "lost": words.lost}
     return environment.get_template(template).render(context)
+
+
+def _remove_others(folder: Path, names: set[str]) -> None:
+    """Remove the pictures of pairs that are no longer compared."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name not in names and SEPARATOR in path.name:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _prepared(

@@ -1,0 +1,340 @@
+"""The command as a whole: what it writes, what it does not do twice, how it fails and stops."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from comparing import STEPS, compare, document, options, stamps, write_style
+from painting import arguments, files, logged, paint
+from PIL import Image
+
+from nst_lightning.cli import main
+from nst_lightning.compare.manifest import Manifest
+from nst_lightning.compare.progress import OverallProgress
+
+from .conftest import Made
+
+ROOT = Path(__file__).parents[2]
+
+
+# -- a broken style among others --
+
+
+def test_the_others_are_done_and_the_failure_is_named(made: Made) -> None:
+    assert made.code == 1
+    assert [pair["name"] for pair in made.document["pairs"]] == ["content--style", "content--other"]
+    (failure,) = made.document["failures"]
+    assert failure["pairs"] == ["content--broken"]
+    assert "broken.png" in failure["error"]
+    assert made.err == f"failed: {failure['error']}\n"
+    page = (made.out / "report" / "index.html").read_text(encoding="utf-8")
+    assert "broken.png" in page
+    assert "1 failure" in page
+    assert "broken" in (made.out / "report" / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_pairs_folder_is_a_run_folder_with_the_pictures_beside(made: Made) -> None:
+    assert files(made.out / "runs" / "content--style") == [
+        *("checkpoints/last.ckpt", "compare.json", "config.yaml", "content.png", "fast.png"),
+        *("metrics.csv", "style.png", "stylized.png"),
+    ]
+    assert len(logged(made.out / "runs" / "content--style")) == STEPS
+    assert not list(made.out.rglob("*.part*"))
+
+
+def test_the_picture_is_that_of_fit(
+    made: Made, tmp_path: Path, pictures: tuple[Path, Path]
+) -> None:
+    paint(tmp_path, pictures, "--data.size=48", "--data.style_scale=1.0")
+    ours, theirs = (
+        Image.open(folder / "stylized.png")
+        for folder in (made.out / "runs" / "content--style", tmp_path)
+    )
+    assert ours.tobytes() == theirs.tobytes()
+
+
+def test_the_control_and_the_baseline_are_in_it(made: Made) -> None:
+    for pair in made.document["pairs"]:
+        assert list(pair["measures"]) == ["content", "fast", "optimised"]
+        assert pair["measures"]["content"]["ssim/content"] == 1.0
+    assert made.document["baselines"]["fast"]["class_path"] == "comparing.MeanColour"
+
+
+# -- nothing is done twice --
+
+
+def test_what_is_finished_is_taken_over(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
+    style = write_style(tmp_path / "tiles.png", seed=1)
+    given = (tmp_path / "out", [pictures[0]], [style])
+    assert compare(*given) == 0
+    before, first = stamps(tmp_path / "out" / "runs"), document(tmp_path / "out")
+    assert compare(*given) == 0
+    again = document(tmp_path / "out")
+    assert stamps(tmp_path / "out" / "runs") == before
+    assert again["pairs"][0]["reused"]
+    assert again["pairs"][0]["measures"] == first["pairs"][0]["measures"]
+
+    # Another setting, then another picture under the same name: both are painted anew.
+    folder = tmp_path / "out" / "runs" / "content--tiles"
+    painted = (folder / "stylized.png").read_bytes()
+    assert compare(*given, "--fit.model.style.weight=5") == 0
+    assert not document(tmp_path / "out")["pairs"][0]["reused"]
+    assert (folder / "stylized.png").read_bytes() != painted
+    reference = (folder / "style.png").read_bytes()
+    write_style(style, seed=2)
+    assert compare(*given, "--fit.model.style.weight=5") == 0
+    assert not document(tmp_path / "out")["pairs"][0]["reused"]
+    assert (folder / "style.png").read_bytes() != reference
+
+
+def test_a_run_made_elsewhere_is_taken_as_it_is(
+    tmp_path: Path, pictures: tuple[Path, Path]
+) -> None:
+    folder = tmp_path / "cloud" / "content--style"
+    paint(folder, pictures, "--data.size=40", steps=2)
+    (folder / "checkpoints" / "last.ckpt").unlink()
+    painted = (folder / "stylized.png").read_bytes()
+    given = (tmp_path / "out", [pictures[0]], [pictures[1]])
+    assert compare(*given, f"--runs={tmp_path / 'cloud'}") == 0
+    (pair,) = document(tmp_path / "out")["pairs"]
+    assert pair["made_elsewhere"]
+    assert (folder / "stylized.png").read_bytes() == painted
+    # At its own size, not the comparison's.
+    assert Image.open(folder / "content.png").size == (40, 30)
+    assert "made elsewhere" in (tmp_path / "out" / "report" / "index.html").read_text()
+
+
+def test_baselines_are_told_apart(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
+    given = (tmp_path, [pictures[0]], [pictures[1]])
+    two = "--baselines=[comparing.MeanColour, comparing.MeanColour]"
+    assert compare(*given, two, "--fit.data.steps_per_epoch=1") == 0
+    (pair,) = document(tmp_path)["pairs"]
+    assert list(pair["measures"]) == ["content", "fast", "fast-MeanColour", "optimised"]
+    assert (tmp_path / "runs" / "content--style" / "fast-MeanColour.png").is_file()
+
+
+# -- stopped --
+
+
+def interrupt_at(monkeypatch: pytest.MonkeyPatch, pair: int, step: int) -> None:
+    """Send Ctrl-C once, while a pair is being painted."""
+    seen = {"pair": 0, "sent": False}
+    start, move = OverallProgress.start_pair, OverallProgress.step
+
+    def start_pair(self: Any, label: str) -> None:
+        seen["pair"] += 1
+        start(self, label)
+
+    def moved(self: Any, now: int) -> None:
+        move(self, now)
+        if (seen["pair"], now, seen["sent"]) == (pair, step, False):
+            seen["sent"] = True
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(OverallProgress, "start_pair", start_pair)
+    monkeypatch.setattr(OverallProgress, "step", moved)
+
+
+def test_ctrl_c_keeps_what_is_finished_and_goes_on(
+    tmp_path: Path,
+    pictures: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    styles = [pictures[1], write_style(tmp_path / "a.png", 5), write_style(tmp_path / "b.png", 6)]
+    more = ("--fit.checkpoint.every_n_steps=2",)
+    assert compare(tmp_path / "whole", [pictures[0]], styles, *more) == 0
+    capsys.readouterr()
+    listening = signal.getsignal(signal.SIGINT)
+
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, pair=2, step=3)
+        assert compare(out, [pictures[0]], styles, *more) == 130
+    assert signal.getsignal(signal.SIGINT) == listening
+    assert "1 of 3 pairs are finished, and the same command goes on from here" in (
+        capsys.readouterr().err
+    )
+    told = document(out)
+    assert [pair["name"] for pair in told["pairs"]] == ["content--style"]
+    assert told["missing"] == ["content--a", "content--b"]
+    assert "Not finished yet" in (out / "report" / "index.html").read_text(encoding="utf-8")
+    assert not Manifest.read(out / "runs" / "content--a").finished
+    before = stamps(out / "runs" / "content--style")
+
+    assert compare(out, [pictures[0]], styles, *more) == 0
+    assert stamps(out / "runs" / "content--style") == before
+    told = document(out)
+    assert [pair["reused"] for pair in told["pairs"]] == [True, False, False]
+    assert told["missing"] == []
+    for name in ("content--a", "content--b"):
+        pair, whole = (folder / "runs" / name for folder in (out, tmp_path / "whole"))
+        assert (pair / "stylized.png").read_bytes() == (whole / "stylized.png").read_bytes()
+        assert logged(pair) == logged(whole)
+
+
+@pytest.mark.slow
+def test_killed_and_repeated(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
+    styles = [pictures[1], write_style(tmp_path / "a.png", 5)]
+    steps = ("--fit.data.steps_per_epoch=40", "--fit.checkpoint.every_n_steps=5")
+    line = options(tmp_path / "out", [pictures[0]], styles, *steps)
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT)]),
+    }
+    command = [sys.executable, str(ROOT / "train.py"), *line]
+    quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
+    process = subprocess.Popen(command, env=environment, **quiet)
+    deadline = time.monotonic() + 300
+    checkpoint = tmp_path / "out" / "runs" / "content--a" / "checkpoints" / "last.ckpt"
+    while not checkpoint.exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    first = tmp_path / "out" / "runs" / "content--style"
+    assert Manifest.read(first).finished
+    assert not Manifest.read(checkpoint.parents[1]).finished
+    before = stamps(first)
+
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert stamps(first) == before
+    assert int(logged(checkpoint.parents[1])[-1]["step"]) == 39
+    assert Manifest.read(checkpoint.parents[1]).finished
+    assert len(document(tmp_path / "out")["pairs"]) == 2
+    # Silent where there is no terminal: the summary, and no bar.
+    assert done.stderr == ""
+    assert "optimised beats fast" in done.stdout
+
+
+def test_an_unforeseen_error_costs_one_pair(
+    tmp_path: Path,
+    pictures: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    import comparing
+
+    def fails(self: Any, content: Any, style: Any) -> Any:
+        if style.shape[-1] != style.shape[-2]:
+            raise RuntimeError("a defect\nof two lines")
+        return torch.zeros_like(content)
+
+    monkeypatch.setattr(comparing.MeanColour, "stylize", fails)
+    square = write_style(tmp_path / "square.png", 1, size=(64, 64))
+    code = compare(tmp_path / "out", [pictures[0]], [pictures[1], square])
+    assert code == 1
+    assert capsys.readouterr().err == "failed: content--style: RuntimeError: a defect\n"
+    told = document(tmp_path / "out")
+    assert [pair["name"] for pair in told["pairs"]] == ["content--square"]
+    trace = tmp_path / "out" / "runs" / "content--style" / "error.txt"
+    assert "Traceback" in trace.read_text()
+
+
+# -- mistakes: one line, exit code 2, nothing written --
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--sise=3"], "unknown option --sise; did you mean --size?"),
+        (["--size=0"], "--size: 0 is not a size"),
+        (["--size=abc"], "size: expected an int, got abc"),
+        (["--fit.data.sise=3"], "unknown option --fit.data.sise; did you mean --fit.data.size?"),
+        (["--fit.model.style.weight=-x"], "model.style.weight: expected a float, got -x"),
+        (["--fit.data.steps_per_epoch=0"], "data.steps_per_epoch: 0 is not at least 1"),
+        (["--fit.data.size=9"], "--fit.data.size belongs to the comparison; use --size"),
+        (["--baselines=[]"], "--baselines: the list is empty"),
+        (["--baselines=[nst_lightning.fast_style.OnxStylizer]"], "there is no"),
+        (["--styles", "nowhere.jpg"], "style picture: no such file: nowhere.jpg"),
+        (["--styles", "none*.jpg"], "--styles: nothing matches none*.jpg"),
+        (["--config", "comapre"], "there is no file comapre; did you mean compare?"),
+    ],
+)
+def test_mistakes(
+    args: list[str],
+    words: str,
+    tmp_path: Path,
+    pictures: tuple[Path, Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert compare(tmp_path / "out", [pictures[0]], [pictures[1]], *args) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("error: ")
+    assert said.err.count("\n") == 1
+    assert words in said.err
+    assert said.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_package_that_is_missing(
+    tmp_path: Path,
+    pictures: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    import importlib.util
+
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *args: None if name == "onnxruntime" else real(name, *args),
+    )
+    line = options(tmp_path / "out", [pictures[0]], [pictures[1]])
+    assert main([arg for arg in line if not arg.startswith("--baselines")]) == 2
+    said = capsys.readouterr()
+    assert "OnnxStylizer needs onnxruntime" in said.err
+    assert "uv run --extra fast" in said.err
+    assert said.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+# -- as the other commands --
+
+
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["compare", "--help"])
+    assert caught.value.code in (0, None)
+    said = capsys.readouterr().out
+    for word in ("--contents", "--styles", "--size", "--out", "--runs", "--baselines", "--fit.KEY"):
+        assert word in said
+
+
+def test_print_config(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["compare", "--size", "64", "--fit.model.style.weight", "7", "--print_config"])
+    assert caught.value.code in (0, None)
+    told = yaml.safe_load(capsys.readouterr().out)
+    shipped = yaml.safe_load((ROOT / "configs" / "compare.yaml").read_text(encoding="utf-8"))
+    assert told["size"] == 64
+    assert told["fit"] == shipped["fit"] | {"model.style.weight": 7}
+    assert told["contents"] == shipped["contents"]
+
+
+def test_the_configuration_kept_repeats_the_comparison(made: Made, tmp_path: Path) -> None:
+    kept = str(made.out / "compare.yaml")
+    assert main(["compare", "--config", kept, "--out", str(tmp_path)]) == 1
+    name = Path("runs", "content--other", "stylized.png")
+    assert (tmp_path / name).read_bytes() == (made.out / name).read_bytes()
+
+
+def test_lists_as_yaml_writes_them(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
+    from nst_lightning.compare.command import parse, prepare
+
+    line = arguments(tmp_path, pictures)  # only to have two pictures
+    assert line
+    args = [f"--contents=[{pictures[0]}, sample:cat]", f"--out={tmp_path}"]
+    parser, config = parse([*args, "--baselines=[comparing.MeanColour]"])
+    comparison = prepare(parser, config, args)
+    assert [source.label for source in comparison.contents] == ["content", "cat"]

@@ -1,0 +1,85 @@
+"""What the measures say, on numbers worked out by hand."""
+
+import csv
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nst_lightning.compare.results import csv_rows, improvement, summary, wins, write_results
+
+
+def measures(ssim: float, distance: float, mse: float) -> dict[str, float]:
+    both = {"ssim/style": 0.1, "mse/style": 0.2, "psnr/content": math.inf}
+    return {"ssim/content": ssim, "style_distance": distance, "mse/content": mse, **both}
+
+
+def pair(name: str, fast: tuple[float, ...], ours: tuple[float, ...]) -> dict[str, Any]:
+    found = {
+        "content": measures(1.0, 0.8, 0.0),
+        "fast": measures(*fast),
+        "optimised": measures(*ours),
+    }
+    return {
+        "name": name,
+        "content": {"label": "c"},
+        "style": {"label": name},
+        "folder": f"runs/{name}",
+        "pictures": {"content": "content.png", "fast": "fast.png", "optimised": "stylized.png"},
+        "seconds": {"fast": 0.5},
+        "measures": found,
+        "improvement": improvement(found),
+        "wins": wins(found),
+    }
+
+
+WON = pair("won", (0.25, 0.4, 0.05), (0.5, 0.1, 0.04))
+LOST = pair("lost", (0.5, 0.1, 0.0), (0.4, 0.1, 0.01))
+
+
+def test_improvement() -> None:
+    assert WON["improvement"] == pytest.approx(
+        {"ssim": 100.0, "mse": 20.0, "style_distance": 75.0, "ssim_style": 0.0, "mse_style": 0.0}
+    )
+    # A baseline of 0 that is missed: by infinitely many percent.
+    assert LOST["improvement"]["mse"] == -math.inf
+
+
+def test_wins() -> None:
+    assert WON["wins"] == {"ssim": True, "style_distance": True, "both": True}
+    # As good is not better.
+    assert LOST["wins"] == {"ssim": False, "style_distance": False, "both": False}
+
+
+def test_summary() -> None:
+    told = summary([WON, LOST])
+    assert told["pairs"] == 2
+    assert told["wins"] == {"ssim": 1, "style_distance": 1, "both": 1}
+    assert told["exceptions"] == ["lost"]
+    assert told["improvement"]["ssim"] == pytest.approx({"mean": 40.0, "median": 40.0})
+    assert told["improvement"]["mse"]["mean"] == pytest.approx(20.0)  # the infinite one is out
+    assert told["mean"]["optimised"] == pytest.approx({"ssim/content": 0.45, "style_distance": 0.1})
+    assert told["mean"]["content"]["ssim/content"] == 1.0
+    assert summary([]) == {"pairs": 0}
+
+
+def test_files(tmp_path: Path) -> None:
+    write_results(tmp_path, {"pairs": [WON, LOST], "failures": [], "title": "Dürer"})
+    text = (tmp_path / "metrics.json").read_text(encoding="utf-8")
+    assert "Dürer" in text
+    assert "Infinity" not in text
+    found = json.loads(text, parse_constant=lambda name: pytest.fail(name))
+    assert found["pairs"][0]["measures"]["content"]["psnr/content"] is None
+    with (tmp_path / "metrics.csv").open(newline="", encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    assert [row["picture"] for row in rows] == 2 * ["untouched content", "fast", "optimised"]
+    assert rows[1]["file"] == "runs/won/fast.png"
+    assert float(rows[2]["ssim/content"]) == 0.5
+    assert not list(tmp_path.glob("*.part*"))
+
+
+def test_every_row_has_the_style_distance_beside_ssim() -> None:
+    for row in csv_rows([WON, LOST]):
+        assert {"ssim/content", "style_distance"} <= set(row)

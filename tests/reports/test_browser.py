@@ -1,0 +1,157 @@
+"""The page in a real Chromium without a screen."""
+
+import base64
+import io
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+from PIL import Image
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
+DRIVER = shutil.which("chromedriver") or ""
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="there is no chromium with chromedriver"),
+]
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    pytest.importorskip("selenium")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    quiet = ("--disable-background-timer-throttling", "--disable-renderer-backgrounding")
+    for argument in ("--headless=new", "--disable-gpu", "--hide-scrollbars", *quiet):
+        options.add_argument(argument)
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        options.add_argument("--no-sandbox")  # Chromium has none for root
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    yield driver
+    driver.quit()
+
+
+def show(browser: Any, page: Path, width: int, scheme: str = "light") -> None:
+    """Open the page as a phone (under 500 px) or a desktop shows it, everything unfolded."""
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    browser.get((page / "report" / "index.html").as_uri())
+    browser.execute_script("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    browser.execute_async_script(
+        "const done = arguments[0];"
+        "Promise.allSettled([...document.images].map(i => i.decode())).then(() => done());"
+    )
+
+
+def screenshot(shown: Any) -> Image.Image:
+    """Return what is shown of the browser's window or an element of the page."""
+    from selenium.common.exceptions import TimeoutException
+
+    for attempt in range(3):
+        try:
+            shot = getattr(shown, "screenshot_as_base64", None) or shown.get_screenshot_as_base64()
+            return Image.open(io.BytesIO(base64.b64decode(shot))).convert("RGB")
+        except TimeoutException:  # a busy machine
+            if attempt == 2:
+                raise
+    raise AssertionError
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_loads_and_fits(browser: Any, bad_names: Path, width: int, scheme: str) -> None:
+    show(browser, bad_names, width, scheme)
+    broken = browser.execute_script(
+        "return [...document.images].filter(i => !i.complete || !i.naturalWidth).map(i => i.src)"
+    )
+    assert broken == []
+    assert browser.execute_script("return document.images.length") > 20
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    shown = browser.execute_script(
+        "return [...document.querySelectorAll('.drawing img')].map(i => i.currentSrc)"
+    )
+    kind = f"-{scheme}-{'narrow' if width < 500 else 'wide'}.svg"
+    assert len(shown) == 3
+    assert all(source.endswith(kind) for source in shown)
+    elsewhere = browser.execute_script(
+        "return performance.getEntriesByType('resource').map(e => e.name)"
+        ".filter(n => !/^(file|data):/.test(n))"
+    )
+    assert elsewhere == []
+    assert [entry for entry in browser.get_log("browser") if entry["level"] != "INFO"] == []
+    picture = np.asarray(screenshot(browser))
+    assert picture.std() > 10
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 100
+    assert (picture[:, :5].mean() < 80) == (scheme == "dark")
+
+
+def left_edge(browser: Any) -> str:
+    return browser.execute_script(
+        "return getComputedStyle(document.querySelector('.slider .over')).clipPath"
+    )
+
+
+def seen(browser: Any) -> np.ndarray:
+    slider = browser.find_element("css selector", ".slider")
+    return np.asarray(screenshot(slider), dtype=float)
+
+
+def test_the_divider_moves_by_keys_and_mouse(browser: Any, bad_names: Path) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    show(browser, bad_names, 1440)
+    field = browser.find_element("css selector", ".slider input")
+    assert field.get_attribute("value") == "50"
+    assert left_edge(browser) == "inset(0px 0px 0px 50%)"
+    before = seen(browser)
+    field.send_keys(Keys.ARROW_RIGHT * 10)
+    assert field.get_attribute("value") == "60"
+    assert left_edge(browser) == "inset(0px 0px 0px 60%)"
+    assert field.get_attribute("aria-valuetext") == "60 % fast, 40 % optimised"
+    assert np.abs(seen(browser) - before).max() > 30
+    field.send_keys(Keys.HOME)
+    assert left_edge(browser) == "inset(0px 0px 0px 0%)"
+    field.send_keys(Keys.END)
+    assert left_edge(browser) == "inset(0px 0px 0px 100%)"
+
+    width = field.size["width"]
+    ActionChains(browser).move_to_element_with_offset(field, -width // 4, 0).click().perform()
+    assert int(field.get_attribute("value")) == pytest.approx(25, abs=3)
+
+
+def test_the_pictures_on_the_divider_are_the_two_methods(browser: Any, bad_names: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    show(browser, bad_names, 1440)
+    field = browser.find_element("css selector", ".slider input")
+    row = browser.find_elements("css selector", ".pair .row img")
+    style = "document.querySelectorAll('.tag,.handle').forEach(e => { e.style.display = 'none'; })"
+    browser.execute_script(style)
+    names = [image.get_attribute("src").rsplit("/", 1)[1] for image in row[:4]]
+    assert names == ["content.jpg", "style.jpg", "optimised.jpg", "fast.jpg"]
+    slider = browser.find_element("css selector", ".slider")
+    for key, name in ((Keys.HOME, "optimised"), (Keys.END, "fast")):
+        field.send_keys(key)
+        small = screenshot(slider).resize((32, 24), Image.Resampling.BOX)
+        found = np.asarray(small, dtype=float)
+        source = browser.execute_script(
+            "return document.querySelector('.slider img').getAttribute('src')"
+        )
+        file = bad_names / "report" / Path(unquote(source)).with_name(f"{name}.jpg")
+        wanted = np.asarray(Image.open(file).resize((32, 24), Image.Resampling.BOX), dtype=float)
+        assert np.abs(found - wanted)[2:-2, 2:-2].mean() < 12
