@@ -24,7 +24,7 @@ def metric_line(values: Mapping[str, float], **labels: Any) -> str:
     return f"{MARK} {' '.join(words)};"
 
 
-def metric_definitions(names: Iterable[str]) -> list[dict[str, str]]:
+def metric_definitions(names: Iterable[str]) -> list[dict[str, Any]]:
     """Return the estimator's ``metric_definitions`` for metrics of these names.
 
     Args:

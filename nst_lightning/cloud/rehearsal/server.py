@@ -24,10 +24,12 @@ class FakeAws:
     Args:
         service: Keeps the jobs.
         fault: Given the name of every SageMaker call; an error that it returns is the answer.
+            ``door`` is the same for all other services, given the service's name.
     """
 
     def __init__(self, service: TrainingService, fault: Fault | None = None) -> None:
         self.service, self.fault = service, fault
+        self.door: Fault | None = None
         self.calls: list[tuple[float, str]] = []
         self.tuner: Any = None
         self.url = ""
@@ -86,7 +88,10 @@ class FakeAws:
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         if not target.startswith(_TARGET):
             service = environ.get("HTTP_AUTHORIZATION", "").partition("/aws4_request")[0]
-            self._log(f"{service.rpartition('/')[2]} {environ['REQUEST_METHOD']}")
+            service = service.rpartition("/")[2]
+            self._log(f"{service} {environ['REQUEST_METHOD']}")
+            if self.door and (refused := self.door(service)):
+                return _refusal(refused, start_response)
             return self._moto(environ, start_response)
         action = target.removeprefix(_TARGET)
         self._log(action)
@@ -138,3 +143,13 @@ def pointed_at(aws: FakeAws) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _refusal(error: ServiceError, start_response: Callable) -> list[bytes]:
+    body = (
+        "<ErrorResponse><Error><Type>Sender</Type>"
+        f"<Code>{error.code}</Code><Message>{error.message}</Message></Error></ErrorResponse>"
+    ).encode()
+    headers = [("Content-Type", "text/xml"), ("Content-Length", str(len(body)))]
+    start_response(f"{error.status} Forbidden", headers)
+    return [body]

@@ -42,7 +42,7 @@ def search(launch: Launch, tuning: Tuning) -> list[Trial]:
         study_name=launch.name,
         storage=JournalStorage(JournalFileBackend(str(folder / "study.journal"))),
         sampler=sampler,
-        direction=tuning.goal,
+        direction="minimize" if tuning.goal == "minimize" else "maximize",
         load_if_exists=True,
     )
 

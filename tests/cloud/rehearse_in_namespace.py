@@ -1,0 +1,51 @@
+"""Run by test_rehearsal.py in a network namespace of its own: a rehearsal, and who tried to leave.
+
+Arguments: the step at which the first job's first instance is taken away, then the launcher's.
+"""
+
+import fcntl
+import json
+import socket
+import struct
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+
+def loopback_up() -> None:
+    """Switch lo on, which is down in a fresh namespace."""
+    with socket.socket() as any_socket:
+        fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh14x", b"lo", 0x1 | 0x40))
+
+
+def attempts() -> int:
+    """Return how often the kernel found no way out for a packet or a connection."""
+    rows = [line.split() for line in Path("/proc/net/snmp").read_text().splitlines()]
+    names, values = (row for row in rows if row[0] == "Ip:")
+    six = dict(line.split() for line in Path("/proc/net/snmp6").read_text().splitlines())
+    return int(values[names.index("OutNoRoutes")]) + int(six["Ip6OutNoRoutes"])
+
+
+def main() -> int:
+    alone = sys.argv[1] == "alone"
+    if alone:
+        loopback_up()
+    step = sys.argv[2]
+
+    from nst_lightning.cloud.command_line import parse
+    from nst_lightning.cloud.rehearsal.rehearse import rehearse
+
+    def take_away(name: str, instance: int, line: str) -> bool:
+        return instance == 1 and "-one-" in name and f"step={step} " in line
+
+    code = rehearse(parse(sys.argv[3:]).launch, take_away)
+    tried = attempts()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as outside:
+        refused = outside.connect_ex(("192.0.2.1", 9)) if alone else 0
+    print(json.dumps({"tried": tried, "control": attempts(), "refused": refused}))
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

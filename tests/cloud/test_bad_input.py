@@ -1,0 +1,119 @@
+"""A mistake is one line, exit code 2, and nothing is started."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nst_lightning.cloud.commands import main
+from nst_lightning.cloud.rehearsal.server import FakeAws
+from nst_lightning.cloud.rehearsal.service import ServiceError
+
+ACCOUNT_ARN = "arn:aws:iam::{}:role/{}"
+
+
+def refused(aws: FakeAws | None, capsys: Any, *args: str) -> str:
+    code = main(list(args))
+    err = capsys.readouterr().err
+    assert code == 2, err
+    lines = err.strip().splitlines()
+    assert len(lines) == 1, err
+    assert lines[0].startswith("error: ")
+    assert "Traceback" not in err
+    if aws is not None:
+        assert not aws.service.jobs
+        assert "CreateTrainingJob" not in [action for _, action in aws.calls]
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"name": "a-name-that-is-much-too-long-for-aws"}, "name: .* use 24 at most"),
+        ({"name": "ends-"}, "name: 'ends-' cannot name a job"),
+        ({"aws__role": None}, "aws.role: no role is set"),
+        ({"aws__role": "MyRole"}, "aws.role: MyRole is no role's ARN"),
+        ({"aws__role": ACCOUNT_ARN.format("999999999999", "R")}, "is of account 999999999999"),
+        ({"aws__role": ACCOUNT_ARN.format("123456789012", "Nobody")}, "there is no role .*Nobody"),
+        ({"aws__bucket": None}, "aws.bucket: no bucket is set"),
+        ({"aws__bucket": "nowhere-at-all"}, "aws.bucket: there is no bucket nowhere-at-all"),
+        ({"aws__bucket": "No_Bucket!"}, "aws.bucket: "),
+        ({"aws__region": "us-wset-2"}, "no region us-wset-2; did you mean us-west-2"),
+        ({"aws__profile": "nobody"}, "aws.profile: .*nobody"),
+        ({"aws__subnets": ["subnet-1"]}, "aws.subnets: a VPC needs"),
+        ({"aws__network_isolation": True}, "aws.network_isolation: .*image_uri"),
+        ({"aws__output": "/tmp/x"}, "aws.output: /tmp/x is no s3:// address"),
+        ({"job__instance_type": "ml.g5.xlrage"}, "no ml.g5.xlrage for training; did you mean"),
+        ({"job__warm_pool": 600}, "job.warm_pool: AWS keeps no spot instances warm"),
+        ({"job__max_wait": 10}, "job.max_wait: 10 is less than job.max_run"),
+        ({"job__requirements": ["torch==2.8.0"]}, "job.requirements: "),
+        ({"limits__parallel": 0}, "limits.parallel: 0 is too small"),
+        ({"limits__parallel": "many"}, "limits.parallel: "),
+        ({"contents": ["nowhere.jpg"]}, "no such file: nowhere.jpg"),
+        ({"contents": []}, "no picture was given"),
+        ({"settings": {"data.szie": 3}}, "unknown (key|option) .*data.szie"),
+        ({"settings": {"data.size": 0}}, "data.size: 0 is not a size"),
+        ({"settings": {"data.content": "x.jpg"}}, "settings.data.content: the launcher sets it"),
+        ({"configs": ["klmt.yaml"]}, "no file klmt.yaml; did you mean klimt"),
+        ({"instance": "x"}, "unknown key instance"),
+    ],
+)
+def test_a_wrong_value(
+    changes: dict[str, Any], said: str, aws: FakeAws, config: Callable[..., Path], capsys: Any
+) -> None:
+    import re
+
+    line = refused(aws, capsys, "--config", str(config(**changes)))
+    assert re.search(said, line), line
+
+
+def test_no_credentials(
+    aws: FakeAws, config: Callable[..., Path], capsys: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("HOME", os.devnull)
+    assert "no AWS credentials" in refused(aws, capsys, "--config", str(config()))
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("ExpiredToken", "your credentials have expired"),
+        ("InvalidClientTokenId", "AWS does not know your access key"),
+        ("AccessDenied", "AWS does not allow it"),
+    ],
+)
+def test_what_aws_says_of_credentials(
+    code: str, said: str, aws: FakeAws, config: Callable[..., Path], capsys: Any
+) -> None:
+    aws.door = lambda service: ServiceError(code, "no", 403) if service == "sts" else None
+    assert said in refused(aws, capsys, "--config", str(config()))
+
+
+def test_a_token_that_expires_between_two_jobs_stops_the_launcher_and_loses_nothing(
+    aws: FakeAws, config: Callable[..., Path], capsys: Any, tmp_path: Path
+) -> None:
+    aws.fault = lambda action: (
+        ServiceError("ExpiredTokenException", "The security token included is expired")
+        if action == "DescribeTrainingJob"
+        else None
+    )
+    assert main(["--config", str(config())]) == 2
+    assert "your credentials have expired" in capsys.readouterr().err
+    assert len(aws.service.jobs) == 1
+    assert (tmp_path / "out" / "launch.json").is_file()
+
+
+def test_the_command_and_the_launch_must_exist(
+    aws: FakeAws, capsys: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "unknown command 'wacth'; did you mean watch?" in refused(aws, capsys, "wacth", "x")
+    assert "there is no launch x" in refused(aws, capsys, "watch", "x")
+    assert "at s3://rehearsal" in refused(
+        aws, capsys, "watch", "x", "--aws.bucket", "rehearsal", "--aws.region", "us-west-2"
+    )
+    assert "there is no file nope" in refused(aws, capsys, "--config", "nope")

@@ -1,0 +1,177 @@
+"""Launch, dry run, another machine, stop, relaunch: against the stand-in for AWS."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import complete, picture, result
+
+from nst_lightning.cloud.commands import main
+from nst_lightning.cloud.rehearsal.server import FakeAws
+from nst_lightning.cloud.rehearsal.service import ServiceError
+
+PAIRS = {"contents": ["sample:cat"], "styles": ["sample:klimt", "sample:waves"]}
+
+
+def test_a_dry_run_prints_whole_requests_and_calls_nothing(
+    aws: FakeAws, config: Callable[..., Path], capsys: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    before = len(aws.calls)
+    file = config(
+        **PAIRS,
+        aws__subnets=["subnet-1"],
+        aws__security_group_ids=["sg-1"],
+        aws__volume_kms_key="key-1",
+        aws__tags={"team": "art"},
+        job__environment={"A": "b"},
+        job__price_per_hour=1.5,
+    )
+    assert main(["--config", str(file), "--dry_run"]) == 0
+    assert len(aws.calls) == before
+    assert not (tmp_path / "out").exists()
+    shown = capsys.readouterr()
+    decoder, text, requests = json.JSONDecoder(), shown.out.strip(), []
+    while text:
+        request, end = decoder.raw_decode(text)
+        requests.append(request)
+        text = text[end:].strip()
+    assert len(requests) == 2
+    first = requests[0]
+    assert first["EnableManagedSpotTraining"] is True
+    assert first["StoppingCondition"] == {
+        "MaxRuntimeInSeconds": 3600,
+        "MaxWaitTimeInSeconds": 7200,
+    }
+    assert first["VpcConfig"] == {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
+    assert first["ResourceConfig"]["VolumeKmsKeyId"] == "key-1"
+    assert {"Key": "team", "Value": "art"} in first["Tags"]
+    assert first["Environment"] == {"A": "b"}
+    assert "2.8.0" in first["AlgorithmSpecification"]["TrainingImage"]
+    assert first["CheckpointConfig"]["LocalPath"] == "/opt/ml/checkpoints"
+    assert len(first["AlgorithmSpecification"]["MetricDefinitions"]) <= 40
+    assert "2 training jobs" in shown.err
+    assert "at most 3.00 at 1.5" in shown.err
+
+
+def test_inputs_are_sent_once_and_a_second_launch_sends_and_starts_nothing(
+    aws: FakeAws, config: Callable[..., Path], capsys: Any, tmp_path: Path
+) -> None:
+    source = tmp_path / "ein Kätzchen.png"
+    source.write_bytes(picture(1))
+    file = config(contents=[str(source)], styles=["sample:klimt"])
+    aws.service.on_create.append(lambda name: complete(aws.service, name, result(1)))
+    assert main(["--config", str(file)]) == 0
+    assert "2 files uploaded, 0 were there" in capsys.readouterr().out
+    created = list(aws.service.jobs)
+    assert main(["--config", str(file)]) == 0
+    assert "0 files uploaded, 2 were there" in capsys.readouterr().out
+    assert list(aws.service.jobs) == created
+    run = next((tmp_path / "out" / "runs").iterdir())
+    assert (run / "stylized.png").read_bytes() == picture(1)
+    import yaml
+
+    told = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+    assert told["data"]["content"] == str(source)
+    assert told["trainer"]["default_root_dir"] == str(run)
+
+
+def test_other_settings_under_the_same_name_are_refused(
+    aws: FakeAws, config: Callable[..., Path], capsys: Any
+) -> None:
+    aws.service.on_create.append(lambda name: complete(aws.service, name, result(1)))
+    assert main(["--config", str(config())]) == 0
+    capsys.readouterr()
+    assert main(["--config", str(config(settings={"data.size": 64}))]) == 2
+    assert "with other settings" in capsys.readouterr().err
+    assert len(aws.service.jobs) == 1
+
+
+def test_another_machine_goes_on_by_the_name_alone(
+    aws: FakeAws, config: Callable[..., Path], capsys: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    file = config(**PAIRS, limits__parallel=1)
+    assert main(["--config", str(file), "--no_wait"]) == 1
+    assert len(aws.service.jobs) == 1
+    shutil.rmtree(tmp_path / "out")
+    for name in aws.service.jobs:
+        complete(aws.service, name, result(3))
+    aws.service.on_create.append(lambda name: complete(aws.service, name, result(4)))
+    where = ["--aws.bucket", "rehearsal", "--aws.region", "us-west-2"]
+    assert main(["watch", "test", "--out", str(tmp_path / "other"), *where]) == 0
+    runs = tmp_path / "other" / "runs"
+    assert (runs / "cat--klimt" / "stylized.png").read_bytes() == picture(3)
+    assert (runs / "cat--waves" / "stylized.png").read_bytes() == picture(4)
+
+
+def test_stop_ends_what_runs_and_what_has_not_begun_never_does(
+    aws: FakeAws, config: Callable[..., Path], capsys: Any, tmp_path: Path
+) -> None:
+    out = str(tmp_path / "out")
+    assert main(["--config", str(config(**PAIRS, limits__parallel=1)), "--no_wait"]) == 1
+    assert main(["stop", "test", "--out", out]) == 0
+    (name,) = aws.service.jobs
+    assert aws.service.status(name) == "Stopping"
+    aws.service.move(name, "Stopped", status="Stopped")
+    assert main(["watch", "test", "--out", out]) == 1
+    shown = capsys.readouterr().out
+    assert "1 Stopped, 1 Not started" in shown
+    assert "0 pictures here" in shown
+    assert len(aws.service.jobs) == 1
+
+
+@pytest.mark.parametrize("broken", ["missing", "no picture", "torn"])
+def test_a_job_without_a_whole_picture_is_not_done(
+    broken: str, aws: FakeAws, config: Callable[..., Path], capsys: Any, tmp_path: Path
+) -> None:
+    files = result(1)
+    if broken == "no picture":
+        files.pop("stylized.png")
+    if broken == "torn":
+        files["stylized.png"] = files["stylized.png"][:100]
+
+    def end(name: str) -> None:
+        complete(aws.service, name, files)
+        if broken == "missing":
+            artifacts = {"S3ModelArtifacts": "s3://rehearsal/nothing/here.tar.gz"}
+            aws.service.note(name, ModelArtifacts=artifacts)
+
+    aws.service.on_create.append(end)
+    assert main(["--config", str(config())]) == 1
+    shown = capsys.readouterr().out
+    assert "failed: cat--klimt" in shown
+    assert not (tmp_path / "out" / "runs" / "cat--klimt").exists()
+
+
+def test_a_used_up_quota_is_waited_for(
+    aws: FakeAws, config: Callable[..., Path], capsys: Any
+) -> None:
+    refusals = iter([True, True])
+
+    def fault(action: str) -> ServiceError | None:
+        if action == "CreateTrainingJob" and next(refusals, None):
+            return ServiceError("ResourceLimitExceeded", "The limit is 0 Instances")
+        return None
+
+    aws.fault = fault
+    aws.service.on_create.append(lambda name: complete(aws.service, name, result(1)))
+    assert main(["--config", str(config())]) == 0
+    assert "waiting for an instance" in capsys.readouterr().err
+
+
+def test_every_call_that_was_made_is_in_the_documented_policy(
+    aws: FakeAws, config: Callable[..., Path], capsys: Any, tmp_path: Path
+) -> None:
+    aws.service.on_create.append(lambda name: complete(aws.service, name, result(1)))
+    assert main(["--config", str(config())]) == 0
+    policy = Path(__file__).parents[2] / "configs" / "sagemaker" / "launcher-policy.json"
+    statements = json.loads(policy.read_text())["Statement"]
+    allowed = {action for s in statements for action in s["Action"]}
+    assert not any("*" in action for action in allowed)
+    made = {action for _, action in aws.calls if action[0].isupper()}
+    assert {f"sagemaker:{action}" for action in made} <= allowed
+    assert {"iam:PassRole", "iam:GetRole", "s3:GetObject", "s3:PutObject"} <= allowed

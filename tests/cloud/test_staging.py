@@ -1,0 +1,51 @@
+"""The code of a job: whole, clean, and the same bytes every time."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from nst_lightning.cloud.staging import pack, requirements, staged_files
+from nst_lightning.errors import InputError
+
+
+def test_torch_is_never_pinned() -> None:
+    names = [line.split(">")[0].split("[")[0].strip() for line in requirements(["einops>=0.8"])]
+    assert "lightning" in names
+    assert "einops" in names
+    assert not {"torch", "torchvision"} & set(names)
+
+
+@pytest.mark.parametrize("line", ["torch==2.8.0", "torchvision", "Torch >= 2"])
+def test_a_users_requirement_may_not_bring_torch(line: str) -> None:
+    with pytest.raises(InputError, match=r"job\.requirements: .*framework_version"):
+        requirements([line])
+
+
+def test_the_package_the_entry_and_the_users_code_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "my_losses.py").write_text("x = 1\n")
+    (tmp_path / "mine" / "__pycache__").mkdir(parents=True)
+    (tmp_path / "mine" / "a.py").write_text("y = 1\n")
+    (tmp_path / "mine" / "__pycache__" / "a.pyc").write_bytes(b"x")
+    files = dict(staged_files([tmp_path / "my_losses.py", tmp_path / "mine"]))
+    assert {"entry.py", "requirements.txt", "my_losses.py", "mine/a.py"} <= set(files)
+    assert "nst_lightning/module.py" in files
+    assert "nst_lightning/defaults.yaml" in files
+    for name in files:
+        assert not name.endswith((".pyc", ".png", ".ckpt"))
+        assert "__pycache__" not in name
+        assert not name.startswith(("tests/", "outputs/", "sagemaker/", ".git"))
+    assert not any(name.startswith("nst_lightning/cloud/rehearsal") for name in files)
+    with pytest.raises(InputError, match=r"job\.code: there is no file or folder nowhere\.py"):
+        dict(staged_files(["nowhere.py"]))
+
+
+def test_the_archive_depends_on_the_files_alone() -> None:
+    files = [("a.py", b"1"), ("b/c.py", b"2")]
+    assert pack(files) == pack(files)
+    with tarfile.open(fileobj=io.BytesIO(pack(files))) as tar:
+        assert [(m.name, m.mtime, m.uid) for m in tar.getmembers()] == [
+            ("a.py", 0, 0),
+            ("b/c.py", 0, 0),
+        ]
