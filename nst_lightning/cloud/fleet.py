@@ -134,6 +134,7 @@ class Fleet:
                 break
             jobs[key].state, jobs[key].secondary = "InProgress", "Starting"
             self._looked[key] = self._now()
+            self.manifest.save()
             changed = True
         return changed
 

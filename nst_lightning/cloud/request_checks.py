@@ -28,7 +28,7 @@ def need_packages(sdk: bool, rehearsal: bool, optuna: bool) -> None:
         InputError: Naming the first that is missing, and how to get it.
     """
     # The folder sagemaker/ of a clone alone looks like an empty package of that name.
-    wanted = {"sagemaker.pytorch": sdk, "boto3": sdk, "moto": rehearsal, "flask": rehearsal}
+    wanted = {"sagemaker": sdk, "boto3": sdk, "moto": rehearsal, "flask": rehearsal}
     wanted |= {"sagemaker_training": rehearsal, "sagemaker_pytorch_container": rehearsal}
     wanted |= {"optuna": optuna}
     for name, needed in wanted.items():
@@ -36,14 +36,12 @@ def need_packages(sdk: bool, rehearsal: bool, optuna: bool) -> None:
             how = "pip install -e '.[tuning]'" if optuna else "pip install -e '.[sagemaker]'"
             if rehearsal:
                 how = "uv run --group rehearsal sagemaker/launch.py (or pip's --group rehearsal)"
-            raise InputError(f"the package {name.split('.')[0]} is not installed: {how}")
+            raise InputError(f"the package {name} is not installed: {how}")
 
 
 def _installed(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:
-        return False
+    spec = importlib.util.find_spec(name)
+    return spec is not None and spec.origin is not None
 
 
 _ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")

@@ -34,6 +34,7 @@ class TrainingService:
     def __init__(self, quota: int | None = None) -> None:
         self.quota = quota
         self.jobs: dict[str, dict[str, Any]] = {}
+        self.names: set[str] = set()  # a name is never free again
         self.lock = threading.RLock()
         self.on_create: list[Callable[[str], None]] = []
 
@@ -56,7 +57,7 @@ class TrainingService:
         if len(hyperparameters) > 100 or any(len(v) > 2500 for v in hyperparameters.values()):
             raise _invalid("HyperParameters: at most 100, of at most 2500 characters")
         with self.lock:
-            if name in self.jobs:
+            if name in self.names:
                 raise ServiceError(
                     "ResourceInUse", "Job name must be unique within an AWS account and region"
                 )
@@ -68,6 +69,7 @@ class TrainingService:
                     f"The account-level service limit '{kind} for training job usage' is "
                     f"{self.quota} Instances, with current utilization of {len(running)} Instances",
                 )
+            self.names.add(name)
             now = time.time()
             arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/{name}"
             self.jobs[name] = {

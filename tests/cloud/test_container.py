@@ -1,0 +1,59 @@
+"""What a job finds becomes the command line of train.py."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nst_lightning.cloud.container import SETTINGS_FILE, Container
+from nst_lightning.errors import InputError
+
+
+def container(base: Path, settings: dict[str, Any], **channels: dict[str, str]) -> Container:
+    environ = {"SM_HPS": json.dumps(settings), "SAGEMAKER_BASE_DIR": str(base)}
+    environ["SM_CHANNELS"] = json.dumps(list(channels))
+    for channel, files in channels.items():
+        folder = base / "input" / "data" / channel
+        folder.mkdir(parents=True)
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        environ[f"SM_CHANNEL_{channel.upper()}"] = str(folder)
+    return Container.from_environ(environ)
+
+
+def test_configs_in_order_then_settings_then_pictures(tmp_path: Path) -> None:
+    long = "x" * 3000
+    job = container(
+        tmp_path,
+        {"model.style.weight": 5.0, "model.tv": None, "data.size": "48"},
+        config={
+            "01-b.yaml": "a: 1",
+            "00-ein Ü.yaml": "b: 1",
+            SETTINGS_FILE: json.dumps({"model.long": long}),
+        },
+        content={"Kätzchen & co.jpg": ""},
+    )
+    data = tmp_path / "input" / "data"
+    assert job.arguments() == [
+        "fit",
+        *("--config", str(data / "config" / "00-ein Ü.yaml")),
+        *("--config", str(data / "config" / "01-b.yaml")),
+        f"--data.content={data / 'content' / 'Kätzchen & co.jpg'}",
+        "--data.size=48",
+        f"--model.long={long}",
+        "--model.style.weight=5.0",
+        "--model.tv=null",
+        f"--trainer.default_root_dir={tmp_path / 'checkpoints' / 'run'}",
+    ]
+
+
+def test_a_channel_with_two_pictures_is_refused(tmp_path: Path) -> None:
+    job = container(tmp_path, {}, style={"a.png": "", "b.png": ""})
+    with pytest.raises(InputError, match="channel style: there are 2 files"):
+        job.arguments()
+
+
+def test_outside_a_job_the_entry_script_says_so() -> None:
+    with pytest.raises(InputError, match=r"entry\.py runs inside a SageMaker job; use train\.py"):
+        Container.from_environ({})
