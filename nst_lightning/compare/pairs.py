@@ -26,7 +26,7 @@ class Source:
 
     Attributes:
         name: Unique among the contents or the styles; safe as part of a folder's name.
-        label: What people call it: the file's name without its suffix.
+        label: What people call it: the file's name without its suffix and underscores.
         source: A path, a URL or ``sample:NAME``.
     """
 
@@ -121,7 +121,7 @@ def _named(sources: Sequence[str]) -> list[Source]:
     named = []
     for source in sources:
         label = label_of(source)
-        base = name = safe_name(label)
+        base = name = safe_name(_stem(source))
         number = 1
         while name.casefold() in taken:  # some file systems know no case
             number += 1
@@ -132,9 +132,16 @@ def _named(sources: Sequence[str]) -> list[Source]:
 
 
 def label_of(source: str) -> str:
-    """Return what people call a source: a sample's name, or a file's without folder and suffix."""
+    """Return what people call a source: a sample's name, or a file's without folder and suffix.
+
+    An underscore is taken for a space.
+    """
+    return _stem(source).replace("_", " ").strip() or "picture"
+
+
+def _stem(source: str) -> str:
     bare = public_name(source).removeprefix(SAMPLE_PREFIX).rstrip("/")
-    return (Path(bare).stem if not source.startswith(SAMPLE_PREFIX) else bare) or "picture"
+    return bare if source.startswith(SAMPLE_PREFIX) else Path(bare).stem
 
 
 def safe_name(label: str) -> str:

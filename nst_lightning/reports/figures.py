@@ -184,20 +184,29 @@ def _bars(
 def measure_plane(pairs: Sequence[Mapping[str, Any]]) -> Draw:
     """Return the plane of style distance and SSIM, an arrow a pair from fast to optimised.
 
-    The untouched contents stand in it as crosses: SSIM 1, and as far from the style as can be.
+    The untouched contents stand in it as crosses, with SSIM 1; one that lies beyond the right edge
+    is a mark on the edge.
 
     Args:
         pairs: The pairs of ``metrics.json``, at least one, numbered as on the page.
     """
+    keys = ("fast", "optimised", "content")
 
     def draw(colours: Palette, narrow: bool) -> "Figure":
         figure, grid = _figure(NARROW if narrow else 7.2, 4.2 if narrow else 5.2)
         axes = grid[0, 0]
-        for place, pair in enumerate(pairs, start=1):
-            fast, ours, control = (
-                (pair["measures"][key]["style_distance"], pair["measures"][key]["ssim/content"])
-                for key in ("fast", "optimised", "content")
-            )
+        points = [
+            [
+                (p["measures"][key]["style_distance"], p["measures"][key]["ssim/content"])
+                for key in keys
+            ]
+            for p in pairs
+        ]
+        # The controls may lie far to the right; the arrows are what is to be seen.
+        edge = 1.15 * max(x for fast, ours, _ in points for x, _ in (fast, ours)) or 1.0
+        for place, (pair, (fast, ours, control)) in enumerate(
+            zip(pairs, points, strict=True), start=1
+        ):
             colour = colours.ours if pair["wins"]["both"] else colours.fast
             axes.annotate(
                 "",
@@ -210,22 +219,40 @@ def measure_plane(pairs: Sequence[Mapping[str, Any]]) -> Draw:
             )
             axes.plot(*fast, "o", ms=6, mfc=colours.surface, mec=colours.fast, mew=1.4)
             axes.plot(*ours, "o", ms=6, color=colours.ours)
-            axes.plot(*control, "x", ms=6, color=colours.soft)
+            inside = control[0] <= edge
+            mark = "x" if inside else ">"
+            axes.plot(
+                min(control[0], edge), control[1], mark, ms=6, color=colours.soft, clip_on=False
+            )
+            # At the fast end, away from the arrow: optimised pictures lie close together.
             axes.annotate(
                 str(place),
-                ours,
-                xytext=(0, 7),
+                fast,
+                xytext=(8 if fast[0] >= ours[0] else -8, -4 if fast[1] > ours[1] else -9),
                 textcoords="offset points",
-                ha="center",
+                ha="left" if fast[0] >= ours[0] else "right",
                 fontsize=8.5,
                 color=colours.ink,
             )
-        for mark, fill, edge, label in (
+        outside = [control[0] for _, _, control in points if control[0] > edge]
+        if outside:
+            low, high = number(min(outside), 2), number(max(outside), 2)
+            told = low if low == high else f"{low} to {high}"
+            axes.annotate(
+                f"control at {told}",
+                (edge, 1.0),
+                xytext=(-8, -12),
+                textcoords="offset points",
+                ha="right",
+                fontsize=8.5,
+                color=colours.soft,
+            )
+        for mark, fill, rim, label in (
             ("o", colours.ours, colours.ours, "optimised"),
             ("o", colours.surface, colours.fast, "fast"),
             ("x", colours.soft, colours.soft, "untouched content (control)"),
         ):
-            axes.plot([], [], mark, mfc=fill, mec=edge, ls="", label=label)
+            axes.plot([], [], mark, mfc=fill, mec=rim, ls="", label=label)
         axes.legend(
             loc="lower center",
             bbox_to_anchor=(0.5, 1.0),
@@ -238,7 +265,7 @@ def measure_plane(pairs: Sequence[Mapping[str, Any]]) -> Draw:
         )
         axes.set_xlabel("style distance (less is better)")
         axes.set_ylabel("SSIM to the content (more is better)")
-        axes.set_xlim(left=0)
+        axes.set_xlim(0, edge)
         bottom = min(0.0, *(m["ssim/content"] for p in pairs for m in p["measures"].values()))
         axes.set_ylim(bottom * 1.1, 1.06)
         axes.grid(color=colours.line, linewidth=0.6)

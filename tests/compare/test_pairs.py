@@ -81,7 +81,8 @@ def test_safe_names(label: str, name: str) -> None:
 def test_labels() -> None:
     assert label_of("https://user:secret@host/a/b%20c.jpg?token=1") == "b%20c"
     assert label_of("sample:cat") == "cat"
-    assert label_of("/some/where/The Scream.v2.jpg") == "The Scream.v2"
+    assert label_of("/some/where/The_Scream.v2.jpg") == "The Scream.v2"
+    assert find_sources(["a/the_scream.jpg"], "styles")[0].name == "the_scream"
 
 
 def test_a_pair() -> None:

@@ -6,7 +6,7 @@ import pytest
 from comparing import compare, write_style
 
 BAD_CONTENT = '<b>cat & "dog"'
-BAD_STYLE = "$x_1$ <img src=x onerror=alert(1)> {{ 7*7 }} |`*"
+BAD_STYLE = "$x^1$ <img src=x onerror=alert(1)> {{ 7*7 }} |`*"
 
 
 @pytest.fixture(scope="session")

@@ -100,7 +100,7 @@ def test_figures_are_drawings_that_say_the_names(bad_names: Path) -> None:
         surface = SCHEMES["dark" if "-dark-" in path.name else "light"].surface
         assert surface in path.read_text(encoding="utf-8")
         if path.name.startswith("improvement"):
-            assert "$x_1$" in texts
+            assert "$x^1$" in texts
 
 
 def test_the_same_comparison_gives_the_same_page(bad_names: Path) -> None:
