@@ -249,7 +249,7 @@ class NeuralStyleTransfer(LightningModule):
             )
         pair = self._pair()
         coarse = sum(scale.steps for scale in pair.scales)
-        if coarse >= self.trainer.estimated_stepping_batches:
+        if coarse and coarse >= self.trainer.estimated_stepping_batches:
             raise InputError(
                 f"data.scales: they take {coarse} steps, but the run has only "
                 f"{self.trainer.estimated_stepping_batches}; leave some for the final size"

@@ -137,9 +137,11 @@ class Runner:
     def _measure_for(self, cli: StyleCLI) -> PictureMetrics:
         pair = cli.datamodule
         sources = (pair.content_source, *pair.style_sources, pair.size_rule, pair.style_scale)
-        key = (tuple(map(str, sources)), tuple(pair.content.shape), tuple(pair.blend))
+        key = (tuple(map(str, sources)), pair.largest, tuple(pair.blend))
         if self._metrics is None or self._metrics[0] != key:
+            pair.use_scale(len(pair.scales))
             encoder = self._encoders.setdefault("metrics", VGG19Encoder(STYLE_LAYERS))
             measure = PictureMetrics(pair.content, pair.styles, encoder, pair.blend, learned=False)
             self._metrics = (key, measure)
+            pair.use_scale(0)
         return self._metrics[1]

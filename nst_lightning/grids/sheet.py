@@ -1,15 +1,19 @@
 """One page with all pictures of a grid: the last axis across, the others down."""
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
 from nst_lightning.data.output import save_image
-from nst_lightning.grids.spec import Grid
+from nst_lightning.grids.spec import Axis, Grid
 
 TILE = 256
+MOST_ACROSS = 6
+"""Values of a single axis in one row."""
 _LONGEST_PAGE = 3600
 _RED = "#c02020"
 _GREY = "#808080"
@@ -29,6 +33,8 @@ def draw_sheet(
         RGB; exploded cells are framed in red and say so.
     """
     *down, across = grid.axes
+    if not down and len(across.values) > MOST_ACROSS:
+        return _draw_wrapped(grid, tiles)
     columns = [value.label for value in across.values]
     rows = _combinations([[value.label for value in axis.values] for axis in down])
     tile = max(64, min(TILE, _LONGEST_PAGE // max(len(columns), len(rows))))
@@ -42,7 +48,7 @@ def draw_sheet(
     left = gap + (max(_extent(probe, head, font)[0] for head in heads) + gap if down else 0)
     named = [_wrapped(probe, label, font, width) for label in columns]
     tall = max(_extent(probe, label, font)[1] for label in named)
-    top = gap + int(2.6 * line) + int(1.4 * line) + tall + gap
+    top = gap + (int(2.6 * line) if grid.title else 0) + int(1.4 * line) + tall + gap
     least = _extent(probe, grid.title, font)[0] * 2 + 2 * gap
     page = Image.new(
         "RGB",
@@ -68,6 +74,27 @@ def draw_sheet(
             x = left + column * (width + gap)
             picture, told = tiles.get((*row, label), (None, {}))
             _cell(page, draw, (x, y, width, height), picture, told, small)
+    return page
+
+
+def _draw_wrapped(
+    grid: Grid, tiles: Mapping[tuple[str, ...], tuple[Image.Image | None, Mapping[str, Any]]]
+) -> Image.Image:
+    """Draw many values of a single axis in several rows, each as a page of its own."""
+    (axis,) = grid.axes
+    count = math.ceil(len(axis.values) / MOST_ACROSS)
+    each = math.ceil(len(axis.values) / count)
+    strips = []
+    for start in range(0, len(axis.values), each):
+        part = Axis(axis.name if not start else "", axis.values[start : start + each])
+        strips.append(
+            draw_sheet(replace(grid, title="" if start else grid.title, axes=[part]), tiles)
+        )
+    page = Image.new("RGB", (max(s.width for s in strips), sum(s.height for s in strips)), "white")
+    top = 0
+    for strip in strips:
+        page.paste(strip, (0, top))
+        top += strip.height
     return page
 
 

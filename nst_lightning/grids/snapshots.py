@@ -36,7 +36,6 @@ class Snapshots(Callback):
     def __init__(self, steps: list[int], measure: PictureMetrics | None = None) -> None:
         self.steps = set(steps)
         self.measure = measure
-        self.lowest = math.inf
         self.seconds = 0.0
         self.exploded_at: int | None = None
         self._clock = 0.0
@@ -51,13 +50,20 @@ class Snapshots(Callback):
         """Note the loss; keep the picture if it is one of those."""
         step, loss = trainer.global_step, float(outputs["loss"])
         self.seconds += time.monotonic() - self._clock
-        if not math.isfinite(loss) or (step > SETTLING and loss > EXPLOSION * self.lowest):
+        if self._is_above(trainer, pl_module, loss):
             self.exploded_at = self.exploded_at or step
-        if math.isfinite(loss):
-            self.lowest = min(self.lowest, loss)
         if step in self.steps:
             self._keep(trainer, pl_module, step, loss)
         self._clock = time.monotonic()
+
+    @staticmethod
+    def _is_above(trainer: Trainer, pl_module: Any, loss: float) -> bool:
+        """Tell whether a loss is an explosion; the best is of the present weights and scale."""
+        began: int = trainer.datamodule.scale_began  # type: ignore[attr-defined]
+        settled = trainer.global_step - began > SETTLING
+        return not math.isfinite(loss) or (
+            settled and loss > EXPLOSION * float(pl_module.best.loss)
+        )
 
     @torch.no_grad()
     def _keep(self, trainer: Trainer, pl_module: Any, step: int, loss: float) -> None:
@@ -73,11 +79,10 @@ class Snapshots(Callback):
                 measures = self.measure(picture.cpu())
                 row |= {name: measures[name] for name in _KEPT if name in measures}
         shown = row.get("loss", math.nan)
-        row["best_loss"] = self.lowest
+        row["best_loss"] = float(pl_module.best.loss)
         row["first_explosion"] = self.exploded_at
         # Both the picture as shown and the one that the optimiser works on.
-        above = step > SETTLING and max(shown, loss) > EXPLOSION * self.lowest
-        row["exploded"] = above or not math.isfinite(shown + loss)
+        row["exploded"] = any(self._is_above(trainer, pl_module, value) for value in (shown, loss))
         if finite:
             alpha = trainer.datamodule.alpha  # type: ignore[attr-defined]
             save_image(picture, folder / f"step-{step:05d}.png", alpha=alpha)
@@ -87,9 +92,8 @@ class Snapshots(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run must know."""
-        return {"lowest": self.lowest, "seconds": self.seconds, "exploded_at": self.exploded_at}
+        return {"seconds": self.seconds, "exploded_at": self.exploded_at}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on where the checkpoint was written."""
-        self.lowest, self.seconds = state_dict["lowest"], state_dict["seconds"]
-        self.exploded_at = state_dict["exploded_at"]
+        self.seconds, self.exploded_at = state_dict["seconds"], state_dict["exploded_at"]

@@ -6,12 +6,14 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from nst_lightning.errors import InputError, did_you_mean
+from nst_lightning.parser import find_config
 
 EPOCHS, STEPS = "trainer.max_epochs", "data.steps_per_epoch"
 _KEYS = ("title", "base", "settings", "axes")
@@ -89,10 +91,12 @@ class Run:
         """Steps whose pictures are wanted."""
         return sorted({cell.step for cell in self.cells})
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Folder of the run: the same for the same settings, so that a stopped grid goes on."""
-        text = json.dumps([list(self.configs), dict(self.settings)], sort_keys=True, default=str)
+        # What the configs say, not what they are called: a changed one is another run.
+        texts = [Path(find_config(name)).read_text(encoding="utf-8") for name in self.configs]
+        text = json.dumps([texts, dict(self.settings)], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

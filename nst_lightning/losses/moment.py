@@ -18,8 +18,9 @@ class MomentLoss(LossTerm):
     With two moments this matches mean and standard deviation, the batch-normalisation statistics of
     Li et al., "Demystifying Neural Style Transfer" (2017); with more, the shape of each channel's
     distribution too, as Kalischek, Wegner & Schindler, "In the Light of Feature Distributions"
-    (2021). Opposed to both, moments are measured in units of the style's deviations, so every layer
-    and channel counts alike, and the k-th counts 1/k!. It looks at no channel together with
+    (2021). Opposed to both, moments are measured in units of the style's deviations (of the layer's
+    mean deviation where the channel's is less), so every layer counts alike, and the k-th counts
+    1/k!. It looks at no channel together with
     another, and so costs far less memory than a Gram matrix.
 
     Args:
@@ -55,8 +56,9 @@ class MomentLoss(LossTerm):
             flat = [f.flatten(2) for f in features]
             mean = blend(weights, [f.mean(2) for f in flat])
             deviation = blend(weights, [f.std(2, correction=0) for f in flat])
-            # Channels that are dead in the style would weigh without limit.
-            deviation = deviation.clamp_min(0.05 * float(deviation.mean()) + 1e-6)
+            # In units of its own, a channel that is nearly dead in the style would weigh a million
+            # times as much as the others, at the third power.
+            deviation = deviation.clamp_min(float(deviation.mean()) + 1e-6)
             moments = [functional.channel_moments(f, mean, deviation, self.order) for f in features]
             self.set_target(f"{layer}_mean", mean)
             self.set_target(f"{layer}_deviation", deviation)

@@ -291,6 +291,7 @@ def test_the_better_picture_as_shown_is_handed_over(last: float, handed_over: st
         best=SimpleNamespace(loss=torch.tensor(1e-6), picture=torch.tensor([1.5])),
         average=None,
         picture=lambda: torch.tensor([last]),
+        shown=lambda picture: picture.clamp(0, 1),
         losses=lambda picture: {"loss": (picture - 0.6).square().sum()},
         replace_picture=given.append,
     )

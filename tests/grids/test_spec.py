@@ -62,6 +62,17 @@ def test_labels_with_settings_and_configs(tmp_path: Path) -> None:
     assert (theirs.configs, theirs.settings) == ([], {})
 
 
+def test_a_changed_config_is_another_run(tmp_path: Path) -> None:
+    config = tmp_path / "base.yaml"
+    config.write_text("data: {size: 64}\n")
+    made = grid(tmp_path, f"base: {config}\n{AXES}")
+    (before,) = plan(made, {}, (1, 5))
+    name = before.name
+    config.write_text("data: {size: 65}\n")
+    (after,) = plan(made, {}, (1, 5))
+    assert after.name != name
+
+
 @pytest.mark.parametrize("name", ["figure7", "figure9", "figure10", "figure11"])
 def test_the_reports_grids(name: str) -> None:
     made = read_grid(Path(find_config(name)))
