@@ -1,6 +1,7 @@
 """The comparison itself: paint or take over, run the baselines, measure, write."""
 
 import contextlib
+import os
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -205,7 +206,4 @@ def _told(source: Source) -> dict[str, str]:
 
 
 def _relative(folder: Path, out: Path) -> str:
-    try:
-        return folder.relative_to(out).as_posix()
-    except ValueError:
-        return folder.as_posix()
+    return Path(os.path.relpath(folder, out)).as_posix()

@@ -95,16 +95,18 @@ def test_what_is_finished_is_taken_over(tmp_path: Path, pictures: tuple[Path, Pa
 
 
 def test_a_run_made_elsewhere_is_taken_as_it_is(
-    tmp_path: Path, pictures: tuple[Path, Path]
+    tmp_path: Path, pictures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     folder = tmp_path / "cloud" / "content--style"
     paint(folder, pictures, "--data.size=40", steps=2)
     (folder / "checkpoints" / "last.ckpt").unlink()
     painted = (folder / "stylized.png").read_bytes()
-    given = (tmp_path / "out", [pictures[0]], [pictures[1]])
-    assert compare(*given, f"--runs={tmp_path / 'cloud'}") == 0
+    given = (Path("out"), [pictures[0]], [pictures[1]])
+    assert compare(*given, "--runs=cloud") == 0
     (pair,) = document(tmp_path / "out")["pairs"]
     assert pair["made_elsewhere"]
+    assert pair["folder"] == "../cloud/content--style"
     assert (folder / "stylized.png").read_bytes() == painted
     # At its own size, not the comparison's.
     assert Image.open(folder / "content.png").size == (40, 30)
