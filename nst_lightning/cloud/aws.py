@@ -56,6 +56,7 @@ class Aws:
         self.sagemaker = self.boto.client("sagemaker", config=once)
         self.s3 = self.boto.client("s3")
         self._session: Any = None
+        self._image: str | None = None
 
     # -- before anything is started ---------------------------------------------------------------
 
@@ -66,6 +67,7 @@ class Aws:
             InputError: If one of them is wrong.
         """
         aws = self.launch.aws
+        self.image()
         with explained("credentials"):
             account = self.boto.client("sts").get_caller_identity()["Account"]
         owner = (aws.role or "").split(":")[4]
@@ -264,6 +266,30 @@ class Aws:
                 )
         return self._session
 
+    def image(self) -> str:
+        """Return the address of the container, found once: the SDK takes long to look it up.
+
+        Raises:
+            InputError: If there is none of that version.
+        """
+        how = self.launch.job
+        if self._image is None:
+            self.session()
+            from sagemaker import image_uris
+
+            try:
+                self._image = how.image_uri or image_uris.retrieve(
+                    "pytorch",
+                    str(self.boto.region_name),
+                    version=how.framework_version,
+                    py_version=how.py_version,
+                    instance_type=how.instance_type,
+                    image_scope="training",
+                )
+            except ValueError as error:
+                raise InputError(f"job.framework_version, job.py_version: {error}") from error
+        return str(self._image)
+
     def estimator(self, plan: Plan, job: PlannedJob, **changes: Any) -> Any:
         """Return the PyTorch estimator of one job.
 
@@ -276,13 +302,11 @@ class Aws:
         session = self.session()
         from sagemaker.pytorch import PyTorch
 
-        image: dict[str, Any] = {"framework_version": how.framework_version}
-        image["py_version"] = how.py_version
         wait = how.max_wait or 2 * how.max_run
         arguments: dict[str, Any] = {
             "entry_point": "entry.py",
             "source_dir": self.uri("inputs", plan.code, CODE_FILE),
-            **({"image_uri": how.image_uri} if how.image_uri else image),
+            "image_uri": self.image(),
             "hyperparameters": job.settings,
             "role": where.role,
             "instance_count": 1,

@@ -100,7 +100,8 @@ def make_plan(launch: Launch) -> Plan:
         shared[CONFIG_CHANNEL] = add(Upload.of(config_files))
     for channel in ("init", "weights"):
         value = lookup(effective, CHANNEL_KEYS[channel])
-        if isinstance(value, str) and Path(value).is_file():
+        words = ("content", "style", "noise", "grey", "bundled", "imagenet")
+        if isinstance(value, str) and value not in words and Path(value).is_file():
             shared[channel] = add(Upload.of_file(value, CHANNEL_KEYS[channel]))
             fitting.pop(CHANNEL_KEYS[channel], None)
     places = {

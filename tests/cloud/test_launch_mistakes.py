@@ -46,6 +46,8 @@ def refused(aws: FakeAws | None, capsys: Any, *args: str) -> str:
         ({"aws__network_isolation": True}, "aws.network_isolation: .*image_uri"),
         ({"aws__output": "/tmp/x"}, "aws.output: /tmp/x is no s3:// address"),
         ({"job__instance_type": "ml.g5.xlrage"}, "no ml.g5.xlrage for training; did you mean"),
+        ({"job__framework_version": "9.9"}, "job.framework_version, job.py_version: .*9.9"),
+        ({"job__py_version": "py27"}, "job.framework_version, job.py_version: .*py27"),
         ({"job__warm_pool": 600}, "job.warm_pool: AWS keeps no spot instances warm"),
         ({"job__max_wait": 10}, "job.max_wait: 10 is less than job.max_run"),
         ({"job__requirements": ["torch==2.8.0"]}, "job.requirements: "),
@@ -105,6 +107,22 @@ def test_a_token_that_expires_between_two_jobs_stops_the_launcher_and_loses_noth
     assert "your credentials have expired" in capsys.readouterr().err
     assert len(aws.service.jobs) == 1
     assert (tmp_path / "out" / "launch.json").is_file()
+
+
+def test_ctrl_c_leaves_the_jobs_running_and_says_how_to_come_back(
+    aws: FakeAws, config: Callable[..., Path], capsys: Any, monkeypatch: Any
+) -> None:
+    def pressed(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    file = str(config())
+    monkeypatch.setattr("nst_lightning.cloud.commands.time.sleep", pressed)
+    assert main(["--config", file]) == 130
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("left: 1 jobs run on (and cost); come back with: python sagemaker/")
+    assert "watch test --out" in line
+    (name,) = aws.service.jobs
+    assert aws.service.status(name) == "InProgress"
 
 
 def test_the_command_and_the_launch_must_exist(
