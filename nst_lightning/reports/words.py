@@ -90,23 +90,20 @@ def means(summary: Mapping[str, Any]) -> str:
 
 
 def lost(pair: Mapping[str, Any]) -> str:
-    """Return what an exception lost, in words.
+    """Return what an exception lost, in words, with both measures as always.
 
     Args:
         pair: Of ``metrics.json``, not better in both measures.
     """
-    fast, ours = (pair["measures"][key] for key in ("fast", "optimised"))
+    names = {
+        "ssim/content": ("ssim", "SSIM to the content"),
+        "style_distance": ("style_distance", "style distance"),
+    }
     parts = []
-    if not pair["wins"]["ssim"]:
-        parts.append(
-            f"SSIM to the content {number(ours['ssim/content'])}, "
-            f"fast {number(fast['ssim/content'])}"
-        )
-    if not pair["wins"]["style_distance"]:
-        parts.append(
-            f"style distance {number(ours['style_distance'])}, "
-            f"fast {number(fast['style_distance'])}"
-        )
+    for measure, (key, title) in names.items():
+        fast, ours = (pair["measures"][picture][measure] for picture in ("fast", "optimised"))
+        verb = "better" if pair["wins"][key] else "not better"
+        parts.append(f"{title} {number(ours)} against {number(fast)}, {verb}")
     return "; ".join(parts)
 
 
