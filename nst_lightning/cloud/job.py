@@ -33,7 +33,8 @@ class JobCLI(StyleCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Add the metric lines to the callbacks that every run has."""
         trainer = super().instantiate_trainer(**kwargs)
-        trainer.callbacks.append(MetricLines())  # type: ignore[attr-defined]
+        # First: a step is told of before its checkpoint is written, not after.
+        trainer.callbacks.insert(0, MetricLines())  # type: ignore[attr-defined]
         return trainer
 
 
