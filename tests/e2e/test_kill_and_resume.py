@@ -1,5 +1,6 @@
 """A run killed with SIGKILL at any moment goes on to the byte-identical picture."""
 
+import json
 import os
 import random
 import signal
@@ -73,3 +74,25 @@ def test_killed_at_a_random_step(command, uninterrupted, tmp_path, seed):
 @pytest.mark.slow
 def test_killed_before_the_first_checkpoint(command, uninterrupted, tmp_path):
     assert paint(command, tmp_path / "run", "--ckpt_path=last") == uninterrupted
+
+
+@pytest.mark.slow
+def test_killed_under_a_schedule_and_between_scales(command, tmp_path):
+    rule = {"term": "style", "weights": [3e4, 1e4]}
+    schedule = [{"class_path": "nst_lightning.callbacks.EpochWeights", "init_args": rule}]
+    options = [f"--trainer.callbacks={json.dumps(schedule)}"]
+    options += ['--data.scales=[{"size": 40, "steps": 6}, {"size": 56, "steps": 6}]']
+    whole, out = tmp_path / "whole", tmp_path / "run"
+    expected = paint(command, whole, *options)
+    line = [*command, f"--trainer.default_root_dir={out}", *options]
+    process = subprocess.Popen(line, env=environment(), cwd=tmp_path, stderr=subprocess.PIPE)
+    wait_for = random.Random(time.time_ns()).randrange(1, STEPS // 5) * 5
+    deadline = time.monotonic() + 300
+    while not (out / "images" / f"step-{wait_for:05d}.png").exists():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert paint(command, out, *options, "--ckpt_path=last") == expected
+    assert (out / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
