@@ -358,7 +358,7 @@ def s3_uri_of_checkpoints(aws: Aws, job: PlannedJob) -> str:
 def silent_sdk() -> Iterator[None]:
     """Keep the SDK's banner, its search for defaults and its log lines off the terminal."""
     os.environ.setdefault("SAGEMAKER_SUPPRESS_V2_WARNING", "1")
-    for name in ("sagemaker", "sagemaker.config"):
+    for name in ("sagemaker", "sagemaker.config", "sagemaker_core", "botocore", "boto3"):
         logger = logging.getLogger(name)
         if not logger.handlers:
             logger.addHandler(logging.NullHandler())
