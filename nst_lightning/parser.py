@@ -151,9 +151,11 @@ def find_config(name: str) -> Path | str:
             if candidate.is_file():
                 return _checked(candidate)
     known = sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
+    first = sorted({path.stem for folder in CONFIG_FOLDERS for path in folder.glob("*.yaml")})
+    kinds = sorted({f.name + "/" for f in folders if f.name in CONFIG_KINDS and f.is_dir()})
     raise InputError(
         f"--config: there is no file {name}{did_you_mean(Path(name).stem, known)} "
-        f"(in configs/: {', '.join(known)})"
+        f"(in configs/: {', '.join([*first, *kinds])})"
     )
 
 
