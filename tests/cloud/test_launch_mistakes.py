@@ -44,7 +44,7 @@ def refused(aws: FakeAws | None, capsys: Any, *args: str) -> str:
         ({"aws__profile": "nobody"}, "aws.profile: .*nobody"),
         ({"aws__subnets": ["subnet-1"]}, "aws.subnets: a VPC needs"),
         ({"aws__network_isolation": True}, "aws.network_isolation: .*image_uri"),
-        ({"aws__output": "/tmp/x"}, "aws.output: /tmp/x is no s3:// address"),
+        ({"aws__output": "results/x"}, "aws.output: results/x is no s3:// address"),
         ({"job__instance_type": "ml.g5.xlrage"}, "no ml.g5.xlrage for training; did you mean"),
         ({"job__framework_version": "9.9"}, "job.framework_version, job.py_version: .*9.9"),
         ({"job__py_version": "py27"}, "job.framework_version, job.py_version: .*py27"),
