@@ -43,7 +43,11 @@ def main() -> int:
     tried = attempts()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as outside:
         refused = outside.connect_ex(("192.0.2.1", 9)) if alone else 0
-    print(json.dumps({"tried": tried, "control": attempts(), "refused": refused}))
+    devices = [
+        line.split(":")[0].strip() for line in Path("/proc/net/dev").read_text().splitlines()
+    ]
+    told = {"devices": devices[2:], "refused": refused, "tried": tried}
+    print(json.dumps(told | {"control": attempts()}))
     return code
 
 
