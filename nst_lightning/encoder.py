@@ -110,6 +110,9 @@ class VGG19Encoder(nn.Module):
         self.padding_layers: PaddingLayers = padding_layers
         self.channels_last = channels_last
         self.precision: Precision = precision
+        self.refined = False
+        """Whether `refine` was called: from then on all is float32, whatever ``precision`` says."""
+        self._fast_half = has_fast_bfloat16()
         self._halved: dict[str, Tensor] = {}  # copies in bfloat16, made at the first evaluation
         self.minimum_size = 1
         # (operation, name): what forward does, one after another, up to the deepest tap.
@@ -175,13 +178,27 @@ class VGG19Encoder(nn.Module):
                 features[name] = x
         return features
 
+    def refine(self) -> bool:
+        """Go on in float32, as for an optimiser that bfloat16's noise keeps from descending.
+
+        Returns:
+            Whether that changes anything: False the second time, and with ``float32``.
+        """
+        changes = not self.refined and self.precision != "float32"
+        self.refined = True
+        return changes
+
     def _lays_channels_last(self, x: Tensor) -> bool:
         return x.device.type == "cpu" if self.channels_last is None else self.channels_last
 
     def _in_half(self, x: Tensor) -> bool:
-        if self.precision == "float32" or not (torch.is_grad_enabled() and x.requires_grad):
+        if (
+            self.precision == "float32"
+            or self.refined
+            or not (torch.is_grad_enabled() and x.requires_grad)
+        ):
             return False
-        return self.precision == "bfloat16" or (x.device.type == "cpu" and has_fast_bfloat16())
+        return self.precision == "bfloat16" or (x.device.type == "cpu" and self._fast_half)
 
     def _weights_for(self, x: Tensor, name: str) -> tuple[Tensor, Tensor]:
         weight, bias = getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias")

@@ -196,6 +196,8 @@ class NeuralStyleTransfer(LightningModule):
         self.image = nn.Parameter(picture.clone())
         self.average, self.average_steps = None, 0
         self.best.clear()
+        if hasattr(self.encoder, "refined"):
+            self.encoder.refined = False  # another scale, another descent
         self._look_at_colours()
         self.set_targets()
         self.trainer.optimizers = [self.configure_optimizers()]
@@ -226,10 +228,7 @@ class NeuralStyleTransfer(LightningModule):
         self.best.clear()
         for optimizer in self.trainer.optimizers:
             if isinstance(optimizer, BoundedLBFGS):
-                state = optimizer.state_dict()
-                for stale in ("loss", "gradient"):
-                    state["state"][0].pop(stale, None)
-                optimizer.load_state_dict(state)
+                optimizer.objective_changed()
             elif isinstance(optimizer, LBFGS):
                 optimizer.state.clear()
 
@@ -340,6 +339,8 @@ class NeuralStyleTransfer(LightningModule):
             InputError: If the trainer would change the gradients under an L-BFGS.
         """
         optimizer = self.optimizer_factory([self.image])
+        if isinstance(optimizer, BoundedLBFGS):
+            optimizer.refine = self._refine
         if isinstance(optimizer, LBFGS | BoundedLBFGS):
             if self.trainer.gradient_clip_val:
                 raise InputError(
@@ -352,6 +353,17 @@ class NeuralStyleTransfer(LightningModule):
                     "leave it at 1"
                 )
         return optimizer
+
+    def _refine(self) -> bool:
+        """Have the encoder compute in float32 from here on; losses before are another objective's.
+
+        Returns:
+            Whether it did not already.
+        """
+        refined = bool(getattr(self.encoder, "refine", lambda: False)())
+        if refined:
+            self.best.clear()
+        return refined
 
     # -- evaluation -------------------------------------------------------------------------------
 
@@ -377,6 +389,7 @@ class NeuralStyleTransfer(LightningModule):
             "average": self.average,
             "average_steps": self.average_steps,
             "scale": self._pair().scale,
+            "refined": getattr(self.encoder, "refined", False),
             "settings": self.settings,
             "optimizer": next((type(o).__name__ for o in self.trainer.optimizers), None),
         }
@@ -411,6 +424,8 @@ class NeuralStyleTransfer(LightningModule):
         self.average = None if average is None else average.to(self.device)
         self.average_steps = state["average_steps"]
         self._resumed_optimizer = state.get("optimizer")
+        if hasattr(self.encoder, "refined"):
+            self.encoder.refined = state.get("refined", False)
 
 
 def _for_term(term: nn.Module, features: dict[str, Tensor]) -> dict[str, Tensor]:

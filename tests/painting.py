@@ -32,6 +32,7 @@ OBJECTIVE = {
     "model.tv": "nst_lightning.losses.TotalVariationLoss",
     "model.tv.weight": 0.0,
     "model.encoder.padding": "zeros",
+    "model.encoder.precision": "float32",  # the same on every processor
     "model.optimizer": "nst_lightning.optim.BoundedLBFGS",
     "model.clamp": "none",
     "model.average": None,

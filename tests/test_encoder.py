@@ -292,6 +292,16 @@ def test_auto_asks_the_processor(monkeypatch):
         assert encoder(image)["relu1_1"].dtype == dtype
 
 
+def test_refined_is_float32_from_then_on():
+    encoder = VGG19Encoder(["relu2_1"], precision="bfloat16")
+    image = torch.rand(1, 3, 32, 32, requires_grad=True)
+    assert encoder(image)["relu2_1"].dtype == torch.bfloat16
+    assert encoder.refine()
+    assert encoder(image)["relu2_1"].dtype == torch.float32
+    assert not encoder.refine()
+    assert not VGG19Encoder(["relu2_1"]).refine()
+
+
 def test_loading_leaves_the_random_state_alone():
     before = torch.get_rng_state()
     encoder = VGG19Encoder(STD5)

@@ -393,3 +393,53 @@ def test_compiled_or_not_the_picture_is_the_same(tmp_path, pictures):
     plain = paint(tmp_path / "plain", pictures, steps=3)
     compiled = paint(tmp_path / "compiled", pictures, "--model.compile=default", steps=3)
     torch.testing.assert_close(compiled.model.picture(), plain.model.picture(), rtol=0, atol=1e-3)
+
+
+# -- precision --
+
+
+def bounded() -> NeuralStyleTransfer:
+    return model(encoder=lambda taps: VGG19Encoder(taps, precision="bfloat16"))
+
+
+class RefineAt(Callback):
+    """Does what BoundedLBFGS does when its line search fails."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.global_step == self.step:
+            assert trainer.optimizers[0].refine()
+
+
+def test_float32_once_bfloat16_is_no_help_and_so_after_a_resume(
+    tmp_path: Path, pictures: tuple[Path, Path]
+) -> None:
+    whole, stopped, resumed = bounded(), bounded(), bounded()
+    data = {"steps_per_epoch": 1}
+    trainer(tmp_path, RefineAt(3), max_epochs=8).fit(whole, datamodule=pair(pictures, **data))
+    assert whole.encoder.refined
+    first = trainer(tmp_path, RefineAt(3), max_epochs=5)
+    first.fit(stopped, datamodule=pair(pictures, **data))
+    first.save_checkpoint(tmp_path / "half.ckpt")
+    trainer(tmp_path, max_epochs=8).fit(
+        resumed, datamodule=pair(pictures, **data), ckpt_path=tmp_path / "half.ckpt"
+    )
+    assert resumed.encoder.refined
+    assert torch.equal(whole.image, resumed.image)
+
+
+@pytest.mark.slow
+def test_bfloat16_goes_on_where_its_noise_would_end_the_run(
+    tmp_path: Path, pictures: tuple[Path, Path]
+) -> None:
+    nst, exact = bounded(), model()
+    for each in (nst, exact):
+        trainer(tmp_path).fit(each, datamodule=pair(pictures, steps_per_epoch=400))
+    with torch.no_grad():
+        reached, expected = (float(m.losses(m.picture())["loss"]) for m in (nst, exact))
+    assert nst.encoder.refined
+    assert reached < 1.1 * expected

@@ -46,10 +46,11 @@ class BoundedLBFGS(Optimizer):
 
     A step costs one call of the closure as a rule, two on the first: the accepted point's loss and
     gradient are the next step's start. So the closure's last call is at the accepted point, and a
-    change of the objective from outside must be told with :meth:`reset`. A picture written to in
-    place is noticed and evaluated afresh. After a failed line search the memory is cleared and the
-    next step tries steepest descent; when that fails too, :attr:`converged` is true and a step only
-    evaluates the picture where it is, until its loss changes.
+    change of the objective from outside must be told with :meth:`objective_changed` or, if it is
+    another one altogether, :meth:`reset`. A picture written to in place is noticed and evaluated
+    afresh. After a failed line search :attr:`refine` is called; if that is no help the memory is
+    cleared and the next step tries steepest descent; when that fails too, :attr:`converged` is true
+    and a step only evaluates the picture where it is, until its loss changes.
 
     Memory: a history of m pairs costs 2·m pictures (94 MB for m = 20 at 512 × 384 in float32), the
     rest of the optimiser about 8. The state dict holds the same, and resuming from it is
@@ -120,6 +121,12 @@ class BoundedLBFGS(Optimizer):
         self._age = 0  # accepted steps since the memory was last empty
         self._iterations = 0
         self._evaluations = 0
+        self.refine: Callable[[], bool] | None = None
+        """Called when a line search fails: makes the closure's arithmetic more exact, if it can.
+
+        True says that it did; loss and gradient are then evaluated anew and the search is repeated
+        with the pairs that there are, since it was not they that failed.
+        """
 
     @property
     def converged(self) -> bool:
@@ -136,6 +143,15 @@ class BoundedLBFGS(Optimizer):
         """Calls of the closure so far."""
         return self._evaluations
 
+    def objective_changed(self) -> None:
+        """Forget the picture's loss and gradient, but keep the pairs and the preconditioner.
+
+        To be called when the objective became a similar one, as when a weight moved: curvature
+        moves little, and the line search guards against what has become false.
+        """
+        self._point = None
+        self._search_failed = self._converged = False
+
     def reset(self) -> None:
         """Forget the run: pairs, preconditioner, and the picture's loss and gradient.
 
@@ -143,8 +159,7 @@ class BoundedLBFGS(Optimizer):
         """
         if self._bound:
             self._forget_curvature()
-        self._point = None
-        self._search_failed = self._converged = False
+        self.objective_changed()
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Tensor:  # type: ignore[override]
@@ -180,6 +195,12 @@ class BoundedLBFGS(Optimizer):
             self._converged = self._search_failed = False
         start = self._point
         accepted = self._search(start, closure)
+        if accepted is None and self.refine is not None and self.refine():
+            self._write(start.pixels)
+            refined = self._evaluate_start(closure)
+            if refined is not None:
+                start = self._point = refined
+                accepted = self._search(start, closure)
         if accepted is None:
             self._give_up(start, closure)
         else:

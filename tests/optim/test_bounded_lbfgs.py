@@ -494,6 +494,59 @@ def test_a_changed_objective_needs_reset_and_then_holds():
     assert losses[-1] < 1e-6
 
 
+class Rounded:
+    """A loss told to three digits only, until `refine` is called."""
+
+    def __init__(self, loss):
+        self.loss, self.exact, self.refined_at = loss, False, []
+
+    def __call__(self, image):
+        loss = self.loss(image)
+        if self.exact:
+            return loss
+        coarse = float(f"{float(loss):.2e}")
+        return loss + (coarse - loss.detach())
+
+    def refine(self):
+        self.refined_at.append(float(self.loss(self.image).detach()))
+        changed, self.exact = not self.exact, True
+        return changed
+
+
+@pytest.mark.parametrize("helped", [False, True])
+def test_noise_ends_the_search_unless_the_closure_can_be_refined(blurry, helped):
+    image = torch.full((3, 16, 16), 0.5, dtype=torch.float64, requires_grad=True)
+    optimizer, loss = BoundedLBFGS([image]), Rounded(blurry)
+    loss.image = image
+    if helped:
+        optimizer.refine = loss.refine
+    run(optimizer, image, loss, 150)
+    exact = torch.full((3, 16, 16), 0.5, dtype=torch.float64, requires_grad=True)
+    best = run(BoundedLBFGS([exact]), exact, blurry, 150)[-1]
+    reached = float(blurry(image).detach())
+    if not helped:
+        assert optimizer.converged
+        assert reached > 1.001 * best
+        return
+    # Once is enough, nothing is lost by it, and the pairs were kept.
+    assert loss.refined_at[0] > 1.001 * best
+    assert reached == pytest.approx(best, rel=1e-5)
+
+
+def test_a_similar_objective_keeps_the_pairs(blurry):
+    image = torch.full((3, 16, 16), 0.5, dtype=torch.float64, requires_grad=True)
+    optimizer = BoundedLBFGS([image])
+    run(optimizer, image, blurry, 10)
+    pairs = optimizer.state_dict()["state"][0]["memory"]["count"]
+    optimizer.objective_changed()
+    assert optimizer.state_dict()["state"][0]["memory"]["count"] == pairs
+    evaluations = optimizer.evaluations
+    losses = run(optimizer, image, lambda x: 2 * blurry(x), 3)
+    assert losses == sorted(losses, reverse=True)
+    # The loss and gradient there were are not believed.
+    assert optimizer.evaluations >= evaluations + 4
+
+
 def test_a_picture_written_to_from_outside_is_evaluated_afresh(blurry):
     image = torch.full((1, 3, 8, 9), 0.4, requires_grad=True)
     optimizer = BoundedLBFGS([image])
