@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -20,6 +21,20 @@ _REASONS = {
     errno.ENOENT: "there can be no such folder; choose another",
     errno.EEXIST: "a file of that name is in the way; choose another folder",
 }
+
+
+_PART = re.compile(r"\..*\.[0-9a-f]{12}\.part(\..*)?")
+
+
+def remove_parts(folder: str | os.PathLike[str]) -> None:
+    """Delete what an :func:`atomic_write` into this folder left when its process was killed.
+
+    For the folder of one run, where no other process writes.
+    """
+    with contextlib.suppress(OSError):
+        for path in Path(folder).iterdir():
+            if _PART.fullmatch(path.name):
+                path.unlink(missing_ok=True)
 
 
 def write_error(path: str | os.PathLike[str], error: OSError) -> InputError:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nst_lightning.errors import InputError
-from nst_lightning.files import atomic_write, check_folder, write_error
+from nst_lightning.files import atomic_write, check_folder, remove_parts, write_error
 
 
 def names(folder):
@@ -181,3 +181,16 @@ def test_reasons(code, words):
 
 def test_error_without_a_number():
     assert "encoder error" in str(write_error("a.png", OSError("encoder error")))
+
+
+def test_what_a_killed_write_left_is_removed_and_nothing_else(tmp_path):
+    with atomic_write(tmp_path / "last.ckpt") as part:
+        part.write_bytes(b"half")
+        left = part.with_name(part.name.replace(part.name.split(".")[-3], "0123456789ab"))
+        left.write_bytes(b"half")
+    kept = [".hidden.part.png", "a.0123456789ab.part.png", ".last.ckpt"]
+    for name in kept:
+        (tmp_path / name).write_bytes(b"mine")
+    remove_parts(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {*kept, "last.ckpt"}
+    remove_parts(tmp_path / "nowhere")

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nst_lightning.data.output import check_path, contact_sheet, save_animation, save_image
 from nst_lightning.errors import InputError
+from nst_lightning.files import remove_parts
 
 PictureFormat = Literal["png", "jpg", "webp", "tiff"]
 
@@ -70,6 +71,7 @@ class ImageCheckpoint(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Remove the pictures of an earlier run in the same folder that this run will not write."""
         if self.folder(trainer).is_dir():
+            remove_parts(self.folder(trainer))
             for path in self.folder(trainer).glob("step-*.*"):
                 step = path.stem.removeprefix("step-")
                 if step.isdigit() and int(step) > trainer.global_step:
