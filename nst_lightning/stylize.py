@@ -11,6 +11,7 @@ from lightning.pytorch import Callback
 
 from nst_lightning.callbacks import ImageCheckpoint, RunCheckpoint, RunSummary, StyleProgressBar
 from nst_lightning.cli import StyleCLI, fit
+from nst_lightning.memory import keep_memory
 from nst_lightning.parser import find_config
 from nst_lightning.quiet import quiet_lightning
 
@@ -55,6 +56,8 @@ def stylize(
 ) -> "Image.Image":
     """Paint ``content`` in the manner of ``style``.
 
+    As on the command line the process keeps the memory that it used, for speed; see `keep_memory`.
+
     Args:
         content: A path, URL, ``sample:NAME``, or a Pillow picture.
         style: The same, or a sequence of them.
@@ -88,6 +91,7 @@ def stylize(
     }
     if steps is not None:
         values |= {"data.steps_per_epoch": steps, "trainer.max_epochs": 1}
+    keep_memory()
     with contextlib.ExitStack() as stack:
         root = os.fspath(folder or stack.enter_context(tempfile.TemporaryDirectory()))
         configs = [config] if isinstance(config, str | os.PathLike) else config or []

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from nst_lightning.optim.checks import number, whole_number
 
+_CLOSE_FITS = 4  # intervals between fits before they are twice as long
 _PIXEL_SPREAD = 8.0  # largest factor between the gain L² of a pixel and the median
 
 Pairs = Callable[[int], tuple[Tensor, Tensor]]
@@ -175,7 +176,8 @@ class SecantFourier(FixedFourier):
         window: Radius in pixels of the box filter, applied twice, around a pixel; None for L = 1.
         pairs: Number of the newest pairs that a fit uses.
         first_fit: Accepted steps before the first fit.
-        fit_every: Accepted steps between fits.
+        fit_every: Accepted steps between the first fits; twice as many after the first five, when
+            the curvature changes little any more.
         spread: Largest factor between a ring's gain and the median.
         exponent: Of the filter before the first fit.
         cutoff: Of the filter before the first fit, in cycles per pixel.
@@ -188,7 +190,7 @@ class SecantFourier(FixedFourier):
         self,
         rings: int = 16,
         window: int | None = 2,
-        pairs: int = 8,
+        pairs: int = 5,
         first_fit: int = 5,
         fit_every: int = 8,
         spread: float = 30.0,
@@ -207,7 +209,9 @@ class SecantFourier(FixedFourier):
 
     def update(self, age: int, newest: Pairs) -> bool:
         """See :meth:`Preconditioner.update`."""
-        if age < self.first_fit or (age - self.first_fit) % self.fit_every:
+        since = age - self.first_fit
+        every = self.fit_every if since < _CLOSE_FITS * self.fit_every else 2 * self.fit_every
+        if since < 0 or since % every:
             return False
         steps, changes = newest(self.pairs)
         if not len(steps):

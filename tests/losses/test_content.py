@@ -23,6 +23,31 @@ def test_gradient(reduction):
     assert torch.autograd.gradcheck(lambda x: content_loss(x, target, reduction), (features,))
 
 
+def test_second_derivative():
+    features = torch.randn(1, 2, 3, 3, dtype=torch.float64, requires_grad=True)
+    target = torch.randn(1, 2, 3, 3, dtype=torch.float64)
+    assert torch.autograd.gradgradcheck(lambda x: content_loss(x, target), (features,))
+
+
+def test_gradient_of_a_target_that_asks_for_one():
+    features = torch.randn(1, 2, 3, 3, dtype=torch.float64, requires_grad=True)
+    target = torch.randn(1, 2, 3, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(content_loss, (features, target))
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_gradient_lies_in_memory_as_the_features_do(kind):
+    features = torch.randn(1, 6, 5, 4, dtype=kind).contiguous(memory_format=torch.channels_last)
+    features.requires_grad_()
+    target = torch.randn(1, 6, 5, 4).contiguous(memory_format=torch.channels_last)
+    loss = content_loss(features, target)
+    loss.backward()
+    assert loss.dtype == torch.float32
+    assert features.grad is not None
+    assert features.grad.dtype == kind
+    assert features.grad.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_another_size_is_refused_with_both_sizes():
     with pytest.raises(ValueError, match=r"\(1, 3, 4, 4\).*\(1, 3, 5, 4\).*another size"):
         content_loss(torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 5, 4))

@@ -101,6 +101,17 @@ def test_half_precision_features_are_summed_in_float32(dtype):
     assert features.grad.dtype == dtype
 
 
+@pytest.mark.parametrize("shape", [(2, 5, 181, 193), (1, 64, 256, 256)])
+def test_bfloat16_sums_of_many_places_are_near_the_exact_ones(shape):
+    # All positive, as after a ReLU: one rounding of the whole sum would leave 2e-3.
+    features = torch.from_numpy(np.abs(features_of(shape))).bfloat16()
+    features = features.contiguous(memory_format=torch.channels_last)
+    gram = gram_matrix(features, "none")
+    exact = np.einsum("nahw,nbhw->nab", *[features.double().numpy()] * 2, optimize=True)
+    assert gram.dtype == torch.float32
+    assert np.linalg.norm(gram.numpy() - exact) < 4e-4 * np.linalg.norm(exact)
+
+
 def test_autocast_does_not_round_the_gram():
     features = torch.from_numpy(features_of((1, 4, 16, 16))).float()
     with torch.autocast("cpu", dtype=torch.bfloat16):
