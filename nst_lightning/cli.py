@@ -11,6 +11,8 @@ from typing import Any
 
 # Lightning 2.6 uses calls that jsonargparse 5 removes; the pin in pyproject.toml answers that.
 os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
+# Large tensors in large pages, where the system has them; torch asks once, so before its import.
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 import yaml
 from lightning.pytorch import LightningModule, Trainer
