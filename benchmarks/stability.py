@@ -45,12 +45,14 @@ def run(recipe: str, pair: tuple[str, str], init: str, size: int, steps: int) ->
     from nst_lightning.callbacks import LossExplosion
 
     losses: list[float] = []
+    refined: list[bool] = []
     bad = [0]
     guards: list[Any] = []
 
     class Watch(Callback):
         def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, *_: Any) -> None:
             losses.append(float(trainer.callback_metrics["loss"]))
+            refined.append(pl_module.encoder.refined)
             whole = bool(torch.isfinite(pl_module.image).all())
             bad[0] += not (math.isfinite(losses[-1]) and whole)
             guards[:] = [c for c in trainer.callbacks if isinstance(c, LossExplosion)]
@@ -66,7 +68,11 @@ def run(recipe: str, pair: tuple[str, str], init: str, size: int, steps: int) ->
         callbacks=[Watch()],
         progress=False,
     )
-    rises = sum(b > a * (1 + 1e-6) for a, b in itertools.pairwise(losses))
+    # Where bfloat16 gives way to float32 (once at most) the two losses are not of one arithmetic.
+    rises = sum(
+        b > a * (1 + 1e-6) and before == after
+        for (a, before), (b, after) in itertools.pairwise(zip(losses, refined, strict=True))
+    )
     return {
         "steps": len(losses),
         "first_loss": losses[0],
