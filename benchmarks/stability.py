@@ -68,6 +68,8 @@ def run(recipe: str, pair: tuple[str, str], init: str, size: int, steps: int) ->
         callbacks=[Watch()],
         progress=False,
     )
+    if len(losses) < steps:
+        raise SystemExit("stopped; the same command goes on")
     # Where bfloat16 gives way to float32 (once at most) the two losses are not of one arithmetic.
     rises = sum(
         b > a * (1 + 1e-6) and before == after
