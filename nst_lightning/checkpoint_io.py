@@ -37,9 +37,23 @@ def checkpoint_settings(path: Path) -> dict[str, Any]:
     Raises:
         InputError: If the file is not a checkpoint of this framework.
     """
+    return dict(_read(path, "nst_lightning")["settings"])
+
+
+def checkpoint_step(path: Path) -> int:
+    """Return the optimiser step at which a checkpoint was written.
+
+    Raises:
+        InputError: If the file is not a checkpoint of this framework.
+    """
+    return int(_read(path, "global_step"))
+
+
+def _read(path: Path, key: str) -> Any:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        return dict(checkpoint["nst_lightning"]["settings"])
+        checkpoint["nst_lightning"]["settings"]
+        return checkpoint[key]
     except (
         RuntimeError,
         pickle.UnpicklingError,

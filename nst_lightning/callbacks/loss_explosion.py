@@ -92,15 +92,19 @@ class LossExplosion(Callback):
 
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Hand over the best picture if the last one is worse."""
+        if self.is_worse(pl_module):
+            pl_module.replace_picture(pl_module.best.picture)
+
+    def is_worse(self, pl_module: Any) -> bool:
+        """Tell whether the present picture is worse than the best, which a run ends with then."""
         best = pl_module.best
         if not self.enabled or best.picture is None or pl_module.average is not None:
-            return
+            return False
         final = self._shown_loss(pl_module, pl_module.picture())
         if final <= float(best.loss):
-            return
+            return False
         # Both as shown: an optimiser without bounds scores pictures that nobody will ever see.
-        if not final <= self._shown_loss(pl_module, pl_module.shown(best.picture)):
-            pl_module.replace_picture(best.picture)
+        return not final <= self._shown_loss(pl_module, pl_module.shown(best.picture))
 
     @staticmethod
     @torch.no_grad()

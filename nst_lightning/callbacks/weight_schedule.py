@@ -79,6 +79,10 @@ class WeightSchedule(Callback):
             raise self.error("a run without end has no progress; give --trainer.max_epochs")
         for step in range(min(int(steps), _CHECKED)):
             self._at(trainer, step)
+        self.check_epochs(math.ceil(steps / trainer.datamodule.steps_per_epoch))  # type: ignore[attr-defined]
+
+    def check_epochs(self, epochs: int) -> None:
+        """Refuse a schedule that does not suit a run of so many epochs; for subclasses."""
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int
@@ -205,6 +209,9 @@ class EpochWeights(WeightSchedule):
         weights: One weight an epoch, as a list as long as the run; or epoch -> weight from that
             epoch on, beginning with epoch 0.
         layer: One of the term's layers, or null for the term itself.
+
+    Raises:
+        InputError: If there are weights for epochs that the run does not have.
     """
 
     def __init__(
@@ -222,3 +229,14 @@ class EpochWeights(WeightSchedule):
             return self.weights[epoch] if epoch < len(self.weights) else None
         begun = [first for first in self.weights if first <= epoch]
         return self.weights[max(begun)] if begun else None
+
+    def check_epochs(self, epochs: int) -> None:
+        """Refuse weights that would never be used."""
+        whose = f"the run has {epochs} epochs, counted from 0; leave it out"
+        if isinstance(self.weights, list):
+            if len(self.weights) > epochs:
+                raise self.error(f"{len(self.weights)} weights, but {whose.partition(',')[0]}")
+            return
+        for epoch in self.weights:
+            if not 0 <= epoch < epochs:
+                raise self.error(f"there is no epoch {epoch}: {whose}")

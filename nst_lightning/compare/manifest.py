@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nst_lightning.data.sources import SAMPLE_PREFIX, open_source
 from nst_lightning.files import atomic_write
 
 NAME = "compare.json"
@@ -52,18 +51,6 @@ def digest(value: Any) -> str:
     """Return a digest of anything that JSON can hold."""
     text = json.dumps(value, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def source_digest(source: str) -> str:
-    """Return a digest of a picture's file; a sample is told by its name.
-
-    Raises:
-        InputError: If it cannot be read.
-    """
-    if source.startswith(SAMPLE_PREFIX):
-        return source
-    data, _ = open_source(source)
-    return hashlib.sha256(data if isinstance(data, bytes) else data.tobytes()).hexdigest()
 
 
 def decisive(config: Mapping[str, Any]) -> dict[str, Any]:

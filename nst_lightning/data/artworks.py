@@ -176,7 +176,8 @@ class Artworks:
         wanted = query.painting
         for work in works:
             names = {printable(work.path.name), printable(work.path.stem)}
-            if wanted in names or (wanted.isdigit() and work.number == int(wanted)):
+            number = int(wanted) if wanted.isascii() and wanted.isdigit() else None
+            if wanted in names or (number is not None and work.number == number):
                 return work
         numbers = [work.number for work in works if work.number is not None]
         there = f"{min(numbers)} to {max(numbers)}" if numbers else f"{len(works)} by file name"
@@ -213,7 +214,7 @@ def find_root(given: str | os.PathLike[str] | None = None) -> Path:
             if not folder.is_dir():
                 raise InputError(
                     f"artworks: there is no folder {folder}; give the data set's folder as "
-                    f"--data.artworks or in the environment variable {VARIABLE}"
+                    f"data.artworks or in the environment variable {VARIABLE}"
                 )
             return folder
     from nst_lightning.data.artwork_download import downloaded
@@ -221,7 +222,7 @@ def find_root(given: str | os.PathLike[str] | None = None) -> Path:
     folder_or_none = downloaded()
     if folder_or_none is None:
         raise InputError(
-            f"artworks: where is the data set? Set {VARIABLE} or --data.artworks to its folder, or "
+            f"artworks: where is the data set? Set {VARIABLE} or data.artworks to its folder, or "
             "fetch it with: python train.py artworks --download true"
         )
     return folder_or_none

@@ -1,6 +1,7 @@
 """Where a picture comes from: a path, a URL that fsspec knows, or a sample of the package."""
 
 import difflib
+import hashlib
 import os
 import re
 import stat
@@ -201,3 +202,15 @@ def _reason(error: Exception, source: str) -> str:
     text = re.sub(r"\?[^\s'\"]*", "", re.sub(r"://[^/@\s]*@", "://", text))
     kind = type(error).__name__
     return f"{kind}: {text}" if text.strip() else f"{kind}; check the network and try again"
+
+
+def source_digest(source: str) -> str:
+    """Return a digest of a picture's file; a sample is told by its name.
+
+    Raises:
+        InputError: If it cannot be read.
+    """
+    if source.startswith(SAMPLE_PREFIX):
+        return source
+    data, _ = open_source(source)
+    return hashlib.sha256(data if isinstance(data, bytes) else data.tobytes()).hexdigest()

@@ -8,12 +8,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from lightning.pytorch import Callback
 
 from nst_lightning.errors import InputError
 from nst_lightning.files import atomic_write, check_folder
-from nst_lightning.grids.spec import EPOCHS, STEPS, Axis, Grid, Run, Value, plan, read_grid
+from nst_lightning.grids.snapshots import COLUMNS
+from nst_lightning.grids.spec import (
+    EPOCHS,
+    STEPS,
+    Axis,
+    Grid,
+    Run,
+    Value,
+    configured,
+    labelled,
+    plan,
+    read_grid,
+)
 from nst_lightning.parser import OneLineParser, find_configs
 
 DESCRIPTION = (
@@ -50,6 +61,9 @@ def make_parser() -> OneLineParser:
 
 def main(args: list[str]) -> int:
     """Run the command; returns the exit code."""
+    from nst_lightning.cli import DEFAULTS
+    from nst_lightning.grids.runner import Runner
+
     given = make_parser().parse_args(find_configs(args))
     path = Path(given.config)
     grid = read_grid(path)
@@ -57,10 +71,20 @@ def main(args: list[str]) -> int:
     if given.size is not None:
         more["data.size"] = given.size
     grid = _with_pictures(grid, given, more)
+    for name in (axis.name for axis in grid.axes):
+        if name in COLUMNS or name.endswith("_loss"):
+            raise InputError(
+                f"{path}: the axis {name} is called like a column of the table; rename it"
+            )
     out = check_folder(given.out or Path("outputs", "grids", path.stem))
-    _ask(grid, given.yes)
-    runs = plan(grid, more, _defaults(grid))
-    if not _paint_all(grid, runs, out, given.measure):
+    if not given.yes:
+        _ask(grid, math.prod(len({_apart(v) for v in axis.values}) for axis in grid.axes))
+    planned = plan(grid, more, [str(DEFAULTS)])
+    runner = Runner(out / "runs", given.measure)
+    runs = runner.ready(planned)
+    if not given.yes and len(runs) > len(planned):
+        _ask(grid, len(runs))
+    if not _paint_all(grid, runs, out, runner):
         print("stopped; the same command goes on from here", file=sys.stderr)
         return 130
     return 0
@@ -74,32 +98,33 @@ def _with_pictures(grid: Grid, given: Any, more: dict[str, Any]) -> Grid:
         if source is None:
             continue
         key = f"data.{name}"
-        sources = _expanded([source] if isinstance(source, str) else source)
+        sources = _expanded(name, source, _folder(grid, more))
         axes = [axis for axis in axes if not any(key in value.settings for value in axis.values)]
         if len(sources) == 1:
             more[key] = sources[0]
         else:
-            values = [Value(Path(str(s)).stem, {key: s}) for s in sources]
-            axes.insert(0, Axis(name, values))
+            axes.insert(0, Axis(name, labelled(key, sources)))
     if not axes:
         raise InputError("the grid has no axis left; give several values to one of them")
     return Grid(grid.title, grid.base, grid.settings, axes)
 
 
-def _expanded(sources: list[str]) -> list[Any]:
-    from nst_lightning.data.artwork_query import is_artwork
+def _expanded(name: str, given: str | list[str], artworks: str | None) -> list[str]:
+    from nst_lightning.compare.pairs import find_sources
 
-    if not any(is_artwork(source) for source in sources):
-        return sources
-    from nst_lightning.data.artworks import expand
-
-    return expand(sources)
+    sources = [given] if isinstance(given, str) else given
+    return [source.source for source in find_sources(sources, name, artworks)]
 
 
-def _ask(grid: Grid, yes: bool) -> None:
-    """Ask before many runs: counted by cells that differ in more than their length."""
-    runs = math.prod(len({_apart(value) for value in axis.values}) for axis in grid.axes)
-    if runs <= MANY or yes:
+def _folder(grid: Grid, more: Mapping[str, Any]) -> str | None:
+    """Return the folder of the paintings, from the command line, the grid or its configs."""
+    key = "data.artworks"
+    return more.get(key) or grid.settings.get(key) or configured(grid.base, key)
+
+
+def _ask(grid: Grid, runs: int) -> None:
+    """Ask before many runs: counted without those that differ in their length only."""
+    if runs <= MANY:
         return
     what = f"this grid has {grid.size} pictures from {runs} runs"
     if sys.stdin.isatty() and sys.stderr.isatty():
@@ -112,19 +137,6 @@ def _ask(grid: Grid, yes: bool) -> None:
 def _apart(value: Value) -> str:
     settings = {k: v for k, v in value.settings.items() if k not in (EPOCHS, STEPS)}
     return repr((sorted(settings.items()), value.configs))
-
-
-def _defaults(grid: Grid) -> tuple[int, int]:
-    """Return epochs and steps an epoch of the base configs."""
-    from nst_lightning.cli import DEFAULTS
-    from nst_lightning.parser import find_config
-
-    epochs, steps = 1, 100
-    for config in (DEFAULTS, *(find_config(name) for name in grid.base)):
-        content = yaml.safe_load(Path(config).read_text(encoding="utf-8"))
-        epochs = (content.get("trainer") or {}).get("max_epochs", epochs)
-        steps = (content.get("data") or {}).get("steps_per_epoch", steps)
-    return epochs, steps
 
 
 class _Bar(Callback):
@@ -141,14 +153,13 @@ class _Bar(Callback):
         self.progress.advance(self.task)
 
 
-def _paint_all(grid: Grid, runs: list[Run], out: Path, measure: bool) -> bool:
+def _paint_all(grid: Grid, runs: list[Run], out: Path, runner: Any) -> bool:
     """Make every run, and write sheet and table after each; tell whether all is made."""
-    from nst_lightning.grids.runner import Runner
-
-    runner = Runner(out / "runs", measure)
     started = time.monotonic()
     rows = {run.name: runner.rows(run) for run in runs}
     missing = [run for run in runs if len(rows[run.name]) < len(run.snapshots)]
+    for run in missing:
+        runner.check(run)
     print(
         f"{grid.size} pictures from {len(runs)} runs, {len(runs) - len(missing)} of them made, "
         f"{sum(run.steps for run in missing)} steps to go, into {out}",
@@ -161,8 +172,7 @@ def _paint_all(grid: Grid, runs: list[Run], out: Path, measure: bool) -> bool:
             _write(grid, runs, rows, out)
             if len(rows[run.name]) < len(run.snapshots):
                 return False
-    _write(grid, runs, rows, out)
-    table = [row for of_run in rows.values() for row in of_run.values()]
+    table = _write(grid, runs, rows, out)
     exploded = sum(bool(row["exploded"]) for row in table)
     print(f"sheet    {out / 'grid.png'}")
     print(f"table    {out / 'grid.csv'}")
@@ -173,7 +183,8 @@ def _paint_all(grid: Grid, runs: list[Run], out: Path, measure: bool) -> bool:
 
 def _write(
     grid: Grid, runs: list[Run], rows: Mapping[str, Mapping[int, dict[str, Any]]], out: Path
-) -> None:
+) -> list[dict[str, Any]]:
+    """Write sheet and table of what there is; returns the table's rows."""
     from PIL import Image
 
     from nst_lightning.grids.sheet import draw_sheet, write_sheet
@@ -197,7 +208,7 @@ def _write(
                 picture = Image.alpha_composite(white, shown).convert("RGB")
             tiles[cell.labels] = (picture, row)
     if not table:
-        return
+        return table
     order = [axis.name for axis in grid.axes]
     fields = list(dict.fromkeys([*order, *(key for row in table for key in row)]))
     with (
@@ -208,3 +219,4 @@ def _write(
         writer.writeheader()
         writer.writerows(table)
     write_sheet(draw_sheet(grid, tiles), out / "grid.png")
+    return table

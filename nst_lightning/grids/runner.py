@@ -1,7 +1,9 @@
 """Runs the runs of a grid in one process: encoders and targets are made once."""
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,10 @@ from lightning.pytorch.cli import LightningArgumentParser
 from torch import Tensor
 
 from nst_lightning.callbacks import ImageCheckpoint, RunSummary, StyleProgressBar
+from nst_lightning.callbacks.weight_schedule import WeightSchedule
+from nst_lightning.checkpoint_io import checkpoint_step
 from nst_lightning.cli import StyleCLI, fit
+from nst_lightning.data.sources import source_digest
 from nst_lightning.encoder import VGG19Encoder
 from nst_lightning.grids.snapshots import Snapshots
 from nst_lightning.grids.spec import Run
@@ -20,6 +25,19 @@ from nst_lightning.parser import find_config
 from nst_lightning.quiet import quiet_lightning
 
 _ENCODINGS = 4
+_ENDLESS = 10**6
+
+
+class _CheckedError(Exception):
+    """Ends a run that was begun for its checks alone."""
+
+
+class _ChecksOnly(Callback):
+    """Lets a run go as far as all that ``fit`` checks, and no further; nothing is written yet."""
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Stop here."""
+        raise _CheckedError
 
 
 class _GridCLI(StyleCLI):
@@ -59,6 +77,7 @@ class Runner:
         self.measure = measure
         self._encoders: dict[str, VGG19Encoder] = {}
         self._references: dict[Any, Reference] = {}
+        self._digests: dict[str, str] = {}
         self._metrics: tuple[Any, PictureMetrics] | None = None
 
     def rows(self, run: Run) -> dict[int, dict[str, Any]]:
@@ -69,6 +88,58 @@ class Runner:
             if path.is_file():
                 found[step] = json.loads(path.read_text(encoding="utf-8"))
         return found
+
+    def ready(self, runs: Iterable[Run]) -> list[Run]:
+        """Return the runs as they are to be made: apart where their length matters.
+
+        Raises:
+            InputError: If a setting of one of them is wrong.
+        """
+        found = []
+        for run in runs:
+            cli = self._cli(run)
+            pair = cli.datamodule
+            sources = [pair.content_source, *pair.style_sources, pair.content_mask, pair.style_mask]
+            if pair.init not in ("content", "style", "noise", "grey"):
+                sources.append(pair.init)
+            pictures = [self._digest(source) for source in _flat(sources)]
+            scheduled = any(isinstance(c, WeightSchedule) for c in cli.trainer.callbacks)  # type: ignore[attr-defined]
+            apart = run.apart() if scheduled else [run]
+            found += [replace(each, pictures=pictures) for each in apart]
+        return found
+
+    def check(self, run: Run) -> None:
+        """Begin a run and leave it before its first step: whatever ``fit`` refuses is refused.
+
+        Raises:
+            InputError: If something about it is wrong.
+        """
+        # A cell is the picture of a run of its own length, and the shortest may be too short.
+        cli = self._cli(run, min(run.snapshots))
+        trainer: Any = cli.trainer
+        schedules = [c for c in trainer.callbacks if isinstance(c, WeightSchedule)]
+        trainer.callbacks = [*schedules, _ChecksOnly()]
+        with quiet_lightning(), contextlib.suppress(_CheckedError):
+            self._share(cli)
+            fit(trainer, **cli.fit_arguments)
+
+    def _cli(self, run: Run, steps: int | None = None, resume: bool = False) -> _GridCLI:
+        with quiet_lightning():
+            args = self._arguments(run, self.folder / run.name, steps or run.steps)
+            return _GridCLI([*args, *(["--ckpt_path=last"] if resume else [])], self._encoders)
+
+    def _digest(self, source: str) -> str:
+        if source not in self._digests:
+            self._digests[source] = source_digest(source)
+        return self._digests[source]
+
+    def _can_go_on(self, run: Run, made: Mapping[int, Any]) -> bool:
+        """Tell whether there is a checkpoint, and none of the missing pictures lies before it."""
+        path = self.folder / run.name / "checkpoints" / "last.ckpt"
+        if not path.is_file():
+            return False
+        first = min(step for step in run.snapshots if step not in made)
+        return checkpoint_step(path) < first
 
     def make(self, run: Run, watch: Callback | None = None) -> dict[int, dict[str, Any]]:
         """Run, or go on with, what is missing of a run.
@@ -82,9 +153,8 @@ class Runner:
         """
         if len(found := self.rows(run)) == len(run.snapshots):
             return found
-        folder = self.folder / run.name
+        cli = self._cli(run, resume=self._can_go_on(run, found))
         with quiet_lightning():
-            cli = _GridCLI(self._arguments(run, folder), self._encoders)
             trainer: Any = cli.trainer
             unwanted = (RunSummary, ImageCheckpoint) + ((StyleProgressBar,) if watch else ())
             cli.datamodule.setup("fit")
@@ -97,7 +167,7 @@ class Runner:
         return self.rows(run)
 
     @staticmethod
-    def _arguments(run: Run, folder: Path) -> list[str]:
+    def _arguments(run: Run, folder: Path, steps: int) -> list[str]:
         args = ["fit"]
         for config in run.configs:
             args += ["--config", str(find_config(config))]
@@ -105,16 +175,13 @@ class Runner:
             "images.every_n_steps": 0,
             "images.save_best": False,
             **run.settings,
-            "trainer.max_epochs": 1,
-            "data.steps_per_epoch": run.steps,
+            **_length(run, steps),
             "trainer.default_root_dir": str(folder),
         }
         args += [
             f"--{key}={value if isinstance(value, str) else json.dumps(value)}"
             for key, value in settings.items()
         ]
-        if (folder / "checkpoints" / "last.ckpt").is_file():
-            args.append("--ckpt_path=last")
         return args
 
     def _share(self, cli: StyleCLI) -> None:
@@ -136,8 +203,9 @@ class Runner:
 
     def _measure_for(self, cli: StyleCLI) -> PictureMetrics:
         pair = cli.datamodule
-        sources = (pair.content_source, *pair.style_sources, pair.size_rule, pair.style_scale)
-        key = (tuple(map(str, sources)), pair.largest, tuple(pair.blend))
+        sources = (pair.content_source, *pair.style_sources, pair.size_rule)
+        sizes = (pair.style_resize, pair.style_scale, pair.largest)
+        key = (tuple(map(str, sources)), sizes, tuple(pair.blend))
         if self._metrics is None or self._metrics[0] != key:
             pair.use_scale(len(pair.scales))
             encoder = self._encoders.setdefault("metrics", VGG19Encoder(STYLE_LAYERS))
@@ -145,3 +213,19 @@ class Runner:
             self._metrics = (key, measure)
             pair.use_scale(0)
         return self._metrics[1]
+
+
+def _length(run: Run, steps: int) -> dict[str, int]:
+    if run.whole:
+        return {"trainer.max_epochs": run.epochs, "data.steps_per_epoch": steps // run.epochs}
+    # Within one epoch without end, so that a grid with more epochs goes on from this one's last.
+    return {
+        **{"trainer.max_epochs": -1, "trainer.max_steps": steps},
+        "data.steps_per_epoch": max(steps, _ENDLESS),
+    }
+
+
+def _flat(sources: Iterable[Any]) -> list[str]:
+    """Return the files of lists of files in which some may be None."""
+    nested = [source if isinstance(source, list) else [source] for source in sources]
+    return [str(source) for group in nested for source in group if source is not None]

@@ -134,6 +134,7 @@ def _cell(
     rest += [f"style {row['style_distance']:.2f}"] if "style_distance" in row else []
     first = row.get("first_explosion")
     rest += [f"exploded at {first}"] if first and not exploded else []
+    rest += [f"ended at {row['ended']}"] if row.get("ended") else []
     draw.text((x, y + height + 4 + font.size), ", ".join(rest), fill=_GREY, font=font)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, Trainer
 
+from nst_lightning.callbacks import LossExplosion
 from nst_lightning.data.output import save_image
 from nst_lightning.files import atomic_write
 from nst_lightning.metrics.evaluate import PictureMetrics
@@ -23,10 +24,18 @@ _KEPT = (
     *("ssim/content", "mse/content", "style_distance", "colour_distance/style"),
     *("total_variation", "deltas/horizontal", "deltas/vertical"),
 )
+COLUMNS = (
+    *("step", "seconds", "ended", "loss", "best_loss", "first_explosion", "exploded", "picture"),
+    *_KEPT,
+)
+"""Columns of a grid's table, beside its axes and the loss of every term."""
 
 
 class Snapshots(Callback):
     """Writes ``step-00100.png`` and ``step-00100.json`` at the steps that a grid shows.
+
+    Each is the picture that a run of so many steps hands over. Where the run ends by itself before,
+    as after too many explosions, the steps that are left show the picture that it ended with.
 
     Args:
         steps: Their numbers.
@@ -56,6 +65,14 @@ class Snapshots(Callback):
             self._keep(trainer, pl_module, step, loss)
         self._clock = time.monotonic()
 
+    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Show how the run ended in the steps that it did not take, unless it was interrupted."""
+        callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+        if any(getattr(callback, "received", None) for callback in callbacks):
+            return
+        for step in sorted(step for step in self.steps if step > trainer.global_step):
+            self._keep(trainer, pl_module, step, math.nan, ended=trainer.global_step)
+
     @staticmethod
     def _is_above(trainer: Trainer, pl_module: Any, loss: float) -> bool:
         """Tell whether a loss is an explosion; the best is of the present weights and scale."""
@@ -66,9 +83,15 @@ class Snapshots(Callback):
         )
 
     @torch.no_grad()
-    def _keep(self, trainer: Trainer, pl_module: Any, step: int, loss: float) -> None:
+    def _keep(
+        self, trainer: Trainer, pl_module: Any, step: int, loss: float, ended: int | None = None
+    ) -> None:
         picture = pl_module.picture()
-        row: dict[str, Any] = {"step": step, "seconds": round(self.seconds, 2)}
+        guards: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+        if any(isinstance(g, LossExplosion) and g.is_worse(pl_module) for g in guards):
+            picture = pl_module.shown(pl_module.best.picture)
+            loss = float(pl_module.best.loss)
+        row: dict[str, Any] = {"step": step, "seconds": round(self.seconds, 2), "ended": ended}
         finite = bool(torch.isfinite(picture).all())
         folder = Path(trainer.default_root_dir)
         if finite:
@@ -82,7 +105,8 @@ class Snapshots(Callback):
         row["best_loss"] = float(pl_module.best.loss)
         row["first_explosion"] = self.exploded_at
         # Both the picture as shown and the one that the optimiser works on.
-        row["exploded"] = any(self._is_above(trainer, pl_module, value) for value in (shown, loss))
+        losses = (shown,) if ended is not None else (shown, loss)
+        row["exploded"] = any(self._is_above(trainer, pl_module, value) for value in losses)
         if finite:
             alpha = trainer.datamodule.alpha  # type: ignore[attr-defined]
             save_image(picture, folder / f"step-{step:05d}.png", alpha=alpha)

@@ -4,17 +4,20 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from nst_lightning.data.artwork_query import PREFIX
+from nst_lightning.data.sources import SAMPLE_PREFIX
 from nst_lightning.errors import InputError, did_you_mean
 from nst_lightning.parser import find_config
 
+PICTURES = ("data.content", "data.style")
 EPOCHS, STEPS = "trainer.max_epochs", "data.steps_per_epoch"
 _KEYS = ("title", "base", "settings", "axes")
 _AXIS_KEYS = ("name", "key", "values")
@@ -61,10 +64,16 @@ class Grid:
 
 @dataclass(frozen=True)
 class Cell:
-    """One picture of the grid: where it stands, and the step of its run that shows it."""
+    """One picture of the grid: where it stands, and how long its run is."""
 
     labels: tuple[str, ...]
-    step: int
+    epochs: int
+    steps_per_epoch: int
+
+    @property
+    def step(self) -> int:
+        """The step of its run that shows it."""
+        return self.epochs * self.steps_per_epoch
 
 
 @dataclass
@@ -75,11 +84,16 @@ class Run:
         configs: In the order in which they are laid over one another.
         settings: Dotted key -> value, on top of them.
         cells: What it serves.
+        whole: Its pictures depend on how long it will be, as with a weight schedule: all its cells
+            are of one length, and it has their epochs.
+        pictures: Digests of the files that it reads.
     """
 
     configs: Sequence[str]
     settings: Mapping[str, Any]
     cells: list[Cell] = field(default_factory=list)
+    whole: bool = False
+    pictures: Sequence[str] = ()
 
     @property
     def steps(self) -> int:
@@ -91,12 +105,26 @@ class Run:
         """Steps whose pictures are wanted."""
         return sorted({cell.step for cell in self.cells})
 
+    @property
+    def epochs(self) -> int:
+        """Epochs of the trainer; one where they make no difference."""
+        return self.cells[0].epochs if self.whole else 1
+
+    def apart(self) -> "list[Run]":
+        """Return one run for each length of its cells."""
+        lengths: dict[tuple[int, int], list[Cell]] = {}
+        for cell in self.cells:
+            lengths.setdefault((cell.epochs, cell.steps_per_epoch), []).append(cell)
+        return [replace(self, cells=cells, whole=True) for cells in lengths.values()]
+
     @cached_property
     def name(self) -> str:
         """Folder of the run: the same for the same settings, so that a stopped grid goes on."""
-        # What the configs say, not what they are called: a changed one is another run.
+        # What the configs and pictures hold, not what they are called: changed, it is another run.
         texts = [Path(find_config(name)).read_text(encoding="utf-8") for name in self.configs]
-        text = json.dumps([texts, dict(self.settings)], sort_keys=True, default=str)
+        length = [self.epochs, self.steps] if self.whole else None
+        told = [texts, dict(self.settings), length, list(self.pictures)]
+        text = json.dumps(told, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -124,12 +152,28 @@ def read_grid(path: Path) -> Grid:
     settings = content.get("settings") or {}
     if not isinstance(settings, dict):
         raise InputError(f"{path}: settings must be keys such as data.size with their values")
+    made = [_axis(path, number, axis) for number, axis in enumerate(axes, start=1)]
+    names = [axis.name for axis in made]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"{path}: two axes are called {name}; give each its own name")
     return Grid(
         title=str(content.get("title") or path.stem),
         base=[base] if isinstance(base, str) else list(base),
-        settings=settings,
-        axes=[_axis(path, number, axis) for number, axis in enumerate(axes, start=1)],
+        settings=_dotted(settings),
+        axes=made,
     )
+
+
+def _dotted(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Write ``trainer: {max_epochs: 2}`` as ``trainer.max_epochs: 2``, for trainer and data."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if key in ("trainer", "data") and isinstance(value, dict):
+            flat |= {f"{key}.{name}": of_name for name, of_name in value.items()}
+        else:
+            flat[key] = value
+    return flat
 
 
 def _axis(path: Path, number: int, given: Any) -> Axis:
@@ -144,10 +188,12 @@ def _axis(path: Path, number: int, given: Any) -> Axis:
     if not values or not isinstance(values, list | dict):
         raise InputError(f"{where} ({name}) has no values; give a list, or labels with settings")
     if isinstance(values, dict):
-        return Axis(name, [_labelled(where, str(k), v, key) for k, v in values.items()])
+        labels = distinct([[str(label)] for label in values])
+        given_values = zip(labels, values.values(), strict=True)
+        return Axis(name, [_labelled(where, label, value, key) for label, value in given_values])
     if not key:
         raise InputError(f"{where} ({name}): a list of values needs a key, such as model.tv.weight")
-    return Axis(name, [Value(_spoken(value), {key: value}) for value in values])
+    return Axis(name, labelled(key, values))
 
 
 def _labelled(where: str, label: str, given: Any, key: str | None) -> Value:
@@ -156,29 +202,78 @@ def _labelled(where: str, label: str, given: Any, key: str | None) -> Value:
     given = given or {}
     if not isinstance(given, dict):
         raise InputError(f"{where}: under {label} write settings such as data.size: 64")
-    settings = dict(given)
+    settings = _dotted(given)
     configs = settings.pop("config", [])
     return Value(label, settings, [configs] if isinstance(configs, str) else configs)
 
 
-def _spoken(value: Any) -> str:
+def labelled(key: str, values: Sequence[Any]) -> list[Value]:
+    """Return a value of an axis for each value of a setting, no two with the same label."""
+    spoken = _picture_labels if key in PICTURES else _labels
+    labels = distinct([spoken(value) for value in values])
+    return [Value(label, {key: value}) for label, value in zip(labels, values, strict=True)]
+
+
+def _labels(value: Any) -> list[str]:
+    """Return labels for a value, from short to exact."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    return f"{value:g}"
+        return [str(value)]
+    return [f"{value:g}", repr(value)]
 
 
-def plan(grid: Grid, more: Mapping[str, Any], default: tuple[int, int]) -> list[Run]:
+def _picture_labels(source: Any) -> list[str]:
+    text = str(source)
+    if text.startswith((SAMPLE_PREFIX, PREFIX)) or not isinstance(source, str):
+        return [text]
+    path = Path(text)
+    return [path.stem, path.name, str(Path(*path.parts[-2:])), text]
+
+
+def distinct(choices: Sequence[Sequence[str]]) -> list[str]:
+    """Choose one label of each list, the first that no other has; number them if there is none."""
+    labels: list[str] = []
+    for own in choices:
+        others = [set(other) for other in choices if other is not own]
+        free = [label for label in own if not any(label in other for other in others)]
+        labels.append(free[0] if free else own[-1])
+    return [
+        label if labels.count(label) == 1 else f"{label} ({labels[:place].count(label) + 1})"
+        for place, label in enumerate(labels)
+    ]
+
+
+def _read(config: str) -> Any:
+    return yaml.safe_load(Path(find_config(config)).read_text(encoding="utf-8"))
+
+
+def configured(configs: Sequence[str], key: str, read: Callable[[str], Any] = _read) -> Any:
+    """Return what the last of some configs that has a dotted key says for it, or None."""
+    found = None
+    for config in configs:
+        content = read(config)
+        if not isinstance(content, dict):
+            continue
+        place: Any = content
+        for part in key.split("."):
+            place = place.get(part) if isinstance(place, dict) else None
+        found = next((value for value in (place, content.get(key)) if value is not None), found)
+    return found
+
+
+def plan(grid: Grid, more: Mapping[str, Any], below: Sequence[str] = ()) -> list[Run]:
     """Return the runs of a grid, each with the cells that it serves.
 
     A run of 5 epochs has the picture of 3 epochs on its way, so cells that differ in epochs and
-    steps alone are one run: nothing in it may depend on how long it will be. That is so of all that
-    the framework has but weight schedules.
+    steps alone are one run, unless something in it depends on how long it will be: see
+    :meth:`Run.apart`.
 
     Args:
         grid: The grid.
         more: Settings of the command line; they beat the grid's.
-        default: Epochs and steps an epoch where no cell says them.
+        below: Configs that lie below the grid's, for epochs and steps where no other says them.
     """
+    more = _dotted(more)
+    read = cache(_read)
     runs: dict[str, Run] = {}
     for values in itertools.product(*(axis.values for axis in grid.axes)):
         settings: dict[str, Any] = dict(grid.settings)
@@ -187,11 +282,16 @@ def plan(grid: Grid, more: Mapping[str, Any], default: tuple[int, int]) -> list[
             settings |= value.settings
             configs += value.configs
         settings |= more
-        epochs, steps = settings.pop(EPOCHS, default[0]), settings.pop(STEPS, default[1])
-        for key, number in ((EPOCHS, epochs), (STEPS, steps)):
+        lengths = []
+        for key, least_known in ((EPOCHS, 1), (STEPS, 100)):
+            number = settings.pop(key, None)
+            if number is None:
+                number = configured([*below, *configs], key, read)
+            number = least_known if number is None else number
             if isinstance(number, bool) or not isinstance(number, int) or number < 1:
                 raise InputError(f"{key}: {number!r} is not a whole number of at least 1")
+            lengths.append(number)
         run = Run(configs, settings)
-        cell = Cell(tuple(value.label for value in values), epochs * steps)
+        cell = Cell(tuple(value.label for value in values), *lengths)
         runs.setdefault(run.name, run).cells.append(cell)
     return list(runs.values())

@@ -132,6 +132,14 @@ MISTAKES = {
         ("EpochWeights", {"term": "style", "weights": {1: 1e5}}),
         "EpochWeights of style: there is no weight for epoch 0, step 0",
     ),
+    "a list that is too long": (
+        ("EpochWeights", {"term": "style", "weights": [1, 2, 3]}),
+        "EpochWeights of style: 3 weights, but the run has 2 epochs",
+    ),
+    "an epoch after the end": (
+        ("EpochWeights", {"term": "style", "weights": {0: 1, 2: 3}}),
+        "EpochWeights of style: there is no epoch 2: the run has 2 epochs, counted from 0",
+    ),
     "a negative weight": (
         ("LinearWeight", {"term": "style", "start": 1, "end": -1}),
         "at epoch 1, step 2 is not a finite number >= 0",

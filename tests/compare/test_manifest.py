@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from nst_lightning.compare.manifest import Manifest, decisive, digest, source_digest
+from nst_lightning.compare.manifest import Manifest, decisive, digest
+from nst_lightning.data.sources import source_digest
 
 
 def test_a_manifest_comes_back(tmp_path: Path) -> None:

@@ -138,6 +138,7 @@ def test_damage_in_the_middle_needs_decoding(tmp_path: Path) -> None:
         ("artworks:Nobody", ["Nobody has no readable painting"]),
         ("artworks:Gustaf_Klimt/3", ["no artist 'Gustaf_Klimt'", "did you mean Gustav_Klimt?"]),
         ("artworks:Gustav_Klimt/77", ["no painting artworks:Gustav_Klimt/77", "1 to 3"]),
+        ("artworks:Gustav_Klimt/\u00b2", ["there is no painting"]),
         ("artworks:Gustav_Klimt/8", ["no painting artworks:Gustav_Klimt/8"]),
         ("artworks:Gustav_Klimt?n=4", ["asks for 4 and finds 3"]),
         ("artworks:Gustav_Klimt?min_side=512", ["finds 0"]),

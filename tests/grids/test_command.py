@@ -171,3 +171,108 @@ def test_a_mistake_in_a_setting(
     assert said.count("\n") == 1
     assert words in said
     assert not (tmp_path / "out").exists()
+
+
+def test_a_mistake_in_the_last_cell_is_found_before_the_first_is_painted(
+    tmp_path: Path, pictures: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, (wrong, words) in enumerate(
+        {
+            "model.style.wieght: 3": "unknown key model.style.wieght",
+            "model.style.weight: -3": "-3",
+            "data.content: nowhere.png": "no such file: nowhere.png",
+            "data.scales: [{size: 24, steps: 50}]": "the run has only 4",
+            "trainer.callbacks: [{class_path: nst_lightning.callbacks.EpochWeights, "
+            "init_args: {term: style, weights: [1.0e+4, null]}}]": "fill the hole",
+        }.items()
+    ):
+        values = {"fine": {}, "wrong": yaml.safe_load("{" + wrong + "}")}
+        config = write(tmp_path, pictures, {"name": "what", "values": values})
+        out = tmp_path / f"out{number}"
+        lengths = "--set={data.steps_per_epoch: 2, trainer.max_epochs: 2}"
+        assert main(["grid", f"--config={config}", f"--out={out}", lengths]) == 2, wrong
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert words in said
+        assert not list(out.rglob("*.png"))
+
+
+def test_a_schedule_sees_the_length_of_its_cell(
+    tmp_path: Path, pictures: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ramp = {"class_path": "nst_lightning.callbacks.LinearWeight"}
+    ramp["init_args"] = {"term": "style", "start": 1e3, "end": 1e6}
+    steps = {"data.steps_per_epoch": 3, "trainer.callbacks": [ramp]}
+    config = write(tmp_path, pictures, EPOCHS, **steps)
+    out = tmp_path / "out"
+    assert main(["grid", f"--config={config}", f"--out={out}"]) == 0
+    assert "3 pictures from 3 runs" in capsys.readouterr().out
+    rows = table(out)
+    single = [f"--{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in SMALL.items()]
+    single += [f"--data.content={pictures[0]}", f"--data.style={pictures[1]}"]
+    single += [f"--{k}={json.dumps(v)}" for k, v in steps.items()]
+    for epochs in (2, 3):
+        alone = tmp_path / f"alone{epochs}"
+        more = [f"--trainer.max_epochs={epochs}", f"--trainer.default_root_dir={alone}"]
+        assert main(["fit", *single, *more]) == 0
+        picture = Image.open(alone / "stylized.png").tobytes()
+        assert Image.open(out / rows[epochs - 1]["picture"]).tobytes() == picture
+
+
+def test_pictures_of_one_name_are_two_rows(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / pictures[1].name).write_bytes(pictures[0].read_bytes())
+    config = write(tmp_path, pictures, WEIGHTS, **{"data.steps_per_epoch": 3})
+    styles = f"--style=[{pictures[1]}, {other / pictures[1].name}]"
+    out, short = tmp_path / "out", ["--set={trainer.max_epochs: 1}", "--measure=false"]
+    args = ["grid", f"--config={config}", styles, f"--out={out}", *short]
+    assert main(args) == 0
+    rows = table(out)
+    assert len({row["style"] for row in rows}) == 2
+    assert len({(out / row["picture"]).read_bytes() for row in rows}) == 4
+    # Another picture under the same name is painted anew.
+    before = {row["picture"] for row in rows}
+    (other / pictures[1].name).write_bytes(pictures[1].read_bytes())
+    assert main(args) == 0
+    after = table(out)
+    assert {row["picture"] for row in after[:2]} < before
+    assert not {row["picture"] for row in after[2:]} & before
+    assert [row["loss"] for row in after[2:]] == [row["loss"] for row in after[:2]]
+
+
+def test_one_more_value_before_the_end_of_a_finished_run(
+    tmp_path: Path, pictures: tuple[Path, Path]
+) -> None:
+    out, steps = tmp_path / "out", {"data.steps_per_epoch": 1}
+    for values in ([1, 4], [1, 2, 4], [1, 2, 4, 5]):
+        epochs = EPOCHS | {"values": values}
+        config = write(tmp_path, pictures, epochs, **steps)
+        assert main(["grid", f"--config={config}", f"--out={out}"]) == 0
+        rows = table(out)
+        assert [int(row["step"]) for row in rows] == values
+        assert len({(out / row["picture"]).read_bytes() for row in rows}) == len(values)
+
+
+def test_a_run_that_the_guard_ends_shows_its_end(
+    tmp_path: Path, pictures: tuple[Path, Path]
+) -> None:
+    steps = {"name": "steps", "key": "data.steps_per_epoch", "values": [2, 60, 90]}
+    wild = {"model.optimizer": "torch.optim.Adam", "model.optimizer.lr": 5.0}
+    guard = {"explosion.grace": 3, "explosion.max_retries": 1}
+    config = write(tmp_path, pictures, steps, **wild, **guard)
+    assert main(["grid", f"--config={config}", f"--out={tmp_path / 'out'}"]) == 0
+    early, late, last = table(tmp_path / "out")
+    assert early["ended"] == ""
+    assert int(late["ended"]) < 60
+    assert last["ended"] == late["ended"]
+    assert late["exploded"] == "False"  # it hands over its best picture
+    assert float(late["loss"]) <= float(early["loss"])
+
+
+def test_an_axis_called_like_a_column(
+    tmp_path: Path, pictures: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = write(tmp_path, pictures, WEIGHTS | {"name": "seconds"})
+    assert main(["grid", f"--config={config}", f"--out={tmp_path / 'out'}"]) == 2
+    assert "the axis seconds is called like a column" in capsys.readouterr().err
