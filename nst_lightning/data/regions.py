@@ -50,7 +50,7 @@ def load_regions(
         style_mask: For a list: one grey picture a region, of the style that belongs to it (null for
             all of it). For one picture: one map a style, in which the same colours are the same
             regions. Null takes each style whole: for a list one style a region in its order, for a
-            map in the order of its colours from dark to bright.
+            map in the order of its colours from dark to bright (Rec. 709: blue, red, green).
         content: The content, already resized.
         styles: The styles, already resized.
         feather: How soft the edges of the content's regions are made, as a share of its long side.
@@ -239,7 +239,13 @@ def palette(pixels: Tensor, name: str) -> Tensor:
             f"data.content_mask: {name} has one colour only; paint every region in a colour of its "
             "own"
         )
-    return torch.stack(sorted(found, key=lambda colour: float(colour.sum())))
+    return torch.stack(sorted(found, key=_brightness))
+
+
+def _brightness(colour: Tensor) -> tuple[float, ...]:
+    """Return the luma of Rec. 709, rounded: a mask's compression is not to decide; then the RGB."""
+    red, green, blue = (round(float(value), 2) for value in colour)
+    return round(0.2126 * red + 0.7152 * green + 0.0722 * blue, 2), red, green, blue
 
 
 def _is_flat(pixels: Tensor) -> Tensor:

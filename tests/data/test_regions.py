@@ -113,7 +113,7 @@ def test_blur_is_scipys() -> None:
 def test_three_colours() -> None:
     pixels = torch.zeros(1, 3, 10, 10)
     pixels[:, 0, :3], pixels[:, 1, 3:6], pixels[:, 2, 6:] = 1, 0.9, 0.8
-    expected = torch.tensor([[0, 0, 0.8], [0, 0.9, 0], [1, 0, 0]])
+    expected = torch.tensor([[0, 0, 0.8], [1, 0, 0], [0, 0.9, 0]])
     torch.testing.assert_close(palette(pixels, "x"), expected)
 
 
@@ -176,3 +176,13 @@ def test_more_regions_than_styles(folder: Path) -> None:
     content = halves(folder / "c.png", (80, 60), RED, BLUE)
     with pytest.raises(InputError, match=r"2 regions .* for 1 styles"):
         pair(folder, ("one",), content_mask=content)
+
+
+def test_the_order_of_a_maps_colours_is_that_of_their_brightness() -> None:
+    # Red, green and blue have one sum, so it must be something else; the areas say the opposite.
+    pixels = torch.zeros(1, 3, 60, 60)
+    pixels[:, 1, :30] = 1
+    pixels[:, 0, 30:50] = 1
+    pixels[:, 2, 50:] = 1
+    assert palette(pixels, "map").round().tolist() == [[0, 0, 1], [1, 0, 0], [0, 1, 0]]
+    assert torch.equal(palette(pixels.flip(2), "map"), palette(pixels, "map"))
