@@ -95,9 +95,11 @@ def _report(artworks: Artworks, out: Path, figures: bool) -> None:
     write_statistics(statistics, written[0])
     write_index(artworks, written[1])
     print_statistics(statistics)
-    empty = len(artworks.artists) - len(statistics.rows)
+    painted = {work.artist for work in artworks.works}
+    empty = [artist.name for key, artist in artworks.artists.items() if key not in painted]
     if empty:
-        print(f"note: {empty} artists have no readable painting")
+        more = f" and {len(empty) - _LISTED} more" if len(empty) > _LISTED else ""
+        print(f"note: no readable painting by {', '.join(empty[:_LISTED])}{more}")
     if artworks.duplicates:
         print(
             f"note: {artworks.duplicates} files are left out: the same artist and number lie in a "

@@ -117,7 +117,7 @@ def test_damaged_files_are_listed_and_not_fatal(
     assert "Gustav_Klimt_9.jpg: it is not a picture" in listed[1]
     said = capsys.readouterr().out
     assert said.count("corrupt: ") == 2
-    assert "note: 1 artists have no readable painting" in said
+    assert "note: no readable painting by Nobody" in said
 
 
 def test_damage_in_the_middle_needs_decoding(tmp_path: Path) -> None:
