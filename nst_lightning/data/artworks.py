@@ -3,6 +3,7 @@
 import csv
 import os
 import random
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -319,7 +320,8 @@ def _works(
     works: dict[tuple[str, object], Artwork] = {}
     spellings: dict[tuple[str, object], str] = {}
     duplicates = 0
-    for entry in entries:
+    # Of two folders with the same paintings, the one whose name needs no repair.
+    for entry in sorted(entries, key=lambda entry: _is_misspelt(entry.path)):
         if entry.error:
             continue
         first, _, rest = entry.path.partition(os.sep)
@@ -339,3 +341,12 @@ def _works(
         works[identity] = Artwork(key, number, base / entry.path, entry.width, entry.height)
     order = sorted(works.values(), key=lambda w: (w.artist, w.number or 0, str(w.path)))
     return order, duplicates
+
+
+@lru_cache(maxsize=4096)
+def _is_misspelt_folder(name: str) -> bool:
+    return repair(name) != unicodedata.normalize("NFC", name)
+
+
+def _is_misspelt(path: str) -> bool:
+    return _is_misspelt_folder(path.partition(os.sep)[0])

@@ -295,6 +295,7 @@ def test_two_spellings_of_one_folder_count_once(tmp_path: Path) -> None:
     artworks = Artworks.read(tmp_path)
     assert len(artworks.works) == 2
     assert artworks.duplicates == 2
+    assert {work.path.parent.name for work in artworks.works} == {"Albrecht_Dürer"}
 
 
 def test_flat_resized_pictures(tmp_path: Path) -> None:
