@@ -2,7 +2,10 @@
 
 import sys
 
-from nst_lightning.cli import main
+try:
+    from nst_lightning.cli import main
+except KeyboardInterrupt:  # the imports take seconds
+    sys.exit(130)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -23,6 +23,13 @@ class MeanColour(FastStylizer):
         return content + style.mean((2, 3), keepdim=True) - content.mean((2, 3), keepdim=True)
 
 
+class Unloadable(MeanColour):
+    """Has a model that is not there."""
+
+    def load(self) -> None:
+        raise ValueError("no such model\nof two lines")
+
+
 def options(out: Path, contents: list[Any], styles: list[Any], *args: str) -> list[str]:
     """Return a command line of ``compare``."""
     fit = {**OBJECTIVE, "data.steps_per_epoch": STEPS, "trainer.accelerator": "cpu"}

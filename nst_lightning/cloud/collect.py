@@ -105,6 +105,14 @@ def _localise(path: Path, job: JobState, folder: Path) -> None:
     ):
         if isinstance(config, dict) and isinstance(config.get(section), Mapping):
             config[section] = {**config[section], key: value}
+    for name, value in job.plan.files.items():
+        *parents, last = name.split(".")
+        place = config
+        for part in parents:
+            place = place.get(part, {}) if isinstance(place, dict) else {}
+            place = place.get("init_args", place)
+        if isinstance(place, dict) and last in place:
+            place[last] = value
     path.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 

@@ -14,8 +14,10 @@ CHANNEL_KEYS = {
     "style": "data.style",
     "init": "data.init",
     "weights": "model.encoder.weights",
+    "content_mask": "data.content_mask",
+    "style_mask": "data.style_mask",
 }
-"""Input channel -> the setting that its file becomes."""
+"""Input channel -> the setting that its file becomes, or its files where the setting is a list."""
 
 CONFIG_CHANNEL = "config"
 SETTINGS_FILE = "settings.json"
@@ -90,7 +92,10 @@ class Container:
                 words += ["--config", str(path)]
         settings |= self.settings
         for channel, key in CHANNEL_KEYS.items():
-            if channel in self.channels:
+            if channel in self.channels and isinstance(names := settings.get(key), list):
+                folder = self.channels[channel]
+                settings[key] = [name if name is None else str(folder / name) for name in names]
+            elif channel in self.channels:
                 settings[key] = str(self._file(channel))
         settings["trainer.default_root_dir"] = str(self.run_folder)
         return [*words, *to_arguments(settings)]

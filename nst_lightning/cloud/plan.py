@@ -1,5 +1,6 @@
 """From a launch's settings to its jobs: what each is given, and what must be in S3 for it."""
 
+import itertools
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,7 @@ class PlannedJob:
         settings: Hyper-parameters by dotted name.
         channels: Channel -> folder of its upload, or an s3:// address.
         fingerprint: Of all that decides the picture.
+        files: Setting -> its files as the user named them, of all channels but content and style.
     """
 
     key: str
@@ -41,6 +43,7 @@ class PlannedJob:
     settings: dict[str, Any]
     channels: dict[str, str]
     fingerprint: str
+    files: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,17 +101,30 @@ def make_plan(launch: Launch) -> Plan:
     shared: dict[str, str] = {}
     if config_files:
         shared[CONFIG_CHANNEL] = add(Upload.of(config_files))
-    for channel in ("init", "weights"):
-        value = lookup(effective, CHANNEL_KEYS[channel])
-        words = ("content", "style", "noise", "grey", "bundled", "imagenet")
-        if isinstance(value, str) and value not in words and Path(value).is_file():
-            shared[channel] = add(Upload.of_file(value, CHANNEL_KEYS[channel]))
-            fitting.pop(CHANNEL_KEYS[channel], None)
+    files: dict[str, Any] = {}
+    for channel in ("init", "weights", "content_mask", "style_mask"):
+        key = CHANNEL_KEYS[channel]
+        value = lookup(effective, key)
+        listed = value if isinstance(value, list) else [value]
+        ours = [v for v in listed if isinstance(v, str) and _is_file(v, channel)]
+        if not ours:
+            continue
+        files[key] = value
+        if isinstance(value, list):
+            names = [f"{n:02d}-{Path(v).name}" if v in ours else v for n, v in enumerate(value)]
+            read = [(name, Path(v).read_bytes()) for name, v in zip(names, value, strict=True) if v]
+            shared[channel] = add(Upload.of(read))
+            fitting[key] = names
+        else:
+            shared[channel] = add(Upload.of_file(value, key))
+            fitting.pop(key, None)
     places = {
         item.source: _place(item.source, role, add)
         for role, items in (("content", contents), ("style", styles))
         for item in items
     }
+    if lookup(effective, "data.content_mask") is not None:
+        _check_masks(effective["data"], [c.source for c in contents], [s.source for s in styles])
     jobs = []
     for pair in (Pair(content, style) for content in contents for style in styles):
         content, style = pair.content.source, pair.style.source
@@ -120,8 +136,37 @@ def make_plan(launch: Launch) -> Plan:
             else:
                 channels[channel] = place
         decides = {"settings": mine, "channels": channels, "code": code, "job": _decisive(launch)}
-        jobs.append(PlannedJob(pair.name, content, style, mine, channels, digest(decides)))
+        jobs.append(PlannedJob(pair.name, content, style, mine, channels, digest(decides), files))
     return Plan(jobs, list(uploads.values()), code, metric_names(effective))
+
+
+def _is_file(value: str, channel: str) -> bool:
+    """Tell whether a setting names a file, which every job must be given.
+
+    Raises:
+        InputError: If it names one that cannot be read.
+    """
+    from nst_lightning.data.images import load_image
+
+    words = ("content", "style", "noise", "grey", "bundled", "imagenet")
+    if value in words or is_url(value) or value.startswith(SAMPLE_PREFIX):
+        return False
+    if channel != "weights":  # those were looked for when the encoder was built
+        load_image(value, role=channel)
+    return Path(value).is_file()
+
+
+def _check_masks(data: Mapping[str, Any], contents: list[str], styles: list[str]) -> None:
+    """Pair the masks with every picture that can be read here, as the jobs will.
+
+    Raises:
+        InputError: If a mask does not suit a picture.
+    """
+    from nst_lightning.data.image_pair import ImagePair
+
+    here = [[s for s in sources if not is_url(s)] for sources in (contents, styles)]
+    for content, style in itertools.product(*here):
+        ImagePair(**{**data, "content": content, "style": style}).setup("test")
 
 
 def _staged(launch: Launch) -> list[tuple[str, bytes]]:

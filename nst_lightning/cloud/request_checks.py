@@ -1,11 +1,18 @@
 """What can be checked of a launch without asking AWS."""
 
 import importlib.util
+import math
 import re
 from collections.abc import Callable
 
 from nst_lightning.cloud.config import Launch
 from nst_lightning.errors import InputError, did_you_mean
+
+_LIMITS = {
+    **{"max_run": (1, 28 * 24 * 3600), "volume_size": (1, 16384)},
+    **{"warm_pool": (0, 3600), "retries": (0, 30)},
+}
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 def training_instance_types() -> list[str]:
@@ -80,8 +87,19 @@ def check_request(launch: Launch) -> None:
         )
     if job.spot and job.warm_pool:
         raise InputError("job.warm_pool: AWS keeps no spot instances warm; set job.spot to false")
-    if job.max_run < 1 or job.volume_size < 1 or job.warm_pool < 0 or job.retries < 0:
-        raise InputError("job: max_run and volume_size are at least 1, the others not negative")
+    for key, (least, most) in _LIMITS.items():
+        if not least <= (value := getattr(job, key)) <= most:
+            raise InputError(f"job.{key}: {value} is not from {least} to {most}, as AWS wants it")
+    if job.price_per_hour is not None and not 0 <= job.price_per_hour < math.inf:
+        raise InputError(f"job.price_per_hour: {job.price_per_hour} is no price")
+    for tag in aws.tags:
+        if tag.lower().startswith("aws:"):
+            raise InputError(f"aws.tags: {tag}: names that begin with aws: are AWS's own")
+    if aws.bucket and not _BUCKET.fullmatch(aws.bucket):
+        raise InputError(
+            f"aws.bucket: {aws.bucket!r} is no name of a bucket: 3 to 63 lower-case letters, "
+            "digits, dots and hyphens"
+        )
     if job.max_wait is not None and not job.spot:
         raise InputError("job.max_wait: it is for spot instances only; leave it out")
     if job.max_wait is not None and job.max_wait < job.max_run:

@@ -15,6 +15,7 @@ from nst_lightning.compare.fit_settings import as_options, lay_over
 from nst_lightning.compare.measuring import fast_keys
 from nst_lightning.compare.pairs import find_sources
 from nst_lightning.compare.runner import Comparison
+from nst_lightning.data.resizing import check_size
 from nst_lightning.data.sources import public_name
 from nst_lightning.errors import InputError
 from nst_lightning.fast_style import FastStylizer
@@ -145,8 +146,9 @@ def prepare(parser: OneLineParser, config: Namespace, args: list[str]) -> Compar
     Raises:
         InputError: If something given is wrong.
     """
-    if config.size < 1:
-        raise InputError(f"--size: {config.size} is not a size; give a number of pixels")
+    check_size(config.size, "--size")
+    if not config.out:
+        raise InputError("--out: the name of the folder is empty")
     artworks = config.fit.get("data.artworks")
     contents = find_sources(_listed(config.contents), "contents", artworks)
     styles = find_sources(_listed(config.styles), "styles", artworks)
@@ -212,6 +214,9 @@ def _write_page(comparison: Comparison) -> None:
 
 def _say(comparison: Comparison, document: dict[str, Any]) -> None:
     told = document["summary"]
+    taken_over = sum(pair["reused"] for pair in document["pairs"])
+    if taken_over:
+        print(f"{taken_over} of {told['pairs']} pairs were there already")
     if told["pairs"]:
         both, mean = told["wins"]["both"], told["improvement"]
         print(

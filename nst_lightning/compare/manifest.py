@@ -25,6 +25,7 @@ class Manifest:
         seconds: Time spent on it so far.
         others: File name -> digest of what it was made of, for the pictures beside the result.
         times: File name -> seconds it took.
+        notes: Remarks on how the pictures were read.
     """
 
     run: str = ""
@@ -32,6 +33,7 @@ class Manifest:
     seconds: float = 0.0
     others: dict[str, str] = field(default_factory=dict)
     times: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":

@@ -71,13 +71,14 @@ def write_references(pair: Pair, digests: tuple[str, str], folder: Path, size: i
         for name, key in zip((CONTENT, STYLE), digests, strict=True)
     }
     if all(_is_made(folder, made, name, key) for name, key in wanted.items()):
-        return []
+        return made.notes
     loaded = ImagePair(pair.content.source, "", **sizing)
     loaded.set_styles([pair.style.source])
     loaded.setup("test")
     save_image(loaded.content, folder / f"{CONTENT}.png")
     save_image(loaded.styles[0], folder / f"{STYLE}.png")
     made.others |= wanted
+    made.notes = loaded.notes
     made.write(folder)
     return loaded.notes
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +63,13 @@ def make_plan(options: Sequence[str], size: int, pair: Pair, folder: Path) -> Pl
     """
     try:
         cli = _prepare(options, size, pair, folder)
+        if cli.datamodule.content_mask is not None:
+            cli.datamodule.setup("fit")  # it is every pair's
     except InputError as error:
         raise InputError(str(error).replace("--", "--fit.")) from error
     trainer: Any = cli.trainer
+    if trainer.max_epochs == 0 or trainer.max_steps == 0:
+        raise InputError("--fit.trainer.max_epochs: the run has no step; give at least 1 epoch")
     steps = cli.datamodule.steps_per_epoch * (trainer.max_epochs or 1)
     if trainer.max_steps >= 0:
         steps = min(steps, trainer.max_steps) if trainer.max_epochs else trainer.max_steps
@@ -107,7 +111,7 @@ def paint(plan: Plan, pair: Pair, folder: Path, wanted: str, on_step: OnStep) ->
         cli.datamodule.setup("fit")  # a picture that cannot be read leaves no folder behind
         for name in (PICTURE, "checkpoints/last.ckpt", "metrics.csv"):
             (folder / name).unlink(missing_ok=True)
-        made = Manifest(run=wanted, others=made.others, times=made.times)
+        made = replace(made, run=wanted, finished=False, seconds=0.0)
         folder.mkdir(parents=True, exist_ok=True)
         made.write(folder)
     if more:

@@ -17,7 +17,7 @@ SUFFIXES = frozenset(
 SEPARATOR = "--"
 """Stands between content and style in a pair's name, and nowhere else."""
 
-_LONGEST = 60
+_LONGEST, _MOST_BYTES = 60, 100
 
 
 @dataclass(frozen=True)
@@ -118,15 +118,20 @@ def _known() -> str:
 
 def _named(sources: Sequence[str]) -> list[Source]:
     taken: set[str] = set()
-    named = []
-    for source in sources:
-        label = label_of(source)
+    named: list[Source] = []
+    labels = [label_of(source) for source in sources]
+    for source, label in zip(sources, labels, strict=True):
+        folder = Path(public_name(source)).parent.name
+        if labels.count(label) > 1 and folder:
+            label = f"{label} ({folder})"
         base = name = safe_name(_stem(source))
         number = 1
         while name.casefold() in taken:  # some file systems know no case
             number += 1
             name = f"{base}-{number}"
         taken.add(name.casefold())
+        if any(label == other.label for other in named):
+            label = f"{label} ({number})"
         named.append(Source(name, label, source))
     return named
 
@@ -150,4 +155,6 @@ def safe_name(label: str) -> str:
     Letters of any alphabet stay.
     """
     name = re.sub(r"-{2,}", "-", re.sub(r"[^\w.-]+", "-", label)).strip("-.")
-    return name[:_LONGEST].rstrip("-.") or "picture"
+    # File systems count bytes, of which a letter may have four, and a pair's folder has two names.
+    cut = name[:_LONGEST].encode()[:_MOST_BYTES].decode(errors="ignore")
+    return cut.rstrip("-.") or "picture"

@@ -73,7 +73,7 @@ class Comparison:
             KeyboardInterrupt: If it was stopped; what is finished is written.
         """
         for stylizer in self.stylizers.values():
-            stylizer.ensure_loaded()
+            _load(stylizer)
         digests = self._readable()
         every = [Pair(content, style) for content in self.contents for style in self.styles]
         self.order = [pair.name for pair in every]
@@ -140,8 +140,8 @@ class Comparison:
         self.failures.append({"what": pair.label, "pairs": [pair.name], "error": line})
         progress.say(f"failed: {pair.name}: {line}")
         folder = self.runs / pair.name
-        if error is not None and folder.is_dir():
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            if error is not None and folder.is_dir():
                 text = "".join(traceback.format_exception(error))
                 (folder / "error.txt").write_text(text, encoding="utf-8")
 
@@ -199,6 +199,16 @@ class Comparison:
             "missing": [n for n in self.order if n not in self.done and n not in failed],
             "pairs": pairs,
         }
+
+
+def _load(stylizer: FastStylizer) -> None:
+    try:
+        stylizer.ensure_loaded()
+    except (InputError, KeyboardInterrupt):
+        raise
+    except Exception as error:  # whatever a third party's class raises
+        line = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"--baselines: {stylizer.label} cannot be loaded: {line}") from error
 
 
 def _told(source: Source) -> dict[str, str]:

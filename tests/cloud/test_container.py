@@ -57,3 +57,20 @@ def test_a_channel_with_two_pictures_is_refused(tmp_path: Path) -> None:
 def test_outside_a_job_the_entry_script_says_so() -> None:
     with pytest.raises(InputError, match=r"entry\.py runs inside a SageMaker job; use train\.py"):
         Container.from_environ({})
+
+
+def test_a_list_of_masks_comes_from_one_channel(tmp_path: Path) -> None:
+    masks = ["00-left.png", "01-right.png"]
+    job = container(
+        tmp_path,
+        {"data.style_mask": ["00-whole.png", None], "data.content_mask": masks},
+        content_mask=dict.fromkeys(masks, "x"),
+        style_mask={"00-whole.png": "x"},
+    )
+    words = job.arguments()
+    folders = {name: str(job.channels[name]) for name in ("content_mask", "style_mask")}
+    given = {w.split("=")[0]: w.split("=", 1)[1] for w in words if "_mask=" in w}
+    assert json.loads(given["--data.content_mask"]) == [
+        f"{folders['content_mask']}/{mask}" for mask in masks
+    ]
+    assert json.loads(given["--data.style_mask"]) == [f"{folders['style_mask']}/00-whole.png", None]

@@ -94,6 +94,16 @@ def test_what_is_finished_is_taken_over(tmp_path: Path, pictures: tuple[Path, Pa
     assert (folder / "style.png").read_bytes() != reference
 
 
+def test_remarks_on_a_picture_stay(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
+    frames = [Image.new("RGB", (40, 40), colour) for colour in ("red", "blue")]
+    moving = tmp_path / "moving.gif"
+    frames[0].save(moving, save_all=True, append_images=frames[1:])
+    for _ in range(2):
+        assert compare(tmp_path / "out", [pictures[0]], [moving]) == 0
+        (note,) = document(tmp_path / "out")["pairs"][0]["notes"]
+        assert "2 frames" in note
+
+
 def test_a_run_made_elsewhere_is_taken_as_it_is(
     tmp_path: Path, pictures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,7 +259,15 @@ def test_an_unforeseen_error_costs_one_pair(
     ("args", "words"),
     [
         (["--sise=3"], "unknown option --sise; did you mean --size?"),
-        (["--size=0"], "--size: 0 is not a size"),
+        (["--size=0"], "--size is 0, but must be from 16"),
+        (["--size=99999999"], "--size is 99999999, but must be"),
+        (["--out="], "--out: the name of the folder is empty"),
+        (["--fit.trainer.max_epochs=0"], "--fit.trainer.max_epochs: the run has no step"),
+        (["--fit.data.content_mask=no.png"], "no such file: no.png"),
+        (
+            ["--baselines=[{class_path: comparing.Unloadable}]"],
+            "mean colour cannot be loaded: no such model",
+        ),
         (["--size=abc"], "size: expected an int, got abc"),
         (["--fit.data.sise=3"], "unknown option --fit.data.sise; did you mean --fit.data.size?"),
         (["--fit.model.style.weight=-x"], "model.style.weight: expected a float, got -x"),

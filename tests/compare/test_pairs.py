@@ -72,6 +72,7 @@ def test_names_are_unique_whatever_the_case(folder: Path) -> None:
         ("Dürer 1", "Dürer-1"),
         ("???", "picture"),
         ("x" * 90, "x" * 60),
+        ("\u5199" * 90, "\u5199" * 33),  # three bytes each
     ],
 )
 def test_safe_names(label: str, name: str) -> None:
@@ -88,3 +89,8 @@ def test_labels() -> None:
 def test_a_pair() -> None:
     pair = Pair(Source("a-b", "a b", "a b.jpg"), Source("c", "c", "c.jpg"))
     assert (pair.name, pair.label) == ("a-b--c", "a b × c")  # noqa: RUF001
+
+
+def test_labels_of_one_name_tell_the_folder(tmp_path: Path) -> None:
+    given = ["d1/same.jpg", "d2/same.jpg", "e/d2/same.png", "d1/other.jpg"]
+    assert labels(*given) == ["same (d1)", "same (d2)", "same (d2) (3)", "other"]

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from nst_lightning.cloud.command_line import Request
 from nst_lightning.cloud.config import Launch
+from nst_lightning.cloud.hyperparameters import flatten
 from nst_lightning.cloud.plan import make_plan
 from nst_lightning.cloud.request_checks import check_request
 from nst_lightning.cloud.tuning.report import Trial, write_report
@@ -28,6 +29,7 @@ def tune(request: Request) -> int:
         from nst_lightning.cloud.tuning.local import search
 
         check_tuning(tuning, make_plan(launch).metrics)
+        _check_ranges(launch, tuning)
         return conclude(launch, tuning, search(launch, tuning), "Optuna")
     if request.flags.get("rehearse"):
         from nst_lightning.cloud.rehearsal.rehearse import rehearsed, stage_set
@@ -40,6 +42,16 @@ def tune(request: Request) -> int:
     return on_sagemaker(launch, tuning, dry=bool(request.flags.get("dry_run")))
 
 
+def _check_ranges(launch: Launch, tuning: Tuning) -> None:
+    """Read the first trial's settings as train.py would, before any is started or paid."""
+    for end in ("min", "max"):
+        values = {key: getattr(item, end) for key, item in tuning.ranges.items()}
+        try:
+            make_plan(replace(launch, settings={**flatten(launch.settings), **values}))
+        except InputError as error:
+            raise InputError(f"tuning.ranges: {error}") from error
+
+
 def on_sagemaker(launch: Launch, tuning: Tuning, dry: bool) -> int:
     """Search with SageMaker's tuner, or print its request."""
     from nst_lightning.cloud.aws import Aws
@@ -48,6 +60,7 @@ def on_sagemaker(launch: Launch, tuning: Tuning, dry: bool) -> int:
     check_request(launch)
     plan = make_plan(launch)
     check_tuning(tuning, plan.metrics)
+    _check_ranges(launch, tuning)
     for key in tuning.ranges:
         plan.jobs[0].settings.pop(key, None)  # what is searched is no longer fixed
     aws = Aws(launch, dry=dry)
