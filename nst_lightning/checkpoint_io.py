@@ -52,7 +52,7 @@ def checkpoint_step(path: Path) -> int:
 def _read(path: Path, key: str) -> Any:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        checkpoint["nst_lightning"]["settings"]
+        dict(checkpoint["nst_lightning"]["settings"])
         return checkpoint[key]
     except (
         RuntimeError,
