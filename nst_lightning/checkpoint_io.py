@@ -52,7 +52,7 @@ def checkpoint_step(path: Path) -> int:
 def _read(path: Path, key: str) -> Any:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        dict(checkpoint["nst_lightning"]["settings"])
+        dict(checkpoint["nst_lightning"]["settings"])  # raises where it is not one of ours
         return checkpoint[key]
     except (
         RuntimeError,

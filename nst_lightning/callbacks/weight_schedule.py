@@ -232,11 +232,11 @@ class EpochWeights(WeightSchedule):
 
     def check_epochs(self, epochs: int) -> None:
         """Refuse weights that would never be used."""
-        whose = f"the run has {epochs} epochs, counted from 0; leave it out"
+        has = f"the run has {epochs} epochs"
         if isinstance(self.weights, list):
             if len(self.weights) > epochs:
-                raise self.error(f"{len(self.weights)} weights, but {whose.partition(',')[0]}")
+                raise self.error(f"{len(self.weights)} weights, but {has}")
             return
         for epoch in self.weights:
             if not 0 <= epoch < epochs:
-                raise self.error(f"there is no epoch {epoch}: {whose}")
+                raise self.error(f"there is no epoch {epoch}: {has}, counted from 0; leave it out")

@@ -5,13 +5,13 @@ import json
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from nst_lightning.cloud.manifest import JobState, Manifest
+from nst_lightning.cloud.plan import lookup
 from nst_lightning.errors import InputError
 from nst_lightning.files import write_error
 
@@ -98,21 +98,15 @@ def _localise(path: Path, job: JobState, folder: Path) -> None:
     if not path.is_file():
         return
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for section, key, value in (
-        ("data", "content", job.plan.content),
-        ("data", "style", job.plan.style),
-        ("trainer", "default_root_dir", str(folder)),
-    ):
-        if isinstance(config, dict) and isinstance(config.get(section), Mapping):
-            config[section] = {**config[section], key: value}
-    for name, value in job.plan.files.items():
-        *parents, last = name.split(".")
-        place = config
-        for part in parents:
-            place = place.get(part, {}) if isinstance(place, dict) else {}
-            place = place.get("init_args", place)
-        if isinstance(place, dict) and last in place:
-            place[last] = value
+    local = {
+        **{"data.content": job.plan.content, "data.style": job.plan.style},
+        **{"trainer.default_root_dir": str(folder), **job.plan.files},
+    }
+    for name, value in local.items():
+        section, _, key = name.rpartition(".")
+        place = lookup(config, section)
+        if isinstance(place, dict):
+            place.get("init_args", place)[key] = value
     path.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 

@@ -93,8 +93,8 @@ class Container:
         settings |= self.settings
         for channel, key in CHANNEL_KEYS.items():
             if channel in self.channels and isinstance(names := settings.get(key), list):
-                folder = self.channels[channel]
-                settings[key] = [name if name is None else str(folder / name) for name in names]
+                here = {path.name: str(path) for path in self._files(channel)}
+                settings[key] = [here.get(name, name) for name in names]
             elif channel in self.channels:
                 settings[key] = str(self._file(channel))
         settings["trainer.default_root_dir"] = str(self.run_folder)

@@ -112,7 +112,8 @@ def make_plan(launch: Launch) -> Plan:
         files[key] = value
         if isinstance(value, list):
             names = [f"{n:02d}-{Path(v).name}" if v in ours else v for n, v in enumerate(value)]
-            read = [(name, Path(v).read_bytes()) for name, v in zip(names, value, strict=True) if v]
+            pairs = zip(names, value, strict=True)
+            read = [(name, Path(v).read_bytes()) for name, v in pairs if v in ours]
             shared[channel] = add(Upload.of(read))
             fitting[key] = names
         else:
@@ -146,10 +147,14 @@ def _is_file(value: str, channel: str) -> bool:
     Raises:
         InputError: If it names one that cannot be read.
     """
+    from nst_lightning.data.image_pair import STARTS
     from nst_lightning.data.images import load_image
 
-    words = ("content", "style", "noise", "grey", "bundled", "imagenet")
-    if value in words or is_url(value) or value.startswith(SAMPLE_PREFIX):
+    if (
+        value in (*STARTS, "bundled", "imagenet")
+        or is_url(value)
+        or value.startswith(SAMPLE_PREFIX)
+    ):
         return False
     if channel != "weights":  # those were looked for when the encoder was built
         load_image(value, role=channel)

@@ -19,6 +19,8 @@ from nst_lightning.errors import InputError
 
 SizeRule = Literal["long", "short", "height", "area"]
 ColourRule = Literal["style", "luminance", "covariance", "histogram"]
+STARTS = ("content", "style", "noise", "grey")
+"""What ``init`` may be besides a file."""
 
 
 @dataclass
@@ -220,7 +222,7 @@ class ImagePair(LightningDataModule):
         return width, height
 
     def _load_start(self) -> Tensor | None:
-        if self.init in ("content", "style", "noise", "grey"):
+        if self.init in STARTS:
             return None
         shape = (self.content.shape[-2], self.content.shape[-1])
         return resize_to(load_image(self.init, role="init").pixels, shape)

@@ -4,6 +4,7 @@ import contextlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from nst_lightning.callbacks import ImageCheckpoint, RunSummary, StyleProgressBa
 from nst_lightning.callbacks.weight_schedule import WeightSchedule
 from nst_lightning.checkpoint_io import checkpoint_step
 from nst_lightning.cli import StyleCLI, fit
+from nst_lightning.data.image_pair import STARTS
 from nst_lightning.data.sources import source_digest
 from nst_lightning.encoder import VGG19Encoder
 from nst_lightning.grids.snapshots import Snapshots
@@ -77,7 +79,7 @@ class Runner:
         self.measure = measure
         self._encoders: dict[str, VGG19Encoder] = {}
         self._references: dict[Any, Reference] = {}
-        self._digests: dict[str, str] = {}
+        self._digest = cache(source_digest)
         self._metrics: tuple[Any, PictureMetrics] | None = None
 
     def rows(self, run: Run) -> dict[int, dict[str, Any]]:
@@ -100,7 +102,7 @@ class Runner:
             cli = self._cli(run)
             pair = cli.datamodule
             sources = [pair.content_source, *pair.style_sources, pair.content_mask, pair.style_mask]
-            if pair.init not in ("content", "style", "noise", "grey"):
+            if pair.init not in STARTS:
                 sources.append(pair.init)
             pictures = [self._digest(source) for source in _flat(sources)]
             scheduled = any(isinstance(c, WeightSchedule) for c in cli.trainer.callbacks)  # type: ignore[attr-defined]
@@ -127,11 +129,6 @@ class Runner:
         with quiet_lightning():
             args = self._arguments(run, self.folder / run.name, steps or run.steps)
             return _GridCLI([*args, *(["--ckpt_path=last"] if resume else [])], self._encoders)
-
-    def _digest(self, source: str) -> str:
-        if source not in self._digests:
-            self._digests[source] = source_digest(source)
-        return self._digests[source]
 
     def _can_go_on(self, run: Run, made: Mapping[int, Any]) -> bool:
         """Tell whether there is a checkpoint, and none of the missing pictures lies before it."""
