@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from nst_lightning.errors import InputError
     from nst_lightning.losses import LossTerm
     from nst_lightning.module import NeuralStyleTransfer
+    from nst_lightning.notebook import stylize
     from nst_lightning.optim import BoundedLBFGS
-    from nst_lightning.stylize import stylize
 
 __version__ = "0.1.0"
 """The one place of the version: pyproject.toml reads it, and a job that has only the source."""
@@ -36,7 +36,7 @@ _WHERE = {
     "LossTerm": "losses",
     "NeuralStyleTransfer": "module",
     "VGG19Encoder": "encoder",
-    "stylize": "stylize",
+    "stylize": "notebook",
 }
 
 
@@ -45,7 +45,7 @@ def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
-    # Importing nst_lightning.stylize puts the module here under the function's name: replace it.
+    # Importing nst_lightning.notebook puts the module here under the function's name: replace it.
     globals()[name] = value
     return value
 

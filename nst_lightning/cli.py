@@ -49,7 +49,7 @@ COMMANDS = {
         "Paint contents x styles and measure them beside fast style transfer, on a page.",
     ),
     "artworks": (
-        "nst_lightning.artworks_command",
+        "nst_lightning.artworks.command",
         "Count and measure a folder of paintings, with tables and figures.",
     ),
     "grid": (
@@ -252,7 +252,7 @@ class StyleCLI(LightningCLI):
 
     def test(self, **kwargs: Any) -> None:
         """Measure a finished picture and print a table."""
-        from nst_lightning.reports.tables import print_measures
+        from nst_lightning.metrics.table import print_measures
 
         if not kwargs.get("ckpt_path"):
             raise InputError("test needs --ckpt_path: give a checkpoint, or last")

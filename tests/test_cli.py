@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from painting import ADAM, arguments, files, logged, paint
+from helpers.painting import ADAM, arguments, files, logged, paint
 
 from nst_lightning.cli import DEFAULTS, StyleCLI, main, with_subcommand
 from nst_lightning.errors import InputError

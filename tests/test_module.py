@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.painting import ADAM, FAST_ADAM, TORCH_LBFGS, paint
 from lightning.pytorch import Callback, LightningDataModule, Trainer
-from painting import ADAM, FAST_ADAM, TORCH_LBFGS, paint
 from torch import Tensor
 
 from nst_lightning import ImagePair, InputError, NeuralStyleTransfer, VGG19Encoder

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from painting import arguments
+from helpers.painting import arguments
 
 from nst_lightning.cli import StyleCLI, main
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from painting import paint
+from helpers.painting import paint
 
 from nst_lightning.data.metadata import read_settings
 from nst_lightning.settings import differing, public_settings

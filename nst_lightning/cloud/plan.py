@@ -14,8 +14,8 @@ from nst_lightning.cloud.hyperparameters import flatten, split_for_job, to_argum
 from nst_lightning.cloud.names import check_launch_name, digest
 from nst_lightning.cloud.staging import pack, staged_files
 from nst_lightning.cloud.uploads import Upload
-from nst_lightning.compare.pairs import Pair, find_sources
 from nst_lightning.data.sources import SAMPLE_PREFIX, is_url
+from nst_lightning.data.which_pictures import Pair, find_sources
 from nst_lightning.errors import InputError
 from nst_lightning.parser import find_config
 from nst_lightning.quiet import quiet_lightning

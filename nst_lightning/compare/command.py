@@ -10,15 +10,15 @@ from typing import Any
 import yaml
 from jsonargparse import Namespace
 
+from nst_lightning.baselines import FastStylizer
 from nst_lightning.cli import innermost
 from nst_lightning.compare.fit_settings import as_options, lay_over
 from nst_lightning.compare.measuring import fast_keys
-from nst_lightning.compare.pairs import find_sources
 from nst_lightning.compare.runner import Comparison
 from nst_lightning.data.resizing import check_size
 from nst_lightning.data.sources import public_name
+from nst_lightning.data.which_pictures import find_sources
 from nst_lightning.errors import InputError
-from nst_lightning.fast_style import FastStylizer
 from nst_lightning.files import check_folder
 from nst_lightning.parser import CONFIG_FOLDERS, OneLineParser, find_configs
 
@@ -82,7 +82,7 @@ def make_parser() -> OneLineParser:
     parser.add_argument(
         "--baselines",
         type=list[FastStylizer],
-        default=[{"class_path": "nst_lightning.fast_style.OnnxStylizer"}],
+        default=[{"class_path": "nst_lightning.baselines.OnnxStylizer"}],
         help="Fast style transfers to compare with, by class_path; the first one is the page's.",
     )
     parser.add_argument(
@@ -207,7 +207,7 @@ def _listed(given: list[str]) -> list[str]:
 
 
 def _write_page(comparison: Comparison) -> None:
-    from nst_lightning.reports.page import write_report
+    from nst_lightning.compare.page.write import write_report
 
     write_report(comparison.out)
 

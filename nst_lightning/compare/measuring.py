@@ -10,13 +10,13 @@ import torch
 import yaml
 from torch import Tensor
 
+from nst_lightning.baselines import FastStylizer
 from nst_lightning.compare.manifest import PICTURE, Manifest, digest
-from nst_lightning.compare.pairs import Pair, safe_name
 from nst_lightning.data.image_pair import ImagePair
 from nst_lightning.data.images import load_image
 from nst_lightning.data.output import save_image
+from nst_lightning.data.which_pictures import Pair, safe_name
 from nst_lightning.errors import InputError
-from nst_lightning.fast_style import FastStylizer
 
 CONTENT, STYLE, OPTIMISED = "content", "style", "optimised"
 """Names of the control row, the style and our picture; a baseline's are :func:`fast_keys`."""

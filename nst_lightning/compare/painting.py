@@ -11,7 +11,7 @@ from lightning.pytorch import Callback
 from nst_lightning.callbacks import GracefulStop, RunCheckpoint, RunSummary, StyleProgressBar
 from nst_lightning.cli import StyleCLI, fit
 from nst_lightning.compare.manifest import PICTURE, Manifest, decisive, digest
-from nst_lightning.compare.pairs import Pair
+from nst_lightning.data.which_pictures import Pair
 from nst_lightning.errors import InputError
 from nst_lightning.quiet import quiet_lightning
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from nst_lightning.baselines import FastStylizer
 from nst_lightning.compare import measuring
 from nst_lightning.compare.manifest import PICTURE, Manifest
 from nst_lightning.compare.measuring import CONTENT, OPTIMISED, STYLE, Ruler
@@ -21,13 +22,12 @@ from nst_lightning.compare.painting import (
     paint,
     run_digest,
 )
-from nst_lightning.compare.pairs import Pair, Source
 from nst_lightning.compare.progress import OverallProgress
 from nst_lightning.compare.results import improvement, summary, wins, write_results
 from nst_lightning.data.images import load_image
 from nst_lightning.data.sources import public_name, source_digest
+from nst_lightning.data.which_pictures import Pair, Source
 from nst_lightning.errors import InputError
-from nst_lightning.fast_style import FastStylizer
 from nst_lightning.files import atomic_write
 
 

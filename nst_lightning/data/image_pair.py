@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
-from nst_lightning.data.artwork_query import is_artwork
+from nst_lightning.artworks.query import is_artwork
 from nst_lightning.data.colour_match import match_covariance, match_histogram, match_luminance
 from nst_lightning.data.images import LoadedImage, load_image, resize_to
 from nst_lightning.data.regions import Regions, load_regions
@@ -143,7 +143,7 @@ class ImagePair(LightningDataModule):
             raise InputError("data.style: the list is empty; give at least one picture")
         self.style_sources: list[Any] = list(sources)
         if any(is_artwork(source) for source in sources):
-            from nst_lightning.data.artworks import expand
+            from nst_lightning.artworks.collection import expand
 
             self.style_sources = expand(sources, self.artworks)
         self.blend = _normalised(self.style_weights, len(self.style_sources))
@@ -152,7 +152,7 @@ class ImagePair(LightningDataModule):
         """Return the file of an ``artworks:`` source, or the source itself."""
         if not is_artwork(source):
             return source
-        from nst_lightning.data.artworks import expand_one
+        from nst_lightning.artworks.collection import expand_one
 
         return expand_one(source, self.artworks)
 

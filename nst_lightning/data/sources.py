@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from nst_lightning.data.artwork_query import PREFIX as ARTWORK_PREFIX
+from nst_lightning.artworks.query import PREFIX as ARTWORK_PREFIX
 from nst_lightning.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def open_source(
     if text.startswith(SAMPLE_PREFIX):
         return _sample(text, size), text
     if text.startswith(ARTWORK_PREFIX):
-        from nst_lightning.data.artworks import expand_one
+        from nst_lightning.artworks.collection import expand_one
 
         return _local(expand_one(text)), text
     if is_url(text) and not text.startswith("file://"):

@@ -110,7 +110,7 @@ def _with_pictures(grid: Grid, given: Any, more: dict[str, Any]) -> Grid:
 
 
 def _expanded(name: str, given: str | list[str], artworks: str | None) -> list[str]:
-    from nst_lightning.compare.pairs import find_sources
+    from nst_lightning.data.which_pictures import find_sources
 
     sources = [given] if isinstance(given, str) else given
     return [source.source for source in find_sources(sources, name, artworks)]

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from nst_lightning.data.artwork_query import PREFIX
+from nst_lightning.artworks.query import PREFIX
 from nst_lightning.data.sources import SAMPLE_PREFIX
 from nst_lightning.errors import InputError, did_you_mean
 from nst_lightning.parser import find_config

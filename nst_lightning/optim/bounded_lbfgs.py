@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from nst_lightning.checks import number, whole_number
 from nst_lightning.errors import InputError
-from nst_lightning.optim.checks import number, whole_number
 from nst_lightning.optim.preconditioner import FixedFourier, Preconditioner, SecantFourier
 from nst_lightning.optim.secant_memory import SecantMemory
 

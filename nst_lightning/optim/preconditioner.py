@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nst_lightning.optim.checks import number, whole_number
+from nst_lightning.checks import number, whole_number
 
 _CLOSE_FITS = 4  # intervals between fits before they are twice as long
 _PIXEL_SPREAD = 8.0  # largest factor between the gain L² of a pixel and the median

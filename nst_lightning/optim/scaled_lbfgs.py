@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 from torch.optim import LBFGS
 
-from nst_lightning.optim.checks import number
+from nst_lightning.checks import number
 
 
 class ScaledLBFGS(LBFGS):

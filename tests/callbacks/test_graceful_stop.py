@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.painting import KillAt, SignalAt, arguments, files, logged, paint
 from lightning.pytorch import Callback
-from painting import KillAt, SignalAt, arguments, files, logged, paint
 
 from nst_lightning.cli import main
 
@@ -26,7 +26,8 @@ def command(folder: Path, pictures: tuple[Path, Path], *args: str, **send: int) 
     if send:
         init = "".join(f"{key}: {value}, " for key, value in send.items())
         args = (
-            f"--trainer.callbacks=[{{class_path: painting.SignalAt, init_args: {{{init}}}}}]",
+            "--trainer.callbacks="
+            f"[{{class_path: helpers.painting.SignalAt, init_args: {{{init}}}}}]",
             *args,
         )
     return arguments(folder, pictures, *args, steps=7)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.painting import ADAM, FAST_ADAM, KillAt, Killed, files, logged, paint
 from lightning.pytorch import Callback
-from painting import ADAM, FAST_ADAM, KillAt, Killed, files, logged, paint
 from PIL import Image
 
 from nst_lightning.callbacks import ImageCheckpoint

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from painting import ADAM, KillAt, Killed, logged, paint
+from helpers.painting import ADAM, KillAt, Killed, logged, paint
 from PIL import Image
 from torch.optim import Optimizer
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TextIO
 
 import pytest
-from painting import KillAt, paint
+from helpers.painting import KillAt, paint
 
 
 class Terminal:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.painting import ADAM, TORCH_LBFGS, KillAt, Killed, files, logged, paint
 from lightning.pytorch import Callback
-from painting import ADAM, TORCH_LBFGS, KillAt, Killed, files, logged, paint
 
 from nst_lightning.callbacks import RunCheckpoint
 from nst_lightning.errors import InputError

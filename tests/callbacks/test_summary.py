@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from painting import ADAM, paint
+from helpers.painting import ADAM, paint
 from PIL import Image
 
 from nst_lightning.callbacks.summary import _spoken

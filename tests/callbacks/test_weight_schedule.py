@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from painting import ADAM, TORCH_LBFGS, KillAt, Killed, arguments, logged, paint
+from helpers.painting import ADAM, TORCH_LBFGS, KillAt, Killed, arguments, logged, paint
 
 from nst_lightning.callbacks import (
     ConstantWeight,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_jobs import complete, picture, result
+from helpers.scripted_jobs import complete, picture, result
 
 from nst_lightning.cloud.commands import main
 from nst_lightning.cloud.rehearsal.server import FakeAws

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from painting import arguments
+from helpers.painting import arguments
 
 from nst_lightning.cloud.container import Container
 from nst_lightning.cloud.fleet import readable_reason

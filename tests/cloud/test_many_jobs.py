@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from scripted_jobs import complete, picture, result
+from helpers.scripted_jobs import complete, picture, result
 
 from nst_lightning.cloud.commands import main
 from nst_lightning.cloud.manifest import load

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from scripted_jobs import complete, result
+from helpers.scripted_jobs import complete, result
 
 from nst_lightning.cloud.commands import main
 from nst_lightning.cloud.rehearsal.server import FakeAws

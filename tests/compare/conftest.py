@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comparing import compare, document, write_style
+from helpers.comparing import compare, document, write_style
 
 
 @dataclass

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from comparing import STEPS, compare, document, options, stamps, write_style
-from painting import arguments, files, logged, paint
+from helpers.comparing import STEPS, compare, document, options, stamps, write_style
+from helpers.painting import arguments, files, logged, paint
 from PIL import Image
 
 from nst_lightning.cli import main
@@ -64,7 +64,7 @@ def test_the_control_and_the_baseline_are_in_it(made: Made) -> None:
     for pair in made.document["pairs"]:
         assert list(pair["measures"]) == ["content", "fast", "optimised"]
         assert pair["measures"]["content"]["ssim/content"] == 1.0
-    assert made.document["baselines"]["fast"]["class_path"] == "comparing.MeanColour"
+    assert made.document["baselines"]["fast"]["class_path"] == "helpers.comparing.MeanColour"
 
 
 # -- nothing is done twice --
@@ -125,7 +125,7 @@ def test_a_run_made_elsewhere_is_taken_as_it_is(
 
 def test_baselines_are_told_apart(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
     given = (tmp_path, [pictures[0]], [pictures[1]])
-    two = "--baselines=[comparing.MeanColour, comparing.MeanColour]"
+    two = "--baselines=[helpers.comparing.MeanColour, helpers.comparing.MeanColour]"
     assert compare(*given, two, "--fit.data.steps_per_epoch=1") == 0
     (pair,) = document(tmp_path)["pairs"]
     assert list(pair["measures"]) == ["content", "fast", "fast-MeanColour", "optimised"]
@@ -265,7 +265,7 @@ def test_an_unforeseen_error_costs_one_pair(
         (["--fit.trainer.max_epochs=0"], "--fit.trainer.max_epochs: the run has no step"),
         (["--fit.data.content_mask=no.png"], "no such file: no.png"),
         (
-            ["--baselines=[{class_path: comparing.Unloadable}]"],
+            ["--baselines=[{class_path: helpers.comparing.Unloadable}]"],
             "mean colour cannot be loaded: no such model",
         ),
         (["--size=abc"], "size: expected an int, got abc"),
@@ -274,7 +274,7 @@ def test_an_unforeseen_error_costs_one_pair(
         (["--fit.data.steps_per_epoch=0"], "data.steps_per_epoch: 0 is not at least 1"),
         (["--fit.data.size=9"], "--fit.data.size belongs to the comparison; use --size"),
         (["--baselines=[]"], "--baselines: the list is empty"),
-        (["--baselines=[nst_lightning.fast_style.OnxStylizer]"], "there is no"),
+        (["--baselines=[nst_lightning.baselines.OnxStylizer]"], "there is no"),
         (["--styles", "nowhere.jpg"], "style picture: no such file: nowhere.jpg"),
         (["--styles", "none*.jpg"], "--styles: nothing matches none*.jpg"),
         (["--config", "comapre"], "there is no file comapre; did you mean compare?"),
@@ -355,7 +355,7 @@ def test_lists_as_yaml_writes_them(tmp_path: Path, pictures: tuple[Path, Path]) 
     line = arguments(tmp_path, pictures)  # only to have two pictures
     assert line
     args = [f"--contents=[{pictures[0]}, sample:cat]", f"--out={tmp_path}"]
-    parser, config = parse([*args, "--baselines=[comparing.MeanColour]"])
+    parser, config = parse([*args, "--baselines=[helpers.comparing.MeanColour]"])
     comparison = prepare(parser, config, args)
     assert [source.label for source in comparison.contents] == ["content", "cat"]
 
@@ -366,5 +366,5 @@ def test_the_shipped_baseline(tmp_path: Path, pictures: tuple[Path, Path]) -> No
     line = options(tmp_path, [pictures[0]], [pictures[1]], "--fit.data.steps_per_epoch=1")
     assert main([arg for arg in line if not arg.startswith("--baselines")]) == 0
     told = document(tmp_path)
-    assert told["baselines"]["fast"]["class_path"] == "nst_lightning.fast_style.OnnxStylizer"
+    assert told["baselines"]["fast"]["class_path"] == "nst_lightning.baselines.OnnxStylizer"
     assert told["pairs"][0]["seconds"]["fast"] > 0

@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from helpers.pictures import cmyk_profile, encoded, grey_profile, rgb_profile, write
 from PIL import Image, ImageCms
 from skimage.color import hsv2rgb, lab2xyz
 
 from nst_lightning.data.colour import to_srgb
 from nst_lightning.data.images import load_image
 from nst_lightning.errors import InputError
-
-from .pictures import cmyk_profile, encoded, grey_profile, rgb_profile, write
 
 # XYZ under D50 of the primaries: Adobe RGB (1998) and IEC 61966-2-1, as published.
 ADOBE = [(0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457)]

@@ -5,12 +5,11 @@ import zlib
 import numpy as np
 import pytest
 import tifffile
+from helpers.pictures import encoded, write
 from PIL import ExifTags, Image, ImageFile
 
 from nst_lightning.data.images import load_image
 from nst_lightning.errors import InputError
-
-from .pictures import encoded, write
 
 # How a stored picture is to be shown, from the EXIF standard: which edge row 0 and column 0 are.
 SHOWN = {

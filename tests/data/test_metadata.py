@@ -3,13 +3,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.pictures import encoded, write
 from PIL import Image
 
 from nst_lightning.data.metadata import read_settings
 from nst_lightning.data.output import save_image
 from nst_lightning.errors import InputError
-
-from .pictures import encoded, write
 
 PIXELS = torch.rand(1, 3, 20, 30, generator=torch.Generator().manual_seed(0))
 SETTINGS = {

@@ -9,14 +9,13 @@ import zlib
 import numpy as np
 import pytest
 import torch
+from helpers.pictures import write
 from PIL import Image, ImageCms
 
 from nst_lightning.data.encoding import srgb_profile
 from nst_lightning.data.images import load_image
 from nst_lightning.data.output import check_path, save_image
 from nst_lightning.errors import InputError
-
-from .pictures import write
 
 STILLS = [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"]
 

@@ -3,13 +3,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
+from helpers.pictures import encoded, write
 from PIL import Image
 
 from nst_lightning.data.images import MINIMUM_SIDE, load_image, resize_to
 from nst_lightning.data.resizing import MAXIMUM_SIDE, fit_long_side, resize_with_alpha
 from nst_lightning.errors import InputError
-
-from .pictures import encoded, write
 
 
 def pillow_bicubic(plane: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -5,14 +5,13 @@ import threading
 
 import numpy as np
 import pytest
+from helpers.pictures import encoded, write
 from PIL import Image
 
 from nst_lightning.data import sources
 from nst_lightning.data.images import load_image
 from nst_lightning.data.sources import open_source, public_name
 from nst_lightning.errors import InputError
-
-from .pictures import encoded, write
 
 PICTURE = Image.fromarray(np.full((20, 30, 3), (200, 100, 50), np.uint8))
 

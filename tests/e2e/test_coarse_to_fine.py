@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from painting import ADAM, TORCH_LBFGS, KillAt, Killed, arguments, logged, paint
+from helpers.painting import ADAM, TORCH_LBFGS, KillAt, Killed, arguments, logged, paint
 from PIL import Image
 
 from nst_lightning.cli import main

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from painting import KillAt, Killed, paint
+from helpers.painting import KillAt, Killed, paint
 from PIL import Image
 from skimage.color import rgb2lab
 

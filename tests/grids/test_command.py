@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from painting import OBJECTIVE
+from helpers.painting import OBJECTIVE
 from PIL import Image
 
 from nst_lightning.cli import main

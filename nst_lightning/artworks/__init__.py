@@ -1,0 +1,1 @@
+"""The command ``artworks`` and the sources ``artworks:…``: folders of paintings by artist."""

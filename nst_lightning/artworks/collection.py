@@ -1,0 +1,352 @@
+"""Paintings by artist: Kaggle's "Best Artworks of All Time", or any folder of folders."""
+
+import csv
+import os
+import random
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from nst_lightning.artworks.index import Entry, index_folder
+from nst_lightning.artworks.names import (
+    fold,
+    key_of,
+    number_of,
+    printable,
+    repair,
+    spoken,
+    without_number,
+)
+from nst_lightning.artworks.query import Query, is_artwork, parse_query
+from nst_lightning.errors import InputError, did_you_mean
+
+VARIABLE = "NST_ARTWORKS"
+"""Environment variable that names the data set's folder."""
+
+__all__ = ["Artist", "Artwork", "Artworks", "expand", "find_root", "is_artwork"]
+
+
+@dataclass(frozen=True)
+class Artwork:
+    """One painting.
+
+    Attributes:
+        artist: Key of its artist, such as ``Gustav_Klimt``.
+        number: The number in its file name, or None.
+        path: Its file.
+        width: In pixels, as displayed.
+        height: In pixels, as displayed.
+    """
+
+    artist: str
+    number: int | None
+    path: Path
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Artist:
+    """One artist; what ``artists.csv`` does not tell is empty."""
+
+    key: str
+    name: str
+    genre: str = ""
+    nationality: str = ""
+    years: str = ""
+
+
+@dataclass
+class Artworks:
+    """An index of paintings.
+
+    Attributes:
+        root: Folder of the data set.
+        works: Every readable painting, by artist and number.
+        artists: Key -> artist, also those of whom there is no painting.
+        corrupt: ``(path, why)`` of files that are no pictures.
+        duplicates: Files left out because another spelling of the artist's folder holds the same
+            painting.
+    """
+
+    root: Path
+    works: list[Artwork]
+    artists: dict[str, Artist]
+    corrupt: list[tuple[str, str]] = field(default_factory=list)
+    duplicates: int = 0
+
+    @classmethod
+    def read(
+        cls, root: str | os.PathLike[str], *, cache: bool = True, decode: bool = False
+    ) -> "Artworks":
+        """Index a data set.
+
+        Known layouts: ``images/<Artist>/<Artist>_<n>.jpg`` (also one folder deeper, as Kaggle's
+        archive unpacks), ``resized/<Artist>_<n>.jpg`` where there is no ``images``, and any folder
+        of folders, where the folder's name is the artist's. ``artists.csv`` adds genre, nationality
+        and years if it is there.
+
+        Args:
+            root: Folder of the data set.
+            cache: Use and write the cache of sizes; see ``artwork_index``.
+            decode: Decode every picture to find damaged ones; slow.
+
+        Raises:
+            InputError: If there is no such folder, or no picture in it.
+        """
+        folder = Path(root).expanduser()
+        if not folder.is_dir():
+            raise InputError(f"artworks: there is no folder {folder}; give the data set's folder")
+        base = _base(folder)
+        entries = index_folder(base, cache=cache, decode=decode)
+        if not entries:
+            raise InputError(
+                f"artworks: there is no picture under {folder}; it should hold a folder for each "
+                "artist, such as images/Gustav_Klimt/Gustav_Klimt_1.jpg"
+            )
+        artists = _artists(folder / "artists.csv")
+        works, duplicates = _works(base, entries, artists)
+        for path in base.iterdir():
+            # A folder without a picture is an artist too, and an empty one can be told.
+            if path.is_dir() and not path.name.startswith("."):
+                key = _known_key(path.name, artists)
+                artists.setdefault(key, Artist(key, spoken(key)))
+        corrupt = [(printable(str(base / e.path)), e.error) for e in entries if e.error]
+        return cls(folder, works, artists, corrupt, duplicates)
+
+    def by_artist(self) -> dict[str, list[Artwork]]:
+        """Return artist's key -> paintings, for every artist with at least one."""
+        found: dict[str, list[Artwork]] = {}
+        for work in self.works:
+            found.setdefault(work.artist, []).append(work)
+        return found
+
+    def artist(self, name: str) -> Artist:
+        """Find an artist by any spelling: case, accents and separators do not count.
+
+        Raises:
+            InputError: If there is none.
+        """
+        wanted = fold(name)
+        folded = {fold(key): artist for key, artist in self.artists.items()}
+        if wanted in folded:
+            return folded[wanted]
+        known = list(self.artists)
+        raise InputError(
+            f"artworks: there is no artist {name!r}{did_you_mean(key_of(name), known)} "
+            f"({len(known)} artists in {self.root})"
+        )
+
+    def select(self, query: Query) -> list[Artwork]:
+        """Return the paintings that a query asks for.
+
+        Where there are more than ``query.count``, a sample of them, the same for the same seed, in
+        the index's order.
+
+        Raises:
+            InputError: If the artist, the painting or the genre does not exist, or fewer paintings
+                fit than are wanted.
+        """
+        works = self.works
+        if query.artist:
+            artist = self.artist(query.artist)
+            works = [work for work in works if work.artist == artist.key]
+            if not works:
+                raise InputError(
+                    f"artworks: {artist.name} has no readable painting in {self.root}; "
+                    "choose another artist"
+                )
+        if query.painting:
+            return [self._painting(query, works)]
+        for key in ("genre", "nationality"):
+            works = self._having(key, getattr(query, key), works)
+        works = [work for work in works if query.fits(work.width, work.height)]
+        if len(works) < query.count:
+            raise InputError(
+                f"artworks: {query.text} asks for {query.count} and finds {len(works)}; "
+                "ask for fewer, or for smaller ones"
+            )
+        if query.all:
+            return works
+        chosen = random.Random(query.seed).sample(range(len(works)), query.count)
+        return [works[index] for index in sorted(chosen)]
+
+    def _painting(self, query: Query, works: Sequence[Artwork]) -> Artwork:
+        wanted = query.painting
+        for work in works:
+            names = {printable(work.path.name), printable(work.path.stem)}
+            number = int(wanted) if wanted.isascii() and wanted.isdigit() else None
+            if wanted in names or (number is not None and work.number == number):
+                return work
+        numbers = [work.number for work in works if work.number is not None]
+        there = f"{min(numbers)} to {max(numbers)}" if numbers else f"{len(works)} by file name"
+        raise InputError(f"artworks: there is no painting {query.text} (there are {there})")
+
+    def _having(self, key: str, wanted: str, works: list[Artwork]) -> list[Artwork]:
+        if not wanted:
+            return works
+        parts = {
+            artist.key: {fold(part) for part in getattr(artist, key).split(",")}
+            for artist in self.artists.values()
+        }
+        found = [work for work in works if fold(wanted) in parts[work.artist]]
+        if not found:
+            known = sorted(
+                {p.strip() for a in self.artists.values() for p in getattr(a, key).split(",") if p}
+            )
+            raise InputError(
+                f"artworks: there is no painting of {key} {wanted!r}{did_you_mean(wanted, known)}"
+                + ("" if known else f"; {self.root} has no artists.csv to tell it")
+            )
+        return found
+
+
+def find_root(given: str | os.PathLike[str] | None = None) -> Path:
+    """Return the data set's folder: the one given, ``NST_ARTWORKS``, or what kagglehub downloaded.
+
+    Raises:
+        InputError: If none of them is there.
+    """
+    for source in (given, os.environ.get(VARIABLE)):
+        if source:
+            folder = Path(source).expanduser()
+            if not folder.is_dir():
+                raise InputError(
+                    f"artworks: there is no folder {folder}; give the data set's folder as "
+                    f"data.artworks or in the environment variable {VARIABLE}"
+                )
+            return folder
+    from nst_lightning.artworks.download import downloaded
+
+    folder_or_none = downloaded()
+    if folder_or_none is None:
+        raise InputError(
+            f"artworks: where is the data set? Set {VARIABLE} or data.artworks to its folder, or "
+            "fetch it with: python train.py artworks --download true"
+        )
+    return folder_or_none
+
+
+def expand(sources: Iterable[object], root: str | os.PathLike[str] | None = None) -> list[object]:
+    """Replace every ``artworks:...`` by the files that it names; leave the rest as it is.
+
+    Args:
+        sources: Paths, URLs, samples, Pillow pictures, ``artworks:...``.
+        root: Folder of the data set; see ``find_root``.
+
+    Raises:
+        InputError: If a query is not valid or finds too little.
+    """
+    found: list[object] = []
+    for source in sources:
+        if isinstance(source, str) and is_artwork(source):
+            query = parse_query(source)
+            works = _indexed(find_root(root).resolve()).select(query)
+            found.extend(str(work.path) for work in works)
+        else:
+            found.append(source)
+    return found
+
+
+def expand_one(source: str, root: str | os.PathLike[str] | None = None) -> str:
+    """Return the one file that an ``artworks:...`` names.
+
+    Raises:
+        InputError: If it names several, or see ``expand``.
+    """
+    files = expand([source], root)
+    if len(files) != 1:
+        raise InputError(f"{source} names {len(files)} paintings, but one is wanted; use n=1")
+    return str(files[0])
+
+
+@lru_cache(maxsize=2)
+def _indexed(root: Path) -> Artworks:
+    return Artworks.read(root)
+
+
+def _base(folder: Path) -> Path:
+    """Return the folder that holds the artists' folders."""
+    for name in ("images", "resized"):
+        if (folder / name).is_dir():
+            folder = folder / name
+            break
+    while True:
+        items = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        # Kaggle's archive has images/images/ and resized/resized/.
+        if len(items) != 1 or not items[0].is_dir() or items[0].name != folder.name:
+            return folder
+        folder = items[0]
+
+
+def _artists(path: Path) -> dict[str, Artist]:
+    if not path.is_file():
+        return {}
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("cp1252", "replace")
+    found = {}
+    for row in csv.DictReader(text.splitlines()):
+        # Kaggle's names have non-breaking spaces in them.
+        fields = {
+            k: " ".join(repair(v or "").split())
+            for k, v in row.items()
+            if k is not None and isinstance(v, str | None)
+        }
+        if fields.get("name"):
+            key = key_of(fields["name"])
+            rest = {name: fields.get(name, "") for name in ("genre", "nationality", "years")}
+            found[key] = Artist(key, fields["name"], **rest)
+    return found
+
+
+def _known_key(name: str, artists: dict[str, Artist]) -> str:
+    """Return the key of a folder's artist: that of ``artists.csv`` if the name is there."""
+    key = key_of(name)
+    if key in artists:
+        return key
+    wanted = fold(key)
+    return next((known for known in artists if fold(known) == wanted), key)
+
+
+def _works(
+    base: Path, entries: Sequence[Entry], artists: dict[str, Artist]
+) -> tuple[list[Artwork], int]:
+    keys: dict[str, str] = {}
+    works: dict[tuple[str, object], Artwork] = {}
+    spellings: dict[tuple[str, object], str] = {}
+    duplicates = 0
+    # Of two folders with the same paintings, the one whose name needs no repair.
+    for entry in sorted(entries, key=lambda entry: _is_misspelt(entry.path)):
+        if entry.error:
+            continue
+        first, _, rest = entry.path.partition(os.sep)
+        stem = os.path.splitext(os.path.basename(entry.path))[0]  # noqa: PTH119, PTH122
+        name = first if rest else without_number(stem)
+        if name not in keys:
+            keys[name] = _known_key(name, artists)
+        key = keys[name]
+        number = number_of(stem)
+        artists.setdefault(key, Artist(key, spoken(key)))
+        identity = (key, number if number is not None else entry.path)
+        if spellings.setdefault(identity, name) != name:
+            duplicates += 1
+            continue
+        while identity in works:  # two files of one number in one folder are two paintings
+            identity = (key, entry.path)
+        works[identity] = Artwork(key, number, base / entry.path, entry.width, entry.height)
+    order = sorted(works.values(), key=lambda w: (w.artist, w.number or 0, str(w.path)))
+    return order, duplicates
+
+
+@lru_cache(maxsize=4096)
+def _is_misspelt_folder(name: str) -> bool:
+    return repair(name) != unicodedata.normalize("NFC", name)
+
+
+def _is_misspelt(path: str) -> bool:
+    return _is_misspelt_folder(path.partition(os.sep)[0])

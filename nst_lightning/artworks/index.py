@@ -1,0 +1,203 @@
+"""The sizes of thousands of pictures: read from their headers, in parallel, and kept in a cache."""
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nst_lightning.artworks.names import printable
+from nst_lightning.errors import InputError
+from nst_lightning.files import atomic_write
+
+SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"))
+"""What counts as a picture."""
+
+_CACHE_FORMAT = 1
+_QUARTER_TURNS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+_ORIENTATION = 274
+_THREADS = 8
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One picture file.
+
+    Attributes:
+        path: Relative to the folder that was indexed.
+        width: In pixels, as displayed; 0 if the file is corrupt.
+        height: In pixels, as displayed; 0 if the file is corrupt.
+        error: Why the file is no picture; empty if it is one.
+    """
+
+    path: str
+    width: int
+    height: int
+    error: str = ""
+
+
+def index_folder(base: Path, *, cache: bool = True, decode: bool = False) -> list[Entry]:
+    """Find every picture under a folder and its size.
+
+    A file is looked at again only if its length or its time changed since the cache was written.
+    The cache is a file of the user's cache folder (``XDG_CACHE_HOME``, else ``~/.cache``), since a
+    data set may lie where nobody may write.
+
+    Args:
+        base: Folder.
+        cache: Use and write the cache.
+        decode: Decode every picture whole, which finds damage in the middle of a file too; slow.
+
+    Returns:
+        One entry a file, in the order of the paths; corrupt ones too, with their ``error``.
+
+    Raises:
+        InputError: If the folder cannot be read.
+    """
+    files = sorted(_files(base))
+    store = _cache_file(base)
+    known = _read_cache(store) if cache and not decode else {}
+    entries: dict[str, Entry] = {}
+    unknown: list[str] = []
+    for path, length, time in files:
+        row = known.get(path)
+        if row is not None and row[:2] == [length, time]:
+            entries[path] = Entry(path, *row[2:])
+        else:
+            unknown.append(path)
+    if unknown:
+        for entry in _look(base, unknown, decode):
+            entries[entry.path] = entry
+        if cache:
+            # Without a place for the cache the next time is as slow as this one: no reason to fail.
+            with contextlib.suppress(InputError, UnicodeError):
+                _write_cache(store, files, entries)
+    return [entries[path] for path, _, _ in files]
+
+
+def _files(base: Path) -> Iterator[tuple[str, int, int]]:
+    """Yield path, length and time of every picture file, hidden ones left out."""
+    folders = [str(base)]
+    root = len(str(base)) + 1
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(folder) as found:
+                for item in found:
+                    if item.name.startswith("."):
+                        continue
+                    if item.is_dir():
+                        folders.append(item.path)
+                    elif os.path.splitext(item.name)[1].lower() in SUFFIXES and item.is_file():  # noqa: PTH122
+                        stat = item.stat()
+                        yield item.path[root:], stat.st_size, stat.st_mtime_ns
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise InputError(f"{printable(folder)} cannot be read: {reason}") from error
+
+
+def _look(base: Path, paths: Sequence[str], decode: bool) -> Iterator[Entry]:
+    """Read the headers, several files at a time, with a bar on a terminal."""
+    # Pillow is imported here, before the threads: two of them importing at once can lock up.
+    from PIL import Image  # noqa: F401
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a large picture is no decompression bomb here
+        with ThreadPoolExecutor(_THREADS) as pool:
+            chunks = [paths[i : i + 64] for i in range(0, len(paths), 64)]
+            work = pool.map(lambda chunk: [look(base, path, decode) for path in chunk], chunks)
+            for entries in _with_bar(work, len(chunks)):
+                yield from entries
+
+
+def _with_bar(work: Iterator[list[Entry]], chunks: int) -> Iterator[list[Entry]]:
+    if not sys.stderr.isatty() or chunks < 8:
+        yield from work
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(
+        work, "reading sizes", total=chunks, console=Console(stderr=True), transient=True
+    )
+
+
+def look(base: Path, path: str, decode: bool = False) -> Entry:
+    """Return the entry of one file.
+
+    A header alone does not tell that the rest of the file is missing: a file whose end is not a
+    picture's end is decoded.
+
+    Args:
+        base: Folder that ``path`` is relative to.
+        path: File.
+        decode: Decode it in any case.
+    """
+    from PIL import Image
+
+    try:
+        with open(os.path.join(base, path), "rb") as handle:  # noqa: PTH118, PTH123
+            handle.seek(0, os.SEEK_END)
+            if not handle.tell():
+                return Entry(path, 0, 0, "the file is empty")
+            handle.seek(max(0, handle.tell() - 16))
+            tail = handle.read()
+            handle.seek(0)
+            with Image.open(handle) as picture:
+                width, height = picture.size
+                if picture.format == "JPEG" and "exif" in picture.info:
+                    turned = picture.getexif().get(_ORIENTATION) in _QUARTER_TURNS
+                    width, height = (height, width) if turned else (width, height)
+                if decode or not _whole(picture.format, tail):
+                    picture.load()
+    except Image.DecompressionBombError:
+        return Entry(path, 0, 0, "its header claims too many pixels")
+    except Image.UnidentifiedImageError:
+        return Entry(path, 0, 0, "it is not a picture, or damaged at the beginning")
+    except OSError as error:
+        return Entry(path, 0, 0, error.strerror or str(error))
+    except Exception as error:  # Pillow's readers raise nearly anything on damaged files
+        return Entry(path, 0, 0, f"it is damaged ({type(error).__name__})")
+    return Entry(path, width, height)
+
+
+def _whole(kind: str | None, tail: bytes) -> bool:
+    if kind == "JPEG":
+        return tail.rstrip(b"\0 \r\n").endswith(b"\xff\xd9")
+    if kind == "PNG":
+        return b"IEND" in tail
+    if kind == "GIF":
+        return tail.rstrip(b"\0").endswith(b";")
+    return True
+
+
+def _cache_file(base: Path) -> Path:
+    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    name = hashlib.sha256(os.fsencode(base.resolve())).hexdigest()[:16]
+    return Path(home, "nst_lightning", "artworks", f"{name}.json").expanduser()
+
+
+def _read_cache(path: Path) -> dict[str, list[Any]]:
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return dict(stored["entries"]) if stored["format"] == _CACHE_FORMAT else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _write_cache(
+    path: Path, files: Sequence[tuple[str, int, int]], entries: dict[str, Entry]
+) -> None:
+    rows = {
+        name: [length, time, entries[name].width, entries[name].height, entries[name].error]
+        for name, length, time in files
+    }
+    text = json.dumps({"format": _CACHE_FORMAT, "entries": rows})
+    with atomic_write(path) as part:
+        part.write_text(text, encoding="utf-8")

@@ -1,0 +1,1 @@
+"""The page of a comparison: its figures, its words and its pictures."""

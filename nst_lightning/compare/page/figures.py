@@ -1,0 +1,347 @@
+"""The page's figures by matplotlib: each light and dark, wide and narrow, as SVG."""
+
+import contextlib
+import logging
+import math
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nst_lightning.compare.page.palette import SCHEMES, Palette
+from nst_lightning.compare.page.words import number, percent, short, tick
+from nst_lightning.files import atomic_write
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Curves = Mapping[str, Sequence[tuple[int, float]]]
+Draw = Callable[[Palette, bool], "Figure"]
+"""(colours, narrow) -> figure."""
+
+WIDE, NARROW = 10.0, 4.0
+"""Widths in inches, of 72 SVG units each: as large as they are shown, so that 9 pt stays 9 pt."""
+
+_IMPROVEMENTS = {
+    "ssim": "SSIM to the content",
+    "style_distance": "style distance",
+    "mse": "MSE to the content",
+}
+
+
+def write_variants(folder: Path, name: str, draw: Draw) -> list[str]:
+    """Write ``name-light-wide.svg`` and the three other variants.
+
+    Returns:
+        The files' names.
+
+    Raises:
+        InputError: If they cannot be written.
+    """
+    import matplotlib
+
+    written = []
+    style: Any = {
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans", "Verdana", "Segoe UI", "Arial", "sans-serif"],
+        "font.size": 9,
+        "svg.fonttype": "none",  # the reader's fonts have letters that DejaVu lacks
+        "svg.hashsalt": "nst_lightning",
+        "axes.unicode_minus": True,
+    }
+    with matplotlib.rc_context(style), _quiet():
+        for scheme, colours in SCHEMES.items():
+            for width in ("wide", "narrow"):
+                figure = draw(colours, width == "narrow")
+                figure.set_facecolor(colours.surface)
+                for axes in figure.axes:
+                    _dress(axes, colours)
+                path = folder / f"{name}-{scheme}-{width}.svg"
+                with atomic_write(path) as part:
+                    figure.savefig(part, format="svg", metadata={"Date": None})
+                written.append(path.name)
+    return written
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Fonts that are missing here are the reader's matter."""
+    logger = logging.getLogger("matplotlib.font_manager")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _figure(width: float, height: float, rows: int = 1, columns: int = 1, **kwargs: Any) -> Any:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
+
+
+def _dress(axes: "Axes", colours: Palette) -> None:
+    axes.set_facecolor(colours.surface)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(colours.line)
+    axes.tick_params(colors=colours.soft, which="both", length=3)
+    for text in (axes.xaxis.label, axes.yaxis.label):
+        text.set_color(colours.ink)
+    # A file's name may hold a $.
+    for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+        label.set_parse_math(False)
+
+
+def improvement_bars(pairs: Sequence[Mapping[str, Any]]) -> Draw:
+    """Return figure 12 of the report: improvement in percent, a bar a style.
+
+    Bars are means over the contents; with several contents each has a dot.
+
+    Args:
+        pairs: The pairs of ``metrics.json``, at least one.
+    """
+    styles = {pair["style"]["name"]: pair["style"]["label"] for pair in pairs}
+    several = len({pair["content"]["name"] for pair in pairs}) > 1
+
+    def draw(colours: Palette, narrow: bool) -> "Figure":
+        height = 0.34 * len(styles) + 0.9
+        if narrow:
+            figure, grid = _figure(NARROW, 3 * height, rows=3)
+        else:
+            figure, grid = _figure(WIDE, height + 0.2, columns=3, sharey=True)
+        for axes, (key, title) in zip(grid.flat, _IMPROVEMENTS.items(), strict=True):
+            _bars(axes, pairs, list(styles), key, several, colours)
+            axes.set_title(title, loc="left", fontsize=10, color=colours.ink)
+            axes.set_yticks(range(len(styles)), [short(label) for label in styles.values()])
+            axes.xaxis.set_major_formatter(lambda value, _: tick(value))
+            for label in axes.get_yticklabels():
+                label.set_color(colours.ink)
+        return figure
+
+    return draw
+
+
+def _bars(
+    axes: "Axes",
+    pairs: Sequence[Mapping[str, Any]],
+    styles: Sequence[str],
+    key: str,
+    several: bool,
+    colours: Palette,
+) -> None:
+    widest = 0.0
+    bars: list[tuple[int, float]] = []
+    for place, style in enumerate(styles):
+        values = [
+            value
+            for pair in pairs
+            if pair["style"]["name"] == style
+            and (value := pair["improvement"][key]) is not None
+            and math.isfinite(value)
+        ]
+        if not values:
+            continue
+        mean = sum(values) / len(values)
+        bars.append((place, mean))
+        widest = max(widest, *map(abs, values))
+        colour = colours.ours if mean >= 0 else colours.fast
+        axes.barh(place, mean, height=0.62, color=colour, alpha=0.9, zorder=2)
+        if several:
+            dots: Any = {"s": 14, "color": colours.surface, "edgecolor": colours.ink, "zorder": 3}
+            axes.scatter(values, [place] * len(values), linewidths=0.8, **dots)
+    low = min([0.0, *(value for _, value in bars)])
+    high = max([0.0, *(value for _, value in bars)])
+    span = max(high - low, widest, 1e-9)
+    # The number stands on the far side of zero, where no bar or dot is.
+    for place, mean in bars:
+        axes.annotate(
+            percent(mean),
+            (0, place),
+            xytext=(-5 if mean >= 0 else 5, 0),
+            textcoords="offset points",
+            ha="right" if mean >= 0 else "left",
+            va="center",
+            fontsize=8.5,
+            color=colours.ink,
+        )
+    axes.axvline(0, color=colours.soft, linewidth=0.8, zorder=1)
+    axes.set_xlim(
+        min(low, -0.34 * span) - (0.05 * span if low < 0 else 0),
+        max(high, widest if high > 0 else 0, 0.34 * span if low < 0 else 0) + 0.05 * span,
+    )
+    axes.locator_params(axis="x", nbins=4)
+    axes.invert_yaxis()
+    axes.grid(axis="x", color=colours.line, linewidth=0.6, zorder=0)
+    axes.set_axisbelow(True)
+
+
+def measure_plane(pairs: Sequence[Mapping[str, Any]]) -> Draw:
+    """Return the plane of style distance and SSIM, an arrow a pair from fast to optimised.
+
+    The untouched contents stand in it as crosses, with SSIM 1; one that lies beyond the right edge
+    is a mark on the edge.
+
+    Args:
+        pairs: The pairs of ``metrics.json``, at least one, numbered as on the page.
+    """
+    keys = ("fast", "optimised", "content")
+
+    def draw(colours: Palette, narrow: bool) -> "Figure":
+        figure, grid = _figure(NARROW if narrow else 7.2, 4.2 if narrow else 5.2)
+        axes = grid[0, 0]
+        points = [
+            [
+                (p["measures"][key]["style_distance"], p["measures"][key]["ssim/content"])
+                for key in keys
+            ]
+            for p in pairs
+        ]
+        # The controls may lie far to the right; the arrows are what is to be seen.
+        edge = 1.15 * max(x for fast, ours, _ in points for x, _ in (fast, ours)) or 1.0
+        for place, (pair, (fast, ours, control)) in enumerate(
+            zip(pairs, points, strict=True), start=1
+        ):
+            colour = colours.ours if pair["wins"]["both"] else colours.fast
+            axes.annotate(
+                "",
+                ours,
+                fast,
+                arrowprops={
+                    **{"arrowstyle": "-|>", "color": colour, "linewidth": 1.4},
+                    **{"shrinkA": 4, "shrinkB": 4, "mutation_scale": 11},
+                },
+            )
+            axes.plot(*fast, "o", ms=6, mfc=colours.surface, mec=colours.fast, mew=1.4)
+            axes.plot(*ours, "o", ms=6, color=colours.ours)
+            inside = control[0] <= edge
+            mark = "x" if inside else ">"
+            axes.plot(
+                min(control[0], edge), control[1], mark, ms=6, color=colours.soft, clip_on=False
+            )
+            # At the fast end, away from the arrow: optimised pictures lie close together.
+            axes.annotate(
+                str(place),
+                fast,
+                xytext=(8 if fast[0] >= ours[0] else -8, -4 if fast[1] > ours[1] else -9),
+                textcoords="offset points",
+                ha="left" if fast[0] >= ours[0] else "right",
+                fontsize=8.5,
+                color=colours.ink,
+            )
+        outside = [control[0] for _, _, control in points if control[0] > edge]
+        if outside:
+            low, high = number(min(outside), 2), number(max(outside), 2)
+            told = low if low == high else f"{low} to {high}"
+            axes.annotate(
+                f"control at {told}",
+                (edge, 1.0),
+                xytext=(-8, -12),
+                textcoords="offset points",
+                ha="right",
+                fontsize=8.5,
+                color=colours.soft,
+            )
+        for mark, fill, rim, label in (
+            ("o", colours.ours, colours.ours, "optimised"),
+            ("o", colours.surface, colours.fast, "fast"),
+            ("x", colours.soft, colours.soft, "untouched content (control)"),
+        ):
+            axes.plot([], [], mark, mfc=fill, mec=rim, ls="", label=label)
+        axes.legend(
+            loc="lower center",
+            bbox_to_anchor=(0.5, 1.0),
+            ncols=3,
+            frameon=False,
+            labelcolor=colours.ink,
+            fontsize=8 if narrow else 9,
+            handletextpad=0.1,
+            columnspacing=1,
+        )
+        axes.set_xlabel("style distance (less is better)")
+        axes.set_ylabel("SSIM to the content (more is better)")
+        axes.set_xlim(0, edge)
+        bottom = min(0.0, *(m["ssim/content"] for p in pairs for m in p["measures"].values()))
+        axes.set_ylim(bottom * 1.1, 1.06)
+        axes.grid(color=colours.line, linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.text(
+            0.015,
+            0.02,
+            "better: up and to the left",
+            transform=axes.transAxes,
+            color=colours.soft,
+            fontsize=8.5,
+        )
+        return figure
+
+    return draw
+
+
+def loss_curves(runs: Sequence[tuple[str, Curves]]) -> Draw:
+    """Return the losses over the steps, a small panel a pair, logarithmic.
+
+    Args:
+        runs: A label and, by term, (step, weighted loss); ``loss`` is the sum.
+    """
+    terms = list(dict.fromkeys(term for _, curves in runs for term in curves))
+
+    def draw(colours: Palette, narrow: bool) -> "Figure":
+        columns = min(len(runs), 2 if narrow else 3)
+        rows = math.ceil(len(runs) / columns)
+        size = (NARROW, 1.65 * rows + 0.5) if narrow else (WIDE, 2.2 * rows + 0.5)
+        figure, grid = _figure(*size, rows=rows, columns=columns, sharex=True, sharey=True)
+        looks = {"loss": (colours.ink, "-"), "content": (colours.ours, "-")}
+        looks |= {"style": (colours.fast, "-"), "tv": (colours.third, "-")}
+        for axes in grid.flat[len(runs) :]:
+            axes.set_axis_off()
+        for axes, (label, curves) in zip(grid.flat, runs, strict=False):
+            for term, points in curves.items():
+                points = [(step, value) for step, value in points if value > 0]
+                colour, line = looks.get(term, (colours.soft, "--"))
+                wide = 1.7 if term == "loss" else 1.1
+                axes.plot(*zip(*points, strict=True), line, color=colour, lw=wide) if points else 0
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            axes.minorticks_off()
+            title = axes.set_title(short(label, 22 if narrow else 34), loc="left", fontsize=8.5)
+            title.set_color(colours.ink)
+            title.set_parse_math(False)
+            axes.grid(color=colours.line, linewidth=0.6)
+            axes.set_axisbelow(True)
+            axes.locator_params(axis="x", nbins=4)
+        handles = []
+        for term in terms:
+            colour, line = looks.get(term, (colours.soft, "--"))
+            (handle,) = grid[0, 0].plot([], [], line, color=colour)
+            handle.set_label("sum" if term == "loss" else term)
+            handles.append(handle)
+        figure.legend(
+            handles=handles,
+            loc="outside upper left",
+            ncols=len(terms),
+            frameon=False,
+            labelcolor=colours.ink,
+        )
+        figure.supxlabel("step", fontsize=9, color=colours.ink)
+        return figure
+
+    return draw
+
+
+def plane_in_words(pairs: Sequence[Mapping[str, Any]]) -> str:
+    """Return the plane as text for those who do not see it."""
+    parts = []
+    for place, pair in enumerate(pairs, start=1):
+        fast, ours = (pair["measures"][key] for key in ("fast", "optimised"))
+        parts.append(
+            f"{place}: style distance {number(fast['style_distance'])} to "
+            f"{number(ours['style_distance'])}, SSIM {number(fast['ssim/content'])} to "
+            f"{number(ours['ssim/content'])}"
+        )
+    return "Arrows from fast to optimised. " + "; ".join(parts) + "."

@@ -1,0 +1,213 @@
+"""The comparison's page and its Markdown twin, made from ``metrics.json`` and the run folders."""
+
+import json
+import shlex
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from nst_lightning.compare.page import words
+from nst_lightning.compare.page.figures import (
+    improvement_bars,
+    loss_curves,
+    measure_plane,
+    plane_in_words,
+    write_variants,
+)
+from nst_lightning.compare.page.markdown import escape_markdown
+from nst_lightning.compare.page.palette import SCHEMES
+from nst_lightning.compare.page.pictures import write_pictures
+from nst_lightning.data.which_pictures import SEPARATOR
+from nst_lightning.errors import InputError
+from nst_lightning.files import atomic_write
+from nst_lightning.run_folder import read_config, read_curves, told_settings
+
+TEMPLATES = Path(__file__).with_name("templates")
+
+COLUMNS = {
+    "ssim/content": ("SSIM to content", "↑"),
+    "style_distance": ("style distance", "↓"),
+    "mse/content": ("MSE to content", "↓"),
+    "rmse/content": ("RMSE to content", "↓"),
+    "psnr/content": ("PSNR to content, dB", "↑"),
+    "ms_ssim/content": ("MS-SSIM to content", "↑"),
+    "lpips/content": ("LPIPS to content", "↓"),
+    "dists/content": ("DISTS to content", "↓"),
+    "ssim/style": ("SSIM to style", "↑"),
+    "mse/style": ("MSE to style", "↓"),
+    "lpips/style": ("LPIPS to style", "↓"),
+    "dists/style": ("DISTS to style", "↓"),
+    "colour_distance/style": ("colour distance to style", "↓"),
+    "total_variation": ("total variation", ""),
+    "deltas/horizontal": ("deltas, horizontal", ""),
+    "deltas/vertical": ("deltas, vertical", ""),
+}
+"""Measure -> its heading in the large table, and which way is better."""
+
+
+def write_report(out: Path) -> Path:
+    """Write ``OUT/report/index.html``, ``report.md``, and their pictures and figures.
+
+    Args:
+        out: Folder of a comparison, with ``metrics.json``.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        InputError: If there is no comparison, or the report cannot be written.
+    """
+    document = read_document(out)
+    report = out / "report"
+    _remove_others(report / "pictures", {pair["name"] for pair in document["pairs"]})
+    pairs = [
+        _prepared(pair, number, out, report, document["baselines"])
+        for number, pair in enumerate(document["pairs"], start=1)
+    ]
+    figures = _write_figures(report / "figures", pairs) if pairs else {}
+    summary = document["summary"]
+    context = {
+        **document,
+        "pairs": pairs,
+        "figures": figures,
+        "columns": {
+            key: heading
+            for key, heading in COLUMNS.items()
+            if any(key in measures for p in pairs for measures in p["measures"].values())
+        },
+        "exceptions": [pair for pair in pairs if not pair["wins"]["both"]],
+        "verdict": words.verdict(summary),
+        "means": words.means(summary) if pairs else "",
+        "again": shlex.join(
+            ["python", "train.py", "compare", "--config", (out / "compare.yaml").as_posix()]
+        ),
+        "schemes": SCHEMES,
+        "css": (TEMPLATES / "page.css").read_text(encoding="utf-8"),
+        "script": (TEMPLATES / "page.js").read_text(encoding="utf-8"),
+    }
+    page = report / "index.html"
+    for path, template in ((page, "page.html.jinja"), (report / "report.md", "report.md.jinja")):
+        text = render(template, context)
+        with atomic_write(path) as part:
+            part.write_text(text, encoding="utf-8")
+    return page
+
+
+def read_document(out: Path) -> dict[str, Any]:
+    """Return ``metrics.json``.
+
+    Raises:
+        InputError: If it is not there or cannot be read.
+    """
+    path = out / "metrics.json"
+    try:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is not the result of a comparison; run compare first") from error
+    return document
+
+
+def render(template: str, context: Mapping[str, Any]) -> str:
+    """Fill a template; in HTML everything is escaped, in Markdown what a template marks.
+
+    Args:
+        template: Name of a file in ``templates/``.
+        context: What it may use.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=template.endswith(".html.jinja"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": words.number,
+        "percent": words.percent,
+        "duration": words.duration,
+        "short": words.short,
+        "url": quote,
+        "md": escape_markdown,
+    }
+    environment.globals |= {"count": words.count, "lost": words.lost}
+    return environment.get_template(template).render(context)
+
+
+def _remove_others(folder: Path, names: set[str]) -> None:
+    """Remove the pictures of pairs that are no longer compared."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name not in names and SEPARATOR in path.name:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _prepared(
+    pair: Mapping[str, Any],
+    number: int,
+    out: Path,
+    report: Path,
+    baselines: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Write a pair's pictures; return all that the templates need to know of it."""
+    folder = out / pair["folder"]
+    files = {key: folder / name for key, name in pair["pictures"].items()}
+    sizes = write_pictures(
+        report / "pictures" / pair["name"], files, ("content", "fast", "optimised")
+    )
+    config, text = read_config(folder)
+    content, style = pair["content"]["label"], pair["style"]["label"]
+    labels = {"content": "untouched content", "fast": "fast", "optimised": "optimised"}
+    labels |= {key: baselines[key]["label"] for key in baselines if key != "fast"}
+    repeat = ["python", "train.py", "fit", "--config", (folder / "config.yaml").as_posix()]
+    repeat += ["--trainer.default_root_dir", f"outputs/again/{pair['name']}"]
+    return {
+        **pair,
+        "number": number,
+        "label": f"{content} {words.TIMES} {style}",
+        "anchor": f"pair-{number}",
+        "sizes": sizes,
+        "labels": labels,
+        "alts": {
+            "content": f"The content: {content}",
+            "style": f"The style: {style}",
+            "optimised": f"{content} in the style of {style}, optimised",
+            **{
+                key: f"{content} in the style of {style}, {baselines[key]['label']}"
+                for key in baselines
+            },
+        },
+        "curves": read_curves(folder),
+        "settings": told_settings(config),
+        "config": text,
+        "repeat": shlex.join(repeat) if text else "",
+    }
+
+
+def _write_figures(folder: Path, pairs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Write every figure; return the text that stands for each."""
+    bars = "; ".join(
+        f"{pair['label']}: SSIM {words.percent(pair['improvement']['ssim'])}, style distance "
+        f"{words.percent(pair['improvement']['style_distance'])}, MSE "
+        f"{words.percent(pair['improvement']['mse'])}"
+        for pair in pairs
+    )
+    told = {
+        "improvement": f"Improvement of optimised over fast. {bars}.",
+        "plane": plane_in_words(pairs),
+    }
+    write_variants(folder, "improvement", improvement_bars(pairs))
+    write_variants(folder, "plane", measure_plane(pairs))
+    runs = [(f"{pair['number']} · {pair['label']}", pair["curves"]) for pair in pairs]
+    runs = [(label, curves) for label, curves in runs if curves]
+    if runs:
+        write_variants(folder, "losses", loss_curves(runs))
+        parts = [
+            f"{label}: {curves['loss'][0][1]:.4g} to {curves['loss'][-1][1]:.4g}"
+            for label, curves in runs
+            if curves.get("loss")
+        ]
+        told["losses"] = f"Loss from the first step to the last. {'; '.join(parts)}."
+    return {name: {"alt": alt, "src": f"figures/{name}"} for name, alt in told.items()}

@@ -1,0 +1,160 @@
+"""Lists, folders, globs and samples become pictures with unique names."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nst_lightning.artworks.query import is_artwork
+from nst_lightning.data.sources import SAMPLE_PREFIX, is_url, public_name
+from nst_lightning.errors import InputError
+
+SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".avif")
+)
+"""What counts as a picture in a folder."""
+
+SEPARATOR = "--"
+"""Stands between content and style in a pair's name, and nowhere else."""
+
+_LONGEST, _MOST_BYTES = 60, 100
+
+
+@dataclass(frozen=True)
+class Source:
+    """A picture to paint or to paint like.
+
+    Attributes:
+        name: Unique among the contents or the styles; safe as part of a folder's name.
+        label: What people call it: the file's name without its suffix and underscores.
+        source: A path, a URL or ``sample:NAME``.
+    """
+
+    name: str
+    label: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One content with one style."""
+
+    content: Source
+    style: Source
+
+    @property
+    def name(self) -> str:
+        """Name of the run's folder."""
+        return f"{self.content.name}{SEPARATOR}{self.style.name}"
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return f"{self.content.label} \N{MULTIPLICATION SIGN} {self.style.label}"
+
+
+def find_sources(given: Sequence[str], key: str, artworks: str | None = None) -> list[Source]:
+    """Expand what was given into pictures, each once, in the order given.
+
+    Args:
+        given: Paths, URLs, ``sample:NAME``, ``artworks:ARTIST?n=5``; folders (their pictures,
+            sorted by name); globs.
+        key: Option that messages name.
+        artworks: Folder of the paintings that ``artworks:`` names, as ``data.artworks``.
+
+    Raises:
+        InputError: If a folder or a glob holds no picture, or nothing was given. A single file that
+            does not exist is no error here: it fails when it is read, and the others go on.
+    """
+    found: dict[str, str] = {}
+    for item in given:
+        for source in _expand(item.strip(), key, artworks):
+            found.setdefault(_same(source), source)
+    if not found:
+        raise InputError(f"--{key}: no picture was given; name files, folders, globs or sample:cat")
+    return _named(list(found.values()))
+
+
+def _is_named(source: str) -> bool:
+    return source.startswith(SAMPLE_PREFIX) or is_url(source)
+
+
+def _same(source: str) -> str:
+    return source if _is_named(source) else str(Path(source).expanduser().absolute())
+
+
+def _expand(item: str, key: str, artworks: str | None) -> list[str]:
+    if not item:
+        raise InputError(f"--{key}: the name of a picture is empty")
+    if is_artwork(item):
+        from nst_lightning.artworks.collection import expand
+
+        return [str(file) for file in expand([item], artworks)]
+    if _is_named(item):
+        return [item]
+    path = Path(item).expanduser()
+    if path.is_dir():
+        inside = sorted(str(p) for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+        if not inside:
+            raise InputError(f"--{key}: the folder {item} holds no picture ({_known()})")
+        return inside
+    if not path.exists() and re.search(r"[*?\[]", item):
+        anchor = Path(path.anchor) if path.anchor else Path()
+        pattern = str(path.relative_to(anchor)) if path.anchor else str(path)
+        try:
+            matches = sorted(str(p) for p in anchor.glob(pattern) if p.is_file())
+        except (ValueError, OSError) as error:
+            raise InputError(f"--{key}: {item} is no pattern: {error}") from error
+        pictures = [match for match in matches if Path(match).suffix.lower() in SUFFIXES]
+        if not pictures:
+            raise InputError(f"--{key}: nothing matches {item} ({_known()})")
+        return pictures
+    return [item]
+
+
+def _known() -> str:
+    return ", ".join(sorted(SUFFIXES))
+
+
+def _named(sources: Sequence[str]) -> list[Source]:
+    taken: set[str] = set()
+    named: list[Source] = []
+    labels = [label_of(source) for source in sources]
+    for source, label in zip(sources, labels, strict=True):
+        folder = Path(public_name(source)).parent.name
+        if labels.count(label) > 1 and folder:
+            label = f"{label} ({folder})"
+        base = name = safe_name(_stem(source))
+        number = 1
+        while name.casefold() in taken:  # some file systems know no case
+            number += 1
+            name = f"{base}-{number}"
+        taken.add(name.casefold())
+        if any(label == other.label for other in named):
+            label = f"{label} ({number})"
+        named.append(Source(name, label, source))
+    return named
+
+
+def label_of(source: str) -> str:
+    """Return what people call a source: a sample's name, or a file's without folder and suffix.
+
+    An underscore is taken for a space.
+    """
+    return _stem(source).replace("_", " ").strip() or "picture"
+
+
+def _stem(source: str) -> str:
+    bare = public_name(source).removeprefix(SAMPLE_PREFIX).rstrip("/")
+    return bare if source.startswith(SAMPLE_PREFIX) else Path(bare).stem
+
+
+def safe_name(label: str) -> str:
+    """Return a name of letters, digits, ``_``, ``.`` and single ``-`` that no shell or URL bends.
+
+    Letters of any alphabet stay.
+    """
+    name = re.sub(r"-{2,}", "-", re.sub(r"[^\w.-]+", "-", label)).strip("-.")
+    # File systems count bytes, of which a letter may have four, and a pair's folder has two names.
+    cut = name[:_LONGEST].encode()[:_MOST_BYTES].decode(errors="ignore")
+    return cut.rstrip("-.") or "picture"
