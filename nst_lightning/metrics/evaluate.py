@@ -116,11 +116,20 @@ class PictureMetrics:
             metric.to(self._content.device)
 
     @classmethod
-    def of(cls, pair: "Any", encoder: Any = None, learned: bool = True, device: Any = None) -> "PictureMetrics":
+    def of(
+        cls, pair: "Any", encoder: Any = None, learned: bool = True, device: Any = None
+    ) -> "PictureMetrics":
         from nst_lightning.encoder import VGG19Encoder
+
         encoder = encoder or VGG19Encoder(STYLE_LAYERS)
         device = device or pair.content.device
-        return cls(pair.content.to(device), [s.to(device) for s in pair.styles], encoder.to(device), pair.blend, learned)
+        return cls(
+            pair.content.to(device),
+            [s.to(device) for s in pair.styles],
+            encoder.to(device),
+            pair.blend,
+            learned,
+        )
 
     @torch.no_grad()
     def __call__(self, picture: Tensor) -> dict[str, float]:
