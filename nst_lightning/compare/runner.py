@@ -91,7 +91,7 @@ class Comparison:
         ruler = Ruler()
         with OverallProgress(len(pairs), plan.steps) as progress:
             for failure in self.failures:
-                progress.say(f"failed: {failure['error']}")
+                progress.print(f"failed: {failure['error']}")
             for pair in pairs:
                 progress.start_pair(pair.label)
                 key = (digests[pair.content], digests[pair.style])
@@ -138,7 +138,7 @@ class Comparison:
         self, pair: Pair, line: str, progress: OverallProgress, error: Exception | None = None
     ) -> None:
         self.failures.append({"what": pair.label, "pairs": [pair.name], "error": line})
-        progress.say(f"failed: {pair.name}: {line}")
+        progress.print(f"failed: {pair.name}: {line}")
         folder = self.runs / pair.name
         with contextlib.suppress(OSError):
             if error is not None and folder.is_dir():
