@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from jsonargparse import Namespace
 
-from nst_lightning.baselines import FastStylizer
+from nst_lightning.baselines import Baseline
 from nst_lightning.cli import innermost
 from nst_lightning.compare.fit_settings import as_options, lay_over
 from nst_lightning.compare.measuring import fast_keys
@@ -81,7 +81,7 @@ def make_parser() -> OneLineParser:
     )
     parser.add_argument(
         "--baselines",
-        type=list[FastStylizer],
+        type=list[Baseline],
         default=[{"class_path": "nst_lightning.baselines.OnnxStylizer"}],
         help="Fast style transfers to compare with, by class_path; the first one is the page's.",
     )

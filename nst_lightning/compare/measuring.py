@@ -10,7 +10,7 @@ import torch
 import yaml
 from torch import Tensor
 
-from nst_lightning.baselines import FastStylizer
+from nst_lightning.baselines import Baseline
 from nst_lightning.compare.manifest import PICTURE, Manifest, digest
 from nst_lightning.data.image_pair import ImagePair
 from nst_lightning.data.images import load_image
@@ -22,7 +22,7 @@ CONTENT, STYLE, OPTIMISED = "content", "style", "optimised"
 """Names of the control row, the style and our picture; a baseline's are :func:`fast_keys`."""
 
 
-def fast_keys(stylizers: Sequence[FastStylizer]) -> list[str]:
+def fast_keys(stylizers: Sequence[Baseline]) -> list[str]:
     """Return ``fast`` for the first baseline, ``fast-NAME`` for the others."""
     keys = ["fast"]
     for stylizer in stylizers[1:]:
@@ -84,7 +84,7 @@ def write_references(pair: Pair, digests: tuple[str, str], folder: Path, size: i
 
 
 def write_fast(
-    folder: Path, stylizers: Mapping[str, FastStylizer], identities: Mapping[str, Any]
+    folder: Path, stylizers: Mapping[str, Baseline], identities: Mapping[str, Any]
 ) -> None:
     """Write each baseline's picture of ``content.png`` and ``style.png``, unless it is there.
 

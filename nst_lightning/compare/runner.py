@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from nst_lightning.baselines import FastStylizer
+from nst_lightning.baselines import Baseline
 from nst_lightning.compare import measuring
 from nst_lightning.compare.manifest import PICTURE, Manifest
 from nst_lightning.compare.measuring import CONTENT, OPTIMISED, STYLE, Ruler
@@ -50,7 +50,7 @@ class Comparison:
 
     contents: Sequence[Source]
     styles: Sequence[Source]
-    stylizers: Mapping[str, FastStylizer]
+    stylizers: Mapping[str, Baseline]
     identities: Mapping[str, Any]
     options: Sequence[str]
     size: int
@@ -201,7 +201,7 @@ class Comparison:
         }
 
 
-def _load(stylizer: FastStylizer) -> None:
+def _load(stylizer: Baseline) -> None:
     try:
         stylizer.ensure_loaded()
     except (InputError, KeyboardInterrupt):
