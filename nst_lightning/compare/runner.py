@@ -12,8 +12,9 @@ import yaml
 
 from nst_lightning.baselines import Baseline
 from nst_lightning.compare import measuring
+from nst_lightning.compare.keys import CONTENT, OPTIMISED, STYLE
 from nst_lightning.compare.manifest import PICTURE, Manifest
-from nst_lightning.compare.measuring import CONTENT, OPTIMISED, STYLE, Ruler
+from nst_lightning.compare.measuring import Ruler
 from nst_lightning.compare.painting import (
     Plan,
     is_finished,
@@ -160,8 +161,8 @@ class Comparison:
         if not reused:
             paint(plan, pair, folder, wanted, progress.step)
         notes = measuring.write_references(pair, digests, folder, self.size)
-        measuring.write_fast(folder, self.stylizers, self.identities)
-        measures = ruler.measure(folder, list(self.stylizers))
+        measuring.write_baselines(folder, self.stylizers, self.identities)
+        measures = ruler.measure(folder, self.stylizers)
         self.unavailable = ruler.unavailable
         made = Manifest.read(folder)
         seconds = {key: made.times[f"{key}.png"] for key in self.stylizers}
@@ -179,8 +180,8 @@ class Comparison:
             "notes": notes,
             "seconds": seconds,
             "measures": measures,
-            "improvement": improvement(measures),
-            "wins": wins(measures),
+            "improvement": {key: improvement(measures, key) for key in self.stylizers},
+            "wins": {key: wins(measures, key) for key in self.stylizers},
         }
 
     def document(self) -> dict[str, Any]:

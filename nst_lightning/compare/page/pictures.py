@@ -1,6 +1,6 @@
 """Pictures beside the page: copies to look at, and the high-frequency deltas of the report."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from torch import Tensor
@@ -17,7 +17,7 @@ _QUALITY = 92
 
 
 def write_pictures(
-    folder: Path, files: Mapping[str, Path], with_deltas: tuple[str, ...]
+    folder: Path, files: Mapping[str, Path], with_deltas: Collection[str]
 ) -> dict[str, tuple[int, int]]:
     """Write JPEG copies of a pair's pictures, and the deltas of some.
 
