@@ -133,7 +133,7 @@ class PictureMetrics:
         encoder: Encoder | None = None,
         *,
         learned: bool = True,
-        device: torch.device | str = "cpu",
+        device: torch.device | str | None = None,
     ) -> Self:
         """Make the measures of a run's pictures.
 
@@ -141,13 +141,15 @@ class PictureMetrics:
             pair: Has ``content``, ``styles`` and ``blend``, the styles' weights.
             encoder: As above; on ``device`` if it is a network.
             learned: As above.
-            device: Where to measure: the pictures to be measured must be there.
+            device: Where to measure, and where the pictures to be measured are; the content's if
+                left out.
 
         Raises:
             InputError: As the class.
         """
-        styles = [style.to(device) for style in pair.styles]
-        return cls(pair.content.to(device), styles, encoder, pair.blend, learned)
+        content = pair.content.to(device or pair.content.device)
+        styles = [style.to(content.device) for style in pair.styles]
+        return cls(content, styles, encoder, pair.blend, learned)
 
     @torch.no_grad()
     def __call__(self, picture: Tensor) -> dict[str, float]:
