@@ -35,7 +35,7 @@ def write_pictures(
     sizes = {}
     for key, path in files.items():
         pixels = load_image(path, role=key).pixels
-        small = _at_most(pixels)
+        small = _made_smaller(pixels)
         save_image(small, folder / f"{key}.jpg", quality=_QUALITY)
         sizes[key] = (small.shape[-1], small.shape[-2])
         if key in with_deltas:
@@ -44,11 +44,11 @@ def write_pictures(
                 ("horizontal", "vertical"), delta_pictures(pixels), strict=True
             ):
                 path = folder / f"{key}-{direction}.jpg"
-                save_image(_at_most(deltas), path, quality=_QUALITY)
+                save_image(_made_smaller(deltas), path, quality=_QUALITY)
     return sizes
 
 
-def _at_most(pixels: Tensor) -> Tensor:
+def _made_smaller(pixels: Tensor) -> Tensor:
     height, width = pixels.shape[-2:]
     scale = LONGEST / max(height, width)
     if scale >= 1:
