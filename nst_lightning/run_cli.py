@@ -219,8 +219,8 @@ class RunCLI(LightningCLI):
             *([self.images] if "pictures" in self.parts else []),
             *([built["checkpoint"]] if "checkpoints" in self.parts else []),
             self.stop,
-            *([RunSummary(self.images)] if "summary" in self.parts else []),
             *([StyleProgressBar()] if shows_progress else []),
+            *([RunSummary(self.images)] if "summary" in self.parts else []),
         ]
         config["enable_progress_bar"] = False
         config["enable_checkpointing"] = "checkpoints" in self.parts
