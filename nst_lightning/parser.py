@@ -54,9 +54,12 @@ def parse_command(
 
     Raises:
         InputError: If something given is wrong.
+        SystemExit: After printing, if ``--help`` or ``--print_config`` was given.
     """
     given, rest = take_settings(find_configs(words))
-    config = parser.parse_args(rest)
+    # It would print the settings of the last config alone.
+    prints = "--print_config" in rest
+    config = parser.parse_args([word for word in rest if word != "--print_config"])
     files = [*below, *(Path(str(path)) for path in config.get("config") or [])]
     layers = []
     for file in files:
@@ -66,6 +69,10 @@ def parse_command(
         layers.append(settings)
     config.settings = lay_over(*layers, given)
     refuse_reserved(config.settings, reserved or {})
+    if prints:
+        config.pop("config", None)
+        print(parser.dump(config, skip_none=False), end="")
+        raise SystemExit(0)
     return config
 
 
@@ -81,6 +88,8 @@ def explain(message: str, parser: ArgumentParser) -> str:
     if match := re.search(r"[Uu]nrecognized arguments: (\S+)", message):
         option = match.group(1).split("=")[0]
         return f"unknown option {option}{_nearest(option, parser)}"
+    # The group is the beginning of the key's name.
+    message = re.sub(r"(Group) '([\w.]+)' (does not accept option ')", r"\1 \3\2.", message)
     if match := _UNKNOWN_KEY.search(message):
         key = next(group for group in match.groups() if group)
         return f"unknown key {key}{_nearest(f'--{key}', parser).replace('--', '')}"
@@ -115,6 +124,17 @@ def explain(message: str, parser: ArgumentParser) -> str:
         return f"unknown key {key}.{match.group(1)}{match.group(2)}"
     inner = re.match(r"[a-z_]+[\w.]*: ", text)
     return f"{key}.{text}" if inner else f"{key}: {text}"
+
+
+def innermost(error: BaseException) -> InputError:
+    """Find the line that a class wrote, under jsonargparse's list of alternatives."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, InputError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    lines = [line.strip(" -") for line in str(error).splitlines() if line.startswith("  - ")]
+    return InputError(lines[0] if lines else str(error))
 
 
 _UNKNOWN_KEY = re.compile(

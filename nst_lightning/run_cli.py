@@ -28,7 +28,7 @@ from nst_lightning.module import NeuralStyleTransfer
 from nst_lightning.nulls import refuse_nulls
 from nst_lightning.objective import SharedTargets
 from nst_lightning.options import DEFAULTS, EXTRA_TERMS, Settings, differing
-from nst_lightning.parser import OneLineErrors
+from nst_lightning.parser import OneLineErrors, innermost
 
 PARTS = frozenset({"summary", "progress", "pictures", "checkpoints"})
 """What a run may be opened without: the closing lines, the bar, all pictures, all checkpoints."""
@@ -278,14 +278,3 @@ def _with_other_terms(layer: Settings, config: Any) -> dict[str, Any]:
             value = {"class_path": before.get("class_path"), "init_args": init_args}
         whole[EXTRA_TERMS] = terms | {term: value}
     return whole
-
-
-def innermost(error: BaseException) -> InputError:
-    """Find the line that a class wrote, under jsonargparse's list of alternatives."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, InputError):
-            return cause
-        cause = cause.__cause__ or cause.__context__
-    lines = [line.strip(" -") for line in str(error).splitlines() if line.startswith("  - ")]
-    return InputError(lines[0] if lines else str(error))

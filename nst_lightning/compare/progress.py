@@ -16,29 +16,32 @@ class OverallProgress(ProgressBar):
 
     def __init__(self, pairs: int, steps: int) -> None:
         super().__init__(pairs * steps, f"pair 1/{pairs}", unit="steps")
+        self._pairs, self._steps = pairs, steps
+        self._number = 0
+        self._is_new = True
+        self._end = 0  # where the bar stands when this pair and those before it are done
         self._total = pairs * steps
-        self._steps, self._pairs = steps, pairs
-        self._done_pairs = self._done = 0
-        self._first: int | None = None
 
     def start_pair(self, label: str) -> None:
         """Name the pair whose turn it is."""
-        self._first = None
-        number = min(self._done_pairs + 1, self._pairs)
-        self.update(description=f"pair {number}/{self._pairs}", details=label)
+        self._number += 1
+        self._end += self._steps
+        self._is_new = True
+        self.update(description=f"pair {self._number}/{self._pairs}", details=label)
 
     def step(self, step: int) -> None:
         """Move to a step of this pair; the first one reported is where the run goes on."""
-        if self._first is None:
-            self._first = step
-            self._total -= step
-        self.update(self._done + step - self._first, total=self._total)
+        if self._is_new:
+            self._take_out(step)
+        self.update(self._end - self._steps + step, total=self._total)
 
     def end_pair(self) -> None:
         """Count a pair as done; one that took no step leaves the total."""
-        if self._first is None:
-            self._total -= self._steps
-        else:
-            self._done += self._steps - self._first
-        self._done_pairs += 1
-        self.update(self._done, total=self._total)
+        if self._is_new:
+            self._take_out(self._steps)
+        self.update(self._end, total=self._total)
+
+    def _take_out(self, steps: int) -> None:
+        self._is_new = False
+        self._end -= steps
+        self._total -= steps

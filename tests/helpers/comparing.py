@@ -10,6 +10,7 @@ from PIL import Image
 from helpers.painting import OBJECTIVE
 from nst_lightning.baselines import Baseline
 from nst_lightning.cli import main
+from nst_lightning.options import to_words
 
 STEPS = 6
 
@@ -32,14 +33,14 @@ class Unloadable(MeanColour):
 
 def options(out: Path, contents: list[Any], styles: list[Any], *args: str) -> list[str]:
     """Return a command line of ``compare``."""
-    fit = {**OBJECTIVE, "data.steps_per_epoch": STEPS, "trainer.accelerator": "cpu"}
+    settings = {**OBJECTIVE, "data.steps_per_epoch": STEPS, "trainer.accelerator": "cpu"}
     return [
         "compare",
         *("--contents", *map(str, contents)),
         *("--styles", *map(str, styles)),
         *("--size", "48", "--out", str(out)),
         "--baselines=[helpers.comparing.MeanColour]",
-        *(f"--fit.{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in fit.items()),
+        *(f"--settings.{word.removeprefix('--')}" for word in to_words(settings)),
         *args,
     ]
 
