@@ -36,7 +36,8 @@ def measure(out: Path, weights: list[str], options: list[str]) -> list[Row]:
     rows: list[Row] = []
     for weight in weights:
         folder = out / f"weight-{weight}"
-        code = nst(["compare", *options, f"--out={folder}", f"--fit.model.style.weight={weight}"])
+        setting = f"--settings.model.style.weight={weight}"
+        code = nst(["compare", *options, f"--out={folder}", setting])
         if code not in (0, 1):
             sys.exit(code)
         document = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
@@ -116,7 +117,7 @@ def main() -> None:
     parser.add_argument("--weights", nargs="+", default=["3e2", "1e3", "3e3", "1e4", "3e4", "1e5"])
     parser.add_argument("--out", type=Path, default=Path("outputs/tradeoff"))
     parser.add_argument("--size", type=int)
-    given, more = parser.parse_known_args()  # --config and --fit.KEY VALUE go on to compare
+    given, more = parser.parse_known_args()  # --config and --settings.KEY VALUE go on to compare
     options = ["--contents", *given.contents, "--styles", *given.styles, *more]
     if given.size:
         options += ["--size", str(given.size)]

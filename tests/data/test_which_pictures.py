@@ -45,6 +45,13 @@ def test_a_name_with_brackets_that_exists_is_a_file(folder: Path) -> None:
     assert labels(folder / "[1].jpg") == ["[1]"]
 
 
+def test_a_list_as_yaml_writes_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    assert labels("[a.PNG, sample:cat]", "b.jpg") == ["a", "cat", "b"]
+    Path("[1]").write_bytes(b"")
+    assert labels("[1]", "[no: list") == ["[1]", "[no: list"]
+
+
 @pytest.mark.parametrize("given", ["*.jpg", "", "empty"])
 def test_nothing_found_is_one_line(
     given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
