@@ -117,7 +117,7 @@ class Objective(nn.Module):
             return Reference(image=picture, features=encode(picture), weight=weight)
         return replace(self.shared.reference(self.encoder, picture), weight=weight)
 
-    def forward(self, picture: Tensor) -> dict[str, Tensor]:
+    def losses(self, picture: Tensor) -> dict[str, Tensor]:
         """Return every term's weighted loss as ``NAME_loss``, and their sum as ``loss``.
 
         Args:
@@ -129,6 +129,27 @@ class Objective(nn.Module):
             for name, term in self.terms.items()
         }
         return losses | {"loss": torch.stack(list(losses.values())).sum()}
+
+
+def named_terms(
+    named: Mapping[str, LossTerm | None], extra: Mapping[str, LossTerm]
+) -> dict[str, LossTerm]:
+    """Return all terms that there are by name.
+
+    Args:
+        named: The terms with names of their own; None where one is left out.
+        extra: Further terms.
+
+    Raises:
+        InputError: If a further term's name is taken or no plain word.
+    """
+    for name in extra:
+        if name in named or not name.isidentifier():
+            raise InputError(
+                f"model.extra: {name!r} cannot name a term; use a plain word other than "
+                f"{', '.join(named)}"
+            )
+    return {name: term for name, term in {**named, **extra}.items() if term is not None}
 
 
 class SharedTargets:

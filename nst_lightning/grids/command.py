@@ -137,7 +137,8 @@ def _with_pictures(grid: Grid, given: Any, more: dict[str, Any]) -> Grid:
 def _folder_of_artworks(grid: Grid, more: Mapping[str, Any]) -> str | None:
     """Return the folder of the paintings, from the command line, the grid or its configs."""
     key = "data.artworks"
-    return more.get(key) or grid.settings.get(key) or configured(grid.base, key)
+    found = more.get(key) or grid.settings.get(key) or configured(grid.base, key)
+    return None if found is None else str(found)
 
 
 def _ask(grid: Grid, runs: int) -> None:
