@@ -11,9 +11,9 @@ from torch.optim import Optimizer
 from nst_lightning import refusals
 from nst_lightning.average import Average
 from nst_lightning.best import BestPicture
+from nst_lightning.data.image_pair import ImagePair, pictures_of
 from nst_lightning.data.resizing import carry_up, resize_to
 from nst_lightning.encoder import VGG19Encoder
-from nst_lightning.errors import InputError
 from nst_lightning.losses.term import LossTerm
 from nst_lightning.objective import EncoderFactory, Objective, compiled, named_terms
 from nst_lightning.optim import BoundedLBFGS
@@ -102,11 +102,8 @@ class NeuralStyleTransfer(LightningModule):
         if self.image is not None:
             refusals.check_same_size(self.image, pair.content)
 
-    def _pair(self) -> Any:
-        pair = getattr(self.trainer, "datamodule", None)
-        if pair is None or not hasattr(pair, "styles"):
-            raise InputError("no pictures: give the trainer an ImagePair as datamodule")
-        return pair
+    def _pair(self) -> ImagePair:
+        return pictures_of(self.trainer)
 
     @torch.no_grad()
     def picture(self) -> Tensor:
@@ -127,7 +124,7 @@ class NeuralStyleTransfer(LightningModule):
         """
         return self.view.of_people(image)
 
-    def _look_at(self, pair: Any) -> None:
+    def _look_at(self, pair: ImagePair) -> None:
         self.view = View(pair.content if pair.colour == "luminance" else None)
 
     # -- what happens to picture and objective -----------------------------------------------------
@@ -162,7 +159,7 @@ class NeuralStyleTransfer(LightningModule):
             self._climb(pair, pair.scale_at(self.trainer.global_step))
 
     @torch.no_grad()
-    def _climb(self, pair: Any, scale: int) -> None:
+    def _climb(self, pair: ImagePair, scale: int) -> None:
         """Carry the picture up to a larger scale, with a new optimiser and new targets."""
         picture, before = self.picture(), pair.content.to(self.device)
         pair.use_scale(scale)

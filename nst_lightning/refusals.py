@@ -6,16 +6,17 @@ from typing import Any
 from torch import Tensor
 from torch.optim import Optimizer
 
+from nst_lightning.data.image_pair import ImagePair
 from nst_lightning.errors import InputError
 from nst_lightning.objective import Objective
 from nst_lightning.optim.protocols import keeps_curvature
 
 
-def check_pictures(pair: Any, objective: Objective) -> None:
+def check_pictures(pair: ImagePair, objective: Objective) -> None:
     """Check that content, styles and regions suit the objective.
 
     Args:
-        pair: An ``ImagePair`` that is set up.
+        pair: Set up.
         objective: What is to be minimised.
 
     Raises:
@@ -105,11 +106,11 @@ def check_optimizer(now: Optimizer, then: str | None) -> None:
         )
 
 
-def check_scales(pair: Any, steps: float) -> None:
+def check_scales(pair: ImagePair, steps: float) -> None:
     """Check that the coarse scales leave steps for the final size.
 
     Args:
-        pair: Has ``scales``.
+        pair: Its scales are looked at.
         steps: Of the whole run.
 
     Raises:

@@ -76,7 +76,7 @@ class RunCLI(LightningCLI):
 
     def __init__(
         self,
-        given: Sequence[str] | Sequence[Settings],
+        given: Sequence[Any],
         command: str = "fit",
         *,
         parts: frozenset[str] = PARTS,
@@ -106,7 +106,7 @@ class RunCLI(LightningCLI):
             },
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
-            args=given,  # type: ignore[arg-type]  # mappings are ours
+            args=list(given),
             run=False,
         )
 

@@ -288,6 +288,21 @@ class ImagePair(LightningDataModule):
         return StepLoader(1)
 
 
+def pictures_of(trainer: Any) -> ImagePair:
+    """Return a trainer's pictures.
+
+    Args:
+        trainer: Lightning's trainer.
+
+    Raises:
+        InputError: If its datamodule is no ``ImagePair``.
+    """
+    pair = getattr(trainer, "datamodule", None)
+    if not isinstance(pair, ImagePair):
+        raise InputError("no pictures: give the trainer an ImagePair as datamodule")
+    return pair
+
+
 class StepLoader:
     """Counts the steps of an epoch; its state lets a run go on in the middle of one."""
 
