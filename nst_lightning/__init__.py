@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nst_lightning.notebook import stylize
     from nst_lightning.optim import BoundedLBFGS
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 """The one place of the version: pyproject.toml reads it, and a job that has only the source."""
 
 __all__ = [
