@@ -16,6 +16,8 @@ from nst_lightning.run_folder import read_config, read_curves, told_settings
 
 from .conftest import BAD_CONTENT, BAD_STYLE
 
+pytestmark = pytest.mark.slow
+
 
 class Elements(HTMLParser):
     """Collects every element with its attributes, and the text."""
