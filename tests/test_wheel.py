@@ -28,7 +28,7 @@ def test_the_configs_are_in_the_wheel(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         archive.extractall(tmp_path / "installed")
-    assert "nst_lightning/defaults.yaml" in names
+    assert {"nst_lightning/defaults.yaml", "nst_lightning/py.typed"} <= names
     inside = {n.removeprefix("nst_lightning/") for n in names if "nst_lightning/configs/" in n}
     assert inside == {
         str(p.relative_to(ROOT)) for p in (ROOT / "configs").rglob("*") if p.is_file()

@@ -21,6 +21,8 @@ from nst_lightning.compare.progress import OverallProgress
 
 from .conftest import Made
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

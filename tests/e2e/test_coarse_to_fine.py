@@ -11,6 +11,8 @@ from PIL import Image
 from nst_lightning.cli import main
 from nst_lightning.data.resizing import carry_up, resize_to
 
+pytestmark = pytest.mark.slow
+
 SCALES = "--data.scales=" + json.dumps([{"size": 22, "steps": 3}, {"size": 26, "steps": 2}])
 
 

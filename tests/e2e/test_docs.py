@@ -9,6 +9,8 @@ import pytest
 
 from nst_lightning.cli import run
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
 BLOCK = re.compile(r"^```\w+ file=(\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SMALL = ["--data.size=48", "--data.content=sample:cat", "--data.style=sample:coffee"]
