@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from nst_lightning.losses.functional import gram_matrix
+from nst_lightning.losses.gram import gram_matrix
 from nst_lightning.losses.term import STD5
 from nst_lightning.metrics.functional import relative_gram_distance
 from nst_lightning.metrics.pictures import check_picture
