@@ -47,6 +47,10 @@ def test_a_term_of_ones_own_in_place_of_the_style(folder):
     assert cli.model.terms["style"].weight == 100
 
 
+def test_the_check_of_a_term(folder):
+    runpy.run_path("my_test.py")["test_channel_means"]()
+
+
 def test_callbacks_of_ones_own(folder):
     cli = run(["--config=my_callbacks.yaml", *SMALL, "--trainer.default_root_dir=out"])
     assert "brightness" in header(folder)
