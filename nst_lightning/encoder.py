@@ -39,25 +39,6 @@ def pool(features: Tensor, pooling: Pooling) -> Tensor:
     return F.lp_pool2d(features, 2.0, 2) * POOLING_SCALES["l2"]
 
 
-@runtime_checkable
-class HasMinimumSize(Protocol):
-    """An encoder that cannot take every picture."""
-
-    minimum_size: int
-    """Least height and width in pixels."""
-
-
-@runtime_checkable
-class Refinable(Protocol):
-    """An encoder that can be asked for more exact features."""
-
-    refined: bool
-    """Whether it was asked."""
-
-    def refine(self) -> bool:
-        """Compute more exactly from here on; returns whether that changes anything."""
-
-
 @functools.cache
 def has_fast_bfloat16() -> bool:
     """Say whether this CPU multiplies bfloat16 faster than float32: AVX-512 BF16 or AMX.

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 
+INTERRUPTED = 130
+"""Exit code that a shell reports for a program ended by Ctrl-C."""
+
 
 class InputError(ValueError):
     """A mistake in a file, key or value that the user gave.

@@ -125,7 +125,7 @@ class Objective(nn.Module):
         """
         features = self.encoder(picture)
         losses = {
-            f"{name}_loss": term.weight * term(picture, _in_its_precision(term, features))
+            f"{name}_loss": term.weight * term(picture, term.take(features))
             for name, term in self.terms.items()
         }
         return losses | {"loss": torch.stack(list(losses.values())).sum()}
@@ -195,15 +195,6 @@ class SharedTargets:
                 del self._references[next(iter(self._references))]
             self._references[key] = Reference(picture, encoder(picture))
         return self._references[key]
-
-
-def _in_its_precision(term: LossTerm, features: dict[str, Tensor]) -> dict[str, Tensor]:
-    if term.takes_half:
-        return features
-    return {
-        name: value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
-        for name, value in features.items()
-    }
 
 
 def compiled(losses: Losses, mode: str) -> Losses:

@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nst_lightning.cli import INTERRUPTED
 from nst_lightning.data.which_pictures import find_sources
-from nst_lightning.errors import InputError
+from nst_lightning.errors import INTERRUPTED, InputError
 from nst_lightning.files import atomic_write, check_folder
 from nst_lightning.grids.spec import (
     COLUMNS,
