@@ -12,9 +12,9 @@ from torch import Tensor
 
 from nst_lightning.artworks.query import is_artwork
 from nst_lightning.data.colour_match import match_covariance, match_histogram, match_luminance
-from nst_lightning.data.images import LoadedImage, load_image, resize_to
+from nst_lightning.data.images import LoadedImage, load_image
 from nst_lightning.data.regions import Regions, load_regions
-from nst_lightning.data.resizing import check_size
+from nst_lightning.data.resizing import check_size, resize_to
 from nst_lightning.errors import InputError
 
 SizeRule = Literal["long", "short", "height", "area"]

@@ -33,8 +33,6 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     found, name = open_source(path)
     missing = InputError(f"{name} holds no settings of nst_lightning")
-    if not isinstance(found, bytes):
-        raise missing
     with open_header(found, name) as image:
         if image.format == "PNG":
             text = image.info.get(PNG_KEYWORD)

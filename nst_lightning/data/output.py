@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
-from nst_lightning.data.metadata import read_settings, settings_text
+from nst_lightning.data.metadata import settings_text
 from nst_lightning.errors import InputError, did_you_mean
 from nst_lightning.files import atomic_write
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
     Frame = Tensor | Image.Image
-
-__all__ = ["check_path", "contact_sheet", "read_settings", "save_animation", "save_image"]
 
 _log = logging.getLogger(__name__)
 
