@@ -38,8 +38,8 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
             text = image.info.get(PNG_KEYWORD)
         else:
             tags = image.getexif()
-            ours = str(tags.get(_SOFTWARE, "")).startswith(SOFTWARE)
-            text = tags.get(_DESCRIPTION) if ours else None
+            own = str(tags.get(_SOFTWARE, "")).startswith(SOFTWARE)
+            text = tags.get(_DESCRIPTION) if own else None
     try:
         settings = json.loads(str(text))
     except ValueError:

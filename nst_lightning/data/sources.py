@@ -9,8 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from nst_lightning.artworks.query import PREFIX as ARTWORK_PREFIX
 from nst_lightning.data.samples import SAMPLES, sample_bytes
+from nst_lightning.data.schemes import resolve_one
 from nst_lightning.errors import InputError, did_you_mean
 
 SAMPLE_PREFIX = "sample:"
@@ -36,7 +36,7 @@ _BACKENDS = {
 
 
 def is_url(source: str) -> bool:
-    """Tell whether a source is a URL (``s3://...``, ``https://...``) and not a path or a sample."""
+    """Return whether a source is a URL (``s3://...``), neither a path nor a sample."""
     return bool(_URL.match(source))
 
 
@@ -63,13 +63,9 @@ def open_source(source: str | os.PathLike[str]) -> tuple[bytes, str]:
     text = os.fspath(source)
     if text.startswith(SAMPLE_PREFIX):
         return _sample(text), text
-    if text.startswith(ARTWORK_PREFIX):
-        from nst_lightning.artworks.collection import expand_one
-
-        return _local(expand_one(text)), text
     if is_url(text) and not text.startswith("file://"):
         return _remote(text), public_name(text)
-    return _local(text.removeprefix("file://")), text
+    return _local(resolve_one(text.removeprefix("file://"))), text
 
 
 def _sample(source: str) -> bytes:
@@ -164,7 +160,7 @@ def _remote(source: str) -> bytes:
 
 
 def _missing(error: BaseException, name: str) -> str:
-    """Tell what fsspec calls a missing file: it says so of an unreachable host too."""
+    """Say what fsspec calls a missing file: it calls an unreachable host so too."""
     root = error
     while (inner := root.__cause__ or root.__context__) is not None and not hasattr(root, "status"):
         root = inner
