@@ -26,8 +26,8 @@ def refuse_nulls(config: Mapping[str, Any], classes: Mapping[str, type]) -> None
             raise InputError(f"{group}: null is no value here; write keys under it or leave it out")
         for key, wanted in _forbidden(config.get(group), kind, group):
             raise InputError(
-                f"{key}: null is no value here; give {_words_for(wanted)}, or leave the key out for "
-                "the default"
+                f"{key}: null is no value here; give {_words_for(wanted)}, or leave the key out "
+                "for the default"
             )
 
 
