@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from nst_lightning.checks import choice, names
 from nst_lightning.errors import InputError, did_you_mean
-from nst_lightning.weights import CONVOLUTIONS, Convention, load_vgg19
+from nst_lightning.vgg19 import CONVOLUTIONS
+from nst_lightning.weights import Convention, load_vgg19
 
 Pooling = Literal["max", "avg", "l2"]
 Padding = Literal["zeros", "replicate"]

@@ -76,7 +76,7 @@ def test_a_grid(
 
 
 def test_stopped_and_gone_on_with(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
-    from painting import Killed
+    from helpers.painting import Killed
 
     settings = {"data.steps_per_epoch": 2, "checkpoint.every_n_steps": 1}
     config = write(tmp_path, pictures, WEIGHTS, EPOCHS, **settings)
