@@ -216,9 +216,11 @@ def _read(path: Path) -> Mapping[str, Any]:
             # What it warns of is either fine for tensors or refused below.
             warnings.simplefilter("ignore")
             # Mapped, only the wanted tensors of a 550 MB file are read; the old format cannot be.
-            return torch.load(
-                path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
+            mapped = zipfile.is_zipfile(path)
+            loaded: Mapping[str, Any] = torch.load(
+                path, map_location="cpu", weights_only=True, mmap=mapped
             )
+            return loaded
     except OSError as error:
         raise InputError(f"weights {path}: cannot be read{_reason(error)}") from error
     except Exception as error:

@@ -137,7 +137,7 @@ def look(base: Path, path: str, decode: bool = False) -> Entry:
         path: File.
         decode: Decode it in any case.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with open(os.path.join(base, path), "rb") as handle:  # noqa: PTH118, PTH123
@@ -156,7 +156,7 @@ def look(base: Path, path: str, decode: bool = False) -> Entry:
                     picture.load()
     except Image.DecompressionBombError:
         return Entry(path, 0, 0, "its header claims too many pixels")
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         return Entry(path, 0, 0, "it is not a picture, or damaged at the beginning")
     except OSError as error:
         return Entry(path, 0, 0, error.strerror or str(error))
