@@ -1,4 +1,4 @@
-"""What a run refuses before its first step, each in one line."""
+"""What a run refuses before its first step, each by an ``InputError`` of one line."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,21 +13,12 @@ from nst_lightning.optim.protocols import keeps_curvature
 
 
 def check_pictures(pair: ImagePair, objective: Objective) -> None:
-    """Check that content, styles and regions suit the objective.
-
-    Args:
-        pair: Set up.
-        objective: What is to be minimised.
-
-    Raises:
-        InputError: If a picture is too small for the layers, or no term looks at the regions.
-    """
+    """Refuse pictures too small for the layers, and regions that no term looks at."""
     smallest = objective.minimum_size
     for name, picture in [("content", pair.content), *(("style", s) for s in pair.styles)]:
-        height, width = picture.shape[-2:]
-        if min(height, width) < smallest:
+        if min(picture.shape[-2:]) < smallest:
             raise InputError(
-                f"data.{name}: {width}x{height} px is too small for the chosen layers, which need "
+                f"data.{name}: {_size(picture)} px is too small for the chosen layers, which need "
                 f"{smallest} px a side; use a larger data.size or a picture that is less narrow"
             )
     if pair.regions is not None and not objective.takes_regions:
@@ -37,15 +28,7 @@ def check_pictures(pair: ImagePair, objective: Objective) -> None:
 
 
 def check_same_size(image: Tensor, content: Tensor) -> None:
-    """Check that a picture begun earlier has the content's size.
-
-    Args:
-        image: Shape ``(1, 3, H, W)``.
-        content: Shape ``(1, 3, H, W)``.
-
-    Raises:
-        InputError: If it has another.
-    """
+    """Refuse a picture, ``(1, 3, H, W)``, that was begun at another size than the content's."""
     if image.shape[-2:] != content.shape[-2:]:
         raise InputError(
             f"the picture is {_size(image)} but the content is {_size(content)}; use a new "
@@ -54,15 +37,7 @@ def check_same_size(image: Tensor, content: Tensor) -> None:
 
 
 def picture_in(checkpoint: Mapping[str, Any], key: str) -> tuple[Tensor, Mapping[str, Any]]:
-    """Return a checkpoint's picture, and what stands beside it.
-
-    Args:
-        checkpoint: As Lightning hands it over.
-        key: Of what stands beside it.
-
-    Raises:
-        InputError: If the checkpoint is not of this framework.
-    """
+    """Return a checkpoint's picture and what stands beside it; refuse a foreign checkpoint."""
     image, state = checkpoint.get("state_dict", {}).get("image"), checkpoint.get(key)
     if image is None or state is None:
         raise InputError(
@@ -72,15 +47,7 @@ def picture_in(checkpoint: Mapping[str, Any], key: str) -> tuple[Tensor, Mapping
 
 
 def check_checkpoint_size(image: Tensor, saved: Tensor) -> None:
-    """Check that a checkpoint holds a picture of this run's size.
-
-    Args:
-        image: This run's, shape ``(1, 3, H, W)``.
-        saved: The checkpoint's.
-
-    Raises:
-        InputError: If it has another.
-    """
+    """Refuse a checkpoint whose picture is not of this run's size."""
     if image.shape != saved.shape:
         raise InputError(
             f"ckpt_path: the checkpoint holds a {_size(saved)} picture but this run is "
@@ -89,15 +56,7 @@ def check_checkpoint_size(image: Tensor, saved: Tensor) -> None:
 
 
 def check_optimizer(now: Optimizer, then: str | None) -> None:
-    """Check that a checkpoint's optimiser is this run's.
-
-    Args:
-        now: This run's.
-        then: Class name of the checkpoint's; None without one.
-
-    Raises:
-        InputError: If it is another.
-    """
+    """Refuse the state of another class of optimiser; ``then`` is None without a checkpoint."""
     name = type(now).__name__
     if then not in (None, name):
         raise InputError(
@@ -107,15 +66,7 @@ def check_optimizer(now: Optimizer, then: str | None) -> None:
 
 
 def check_scales(pair: ImagePair, steps: float) -> None:
-    """Check that the coarse scales leave steps for the final size.
-
-    Args:
-        pair: Its scales are looked at.
-        steps: Of the whole run.
-
-    Raises:
-        InputError: If they do not.
-    """
+    """Refuse coarse scales that leave none of the run's steps for the final size."""
     coarse = sum(scale.steps for scale in pair.scales)
     if coarse and coarse >= steps:
         raise InputError(
@@ -125,15 +76,7 @@ def check_scales(pair: ImagePair, steps: float) -> None:
 
 
 def check_gradients(optimizer: Optimizer, trainer: Any) -> None:
-    """Check that the trainer hands an L-BFGS whole gradients, one a step.
-
-    Args:
-        optimizer: Any optimiser; only one that keeps curvature pairs is looked at.
-        trainer: Lightning's trainer.
-
-    Raises:
-        InputError: If gradients would be clipped or accumulated.
-    """
+    """Refuse a trainer that clips or accumulates the gradients of an L-BFGS."""
     if not keeps_curvature(optimizer):
         return
     if trainer.gradient_clip_val:

@@ -110,8 +110,6 @@ class RunCLI(LightningCLI):
             run=False,
         )
 
-    # -- from settings to one configuration -------------------------------------------------------
-
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Give the framework's callbacks keys of their own."""
         # In the order of their hooks: the guard mends the picture before it is written.
@@ -122,7 +120,7 @@ class RunCLI(LightningCLI):
             "--tensorboard",
             type=bool,
             default=False,
-            help="Also log to TensorBoard, with pictures.",
+            help="Log to TensorBoard, with pictures.",
         )
         parser.add_argument(
             "--ckpt_path",
@@ -178,8 +176,6 @@ class RunCLI(LightningCLI):
             )
             return None
         raise InputError(f"--ckpt_path: there is no {path}; run fit first, or give a path")
-
-    # -- from the configuration to the parts ------------------------------------------------------
 
     def instantiate_classes(self) -> None:
         """Build the objects; what one of them says of a wrong value becomes the whole message."""

@@ -26,9 +26,6 @@ from nst_lightning.run_cli import PARTS, RunCLI
 class Session:
     """One run, ready to be painted and measured; :func:`open_run` makes one.
 
-    Args:
-        cli: What built its parts.
-
     Attributes:
         model: The picture and its objective.
         pair: The content and the styles.
@@ -150,10 +147,9 @@ class Session:
         """Where the finished picture is written."""
         return self._cli.images.result_path(self.trainer)
 
-    def write_picture(self) -> Path:
-        """Write the finished picture, and a film and a sheet if asked for; returns its path."""
+    def write_picture(self) -> None:
+        """Write the finished picture, and a film and a sheet if asked for."""
         self._cli.images.on_train_end(self.trainer, self.model)
-        return self.picture_path
 
     def picture(self) -> Tensor:
         """Return the picture as it is shown: shape ``(1, 3, H, W)``, values in [0, 1]."""
@@ -250,15 +246,7 @@ def open_run(
 
 
 def open_words(words: Sequence[str], command: str = "fit") -> Session:
-    """Open the run that a command line describes.
-
-    Args:
-        words: Options of ``fit`` or ``test``.
-        command: Which of the two.
-
-    Raises:
-        InputError: If something given is wrong.
-    """
+    """Open the run that a command line of ``fit`` or ``test`` describes; raises ``InputError``."""
     prepare_process()
     with quiet_lightning():
         return Session(RunCLI(find_configs(words), command))

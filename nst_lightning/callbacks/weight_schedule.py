@@ -8,7 +8,7 @@ from lightning.pytorch import Callback, Trainer
 from nst_lightning.data.image_pair import pictures_of
 from nst_lightning.errors import InputError, did_you_mean
 
-_CHECKED = 100_000
+STEPS_CHECKED = 100_000
 """Steps that are looked at before a run, to find a hole in its schedule."""
 
 
@@ -81,7 +81,7 @@ class WeightSchedule(Callback):
         steps = trainer.estimated_stepping_batches
         if not math.isfinite(steps):
             raise self.error("a run without end has no progress; give --trainer.max_epochs")
-        for step in range(min(int(steps), _CHECKED)):
+        for step in range(min(int(steps), STEPS_CHECKED)):
             self._at(trainer, step)
         self.check_epochs(math.ceil(steps / pictures_of(trainer).steps_per_epoch))
 
@@ -127,24 +127,6 @@ class WeightSchedule(Callback):
         return InputError(f"{type(self).__name__} of {self.name}: {message}")
 
 
-class ConstantWeight(WeightSchedule):
-    """One weight all the time; for an overlay that switches a schedule off.
-
-    Args:
-        term: Name of the term.
-        weight: Its weight.
-        layer: One of the term's layers, or null for the term itself.
-    """
-
-    def __init__(self, term: str, weight: float, layer: str | None = None) -> None:
-        super().__init__(term, layer)
-        self.weight = weight
-
-    def weight_at(self, progress: float, epoch: int) -> float:
-        """Return the weight."""
-        return self.weight
-
-
 class LinearWeight(WeightSchedule):
     """From one weight to another along a straight line.
 
@@ -186,19 +168,7 @@ class LinearWeight(WeightSchedule):
 
 
 class CosineWeight(LinearWeight):
-    """From one weight to another along half a cosine: slow, fast, slow.
-
-    Args:
-        term: Name of the term.
-        start: Weight up to ``begin``.
-        end: Weight from ``until`` on.
-        begin: Progress in [0, 1) where the change begins.
-        until: Progress in (0, 1] where it is done.
-        layer: One of the term's layers, or null for the term itself.
-
-    Raises:
-        InputError: If ``begin`` is not before ``until``, or one is outside [0, 1].
-    """
+    """As `LinearWeight`, but along half a cosine: slow, fast, slow."""
 
     def shape(self, share: float) -> float:
         """Return how much of the change is done: 0 at 0, 1 at 1."""

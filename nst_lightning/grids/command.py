@@ -1,6 +1,5 @@
 """The command line of ``grid``."""
 
-import csv
 import math
 import sys
 import time
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nst_lightning.data.which_pictures import find_sources
 from nst_lightning.errors import INTERRUPTED, InputError
-from nst_lightning.files import atomic_write, check_folder
+from nst_lightning.files import check_folder, write_csv
 from nst_lightning.grids.spec import (
     COLUMNS,
     EPOCHS,
@@ -213,14 +212,6 @@ def _write(
             tiles[cell.labels] = (picture, row)
     if not table:
         return table
-    order = [axis.name for axis in grid.axes]
-    fields = list(dict.fromkeys([*order, *(key for row in table for key in row)]))
-    with (
-        atomic_write(out / "grid.csv") as part,
-        part.open("w", newline="", encoding="utf-8") as handle,
-    ):
-        writer = csv.DictWriter(handle, fields)
-        writer.writeheader()
-        writer.writerows(table)
+    write_csv(out / "grid.csv", table, [axis.name for axis in grid.axes])
     write_sheet(draw_sheet(grid, tiles), out / "grid.png")
     return table
