@@ -8,17 +8,15 @@ what is finished is not painted again. Writes ``tradeoff.csv`` and ``tradeoff.sv
 """
 
 import argparse
-import csv
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from nst_lightning.cli import main as nst
-from nst_lightning.files import atomic_write
+from nst_lightning.files import atomic_write, write_csv
 
 SHARED = Path(__file__).parents[2] / "shared" / "images"
-FIELDS = ("content", "style", "picture", "weight", "ssim", "style_distance", "mse")
 Row = dict[str, Any]
 
 
@@ -56,18 +54,8 @@ def measure(out: Path, weights: list[str], options: list[str]) -> list[Row]:
                         "mse": measures["mse/content"],
                     }
                 )
-        write(out, rows)
+        write_csv(out / "tradeoff.csv", rows)
     return rows
-
-
-def write(out: Path, rows: list[Row]) -> None:
-    with (
-        atomic_write(out / "tradeoff.csv") as part,
-        part.open("w", newline="", encoding="utf-8") as handle,
-    ):
-        writer = csv.DictWriter(handle, FIELDS)
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def plot(out: Path, rows: list[Row]) -> None:

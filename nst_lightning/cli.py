@@ -8,21 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nst_lightning import __version__
-from nst_lightning.errors import InputError, did_you_mean
-
-INTERRUPTED = 130
-"""Exit code that a shell reports for a program ended by Ctrl-C."""
+from nst_lightning.errors import INTERRUPTED, InputError, did_you_mean
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command.
-
-    Attributes:
-        module: Where its ``main(words)`` is, which returns the exit code.
-        help: One line.
-        function: What ``main`` is called there.
-    """
+    """Where a command's function of the words is, which returns the exit code; its line of help."""
 
     module: str
     help: str
@@ -31,15 +22,9 @@ class Command:
 
 COMMANDS = {
     "fit": Command(
-        "nst_lightning.run_command",
-        "Paint a picture; assumed where no command is given.",
-        "fit",
+        "nst_lightning.run_command", "Paint a picture; assumed where no command is given.", "fit"
     ),
-    "test": Command(
-        "nst_lightning.run_command",
-        "Measure a finished picture.",
-        "test",
-    ),
+    "test": Command("nst_lightning.run_command", "Measure a finished picture.", "test"),
     "compare": Command(
         "nst_lightning.compare.command",
         "Paint contents x styles and measure them beside fast style transfer, on a page.",

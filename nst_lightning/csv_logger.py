@@ -7,7 +7,7 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger
 
-from nst_lightning.files import atomic_write
+from nst_lightning.files import write_csv
 
 
 class RunCSVLogger(Logger):
@@ -82,14 +82,7 @@ class RunCSVLogger(Logger):
         self._due_with_next = with_next
         if not self._unwritten:
             return
-        names = dict.fromkeys(key for row in self._rows for key in row)
-        with (
-            atomic_write(self.path) as part,
-            part.open("w", newline="", encoding="utf-8") as handle,
-        ):
-            writer = csv.DictWriter(handle, fieldnames=list(names))
-            writer.writeheader()
-            writer.writerows(self._rows)
+        write_csv(self.path, self._rows)
         self._unwritten = 0
 
     def finalize(self, status: str) -> None:

@@ -1,12 +1,13 @@
 """Files written whole or not at all."""
 
 import contextlib
+import csv
 import errno
 import os
 import re
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from nst_lightning.errors import InputError
@@ -91,3 +92,28 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def write_csv(
+    path: str | os.PathLike[str],
+    rows: Sequence[Mapping[str, object]],
+    names: Sequence[str] = (),
+) -> None:
+    """Write a table as CSV, whole or not at all.
+
+    Args:
+        path: The file.
+        rows: Column -> value; a row need not have every column.
+        names: The columns that come first; the others follow as rows name them.
+
+    Raises:
+        InputError: If the file system refuses.
+    """
+    columns = dict.fromkeys([*names, *(name for row in rows for name in row)])
+    with (
+        atomic_write(path) as part,
+        part.open("w", newline="", encoding="utf-8") as handle,
+    ):
+        writer = csv.DictWriter(handle, list(columns))
+        writer.writeheader()
+        writer.writerows(rows)

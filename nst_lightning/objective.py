@@ -69,11 +69,7 @@ class Objective(nn.Module):
             self.encoder.refined = value
 
     def refine(self) -> bool:
-        """Have the encoder compute more exactly from here on, as for an optimiser that is stuck.
-
-        Returns:
-            Whether that changes the losses.
-        """
+        """Have the encoder compute more exactly from here on; return whether losses change."""
         return self.encoder.refine() if isinstance(self.encoder, Refinable) else False
 
     @torch.no_grad()
@@ -106,18 +102,13 @@ class Objective(nn.Module):
             term.set_targets(*(guided if term.guided else whole))
 
     def reference(self, picture: Tensor, weight: float = 1.0) -> Reference:
-        """Encode one picture as a target.
-
-        Args:
-            picture: Shape ``(1, 3, H, W)``, values in [0, 1].
-            weight: Share of this picture where several are blended.
-        """
+        """Encode one picture, ``(1, 3, H, W)`` in [0, 1], as a target with a share in a blend."""
         encode: Encoder = self.encoder
         if self.shared is None:
             return Reference(image=picture, features=encode(picture), weight=weight)
         return replace(self.shared.reference(self.encoder, picture), weight=weight)
 
-    def forward(self, picture: Tensor) -> dict[str, Tensor]:
+    def losses(self, picture: Tensor) -> dict[str, Tensor]:
         """Return every term's weighted loss as ``NAME_loss``, and their sum as ``loss``.
 
         Args:
@@ -125,10 +116,27 @@ class Objective(nn.Module):
         """
         features = self.encoder(picture)
         losses = {
-            f"{name}_loss": term.weight * term(picture, _in_its_precision(term, features))
+            f"{name}_loss": term.weight * term(picture, term.take(features))
             for name, term in self.terms.items()
         }
         return losses | {"loss": torch.stack(list(losses.values())).sum()}
+
+
+def named_terms(
+    named: Mapping[str, LossTerm | None], extra: Mapping[str, LossTerm]
+) -> dict[str, LossTerm]:
+    """Return all terms by name, without those that are None.
+
+    Raises:
+        InputError: If a further term's name is taken or no plain word.
+    """
+    for name in extra:
+        if name in named or not name.isidentifier():
+            raise InputError(
+                f"model.extra: {name!r} cannot name a term; use a plain word other than "
+                f"{', '.join(named)}"
+            )
+    return {name: term for name, term in {**named, **extra}.items() if term is not None}
 
 
 class SharedTargets:
@@ -144,13 +152,7 @@ class SharedTargets:
         self._references: dict[Any, Reference] = {}
 
     def encoder(self, kind: type[nn.Module], *args: Any, **settings: Any) -> nn.Module:
-        """Return the one encoder with these arguments; jsonargparse calls it in place of ``kind``.
-
-        Args:
-            kind: Class of the encoder.
-            args: Its arguments.
-            settings: Its arguments by name.
-        """
+        """Return the one encoder of these arguments; jsonargparse calls it in place of ``kind``."""
         settings.pop("applied_instantiation_links", None)
         key = repr((kind, args, sorted(settings.items())))
         if key not in self._encoders:
@@ -162,12 +164,7 @@ class SharedTargets:
         return self.encoder(VGG19Encoder, tuple(layers))
 
     def reference(self, encoder: nn.Module, picture: Tensor) -> Reference:
-        """Return an encoded picture, encoding it if it is new.
-
-        Args:
-            encoder: What encodes it.
-            picture: Shape ``(1, 3, H, W)``, values in [0, 1].
-        """
+        """Return a picture, ``(1, 3, H, W)`` in [0, 1], encoded; anew only if it is new."""
         key = (id(encoder), tuple(picture.shape), picture.cpu().numpy().tobytes())
         if key not in self._references:
             while len(self._references) >= self.keep:
@@ -176,21 +173,8 @@ class SharedTargets:
         return self._references[key]
 
 
-def _in_its_precision(term: LossTerm, features: dict[str, Tensor]) -> dict[str, Tensor]:
-    if term.takes_half:
-        return features
-    return {
-        name: value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
-        for name, value in features.items()
-    }
-
-
 def compiled(losses: Losses, mode: str) -> Losses:
-    """Return losses by ``torch.compile``.
-
-    Args:
-        losses: Picture → losses by name.
-        mode: Of ``torch.compile``.
+    """Return losses by ``torch.compile`` in a mode of its.
 
     Raises:
         InputError: At the first call, if it cannot be compiled here.

@@ -33,9 +33,6 @@ SETTINGS_OPTION = "--settings."
 """What a setting of a run is preceded by in commands that make many runs."""
 
 
-# -- configs --------------------------------------------------------------------------------------
-
-
 def find_config(name: str | os.PathLike[str]) -> str:
     """Return the path of a config given by path or by name; an address is returned as it is.
 
@@ -64,13 +61,7 @@ def find_config(name: str | os.PathLike[str]) -> str:
 
 
 def find_configs(words: Sequence[str]) -> list[str]:
-    """Let ``--config klimt`` find ``configs/klimt.yaml``, ``configs/recipes/`` and so on.
-
-    Args:
-        words: A command line.
-
-    Returns:
-        The same, with each config's path in full.
+    """Return a command line with each config's path in full, where ``--config klimt`` will do.
 
     Raises:
         InputError: If a config is nowhere, or is no YAML with a mapping at its top.
@@ -92,11 +83,7 @@ def _readable(name: str) -> str:
 
 
 def read_yaml(path: str | os.PathLike[str], what: str = "--config") -> dict[str, Any]:
-    """Read a YAML file that has a mapping at its top.
-
-    Args:
-        path: The file.
-        what: The option that messages name.
+    """Read a YAML file that has a mapping at its top; ``what`` is the option that messages name.
 
     Raises:
         InputError: If it cannot be read, is not YAML, or holds no mapping.
@@ -115,16 +102,8 @@ def read_yaml(path: str | os.PathLike[str], what: str = "--config") -> dict[str,
     return content
 
 
-# -- mappings -------------------------------------------------------------------------------------
-
-
 def flatten(settings: Settings, prefix: str = "") -> dict[str, Any]:
-    """Return settings by their dotted names; what holds a ``class_path`` stays whole.
-
-    Args:
-        settings: Nested mappings, their keys dotted or not.
-        prefix: Goes before every name.
-    """
+    """Return nested settings by their dotted names; what holds a ``class_path`` stays whole."""
     flat: dict[str, Any] = {}
     for key, value in settings.items():
         name = f"{prefix}{key}"
@@ -183,15 +162,8 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-# -- words ----------------------------------------------------------------------------------------
-
-
 def to_words(settings: Settings) -> list[str]:
-    """Return settings as words for another process: ``--data.size=64``.
-
-    Args:
-        settings: By dotted names.
-    """
+    """Return settings by dotted names as words for another process: ``--data.size=64``."""
     return [
         f"--{name}={value if isinstance(value, str) else json.dumps(value)}"
         for name, value in settings.items()
@@ -200,9 +172,6 @@ def to_words(settings: Settings) -> list[str]:
 
 def take_settings(words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """Take every ``--settings.KEY VALUE`` out of a command line.
-
-    Args:
-        words: Of a command.
 
     Returns:
         The settings by their dotted names, each value as YAML reads it, and the other words.
@@ -237,15 +206,7 @@ def take_settings(words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
 
 
 def refuse_reserved(settings: Settings, reserved: Mapping[str, str]) -> None:
-    """Refuse settings that a command sets by itself.
-
-    Args:
-        settings: By dotted names.
-        reserved: Name of the setting -> what to use instead.
-
-    Raises:
-        InputError: If one of them is given.
-    """
+    """Raise ``InputError`` for a setting that a command sets itself; ``reserved`` says by what."""
     for name, instead in reserved.items():
         if name in settings:
             raise InputError(f"{SETTINGS_OPTION}{name}: the command sets it; use {instead}")

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from nst_lightning.callbacks import (
     GracefulStop,
@@ -76,7 +76,7 @@ class RunCLI(LightningCLI):
 
     def __init__(
         self,
-        given: Sequence[str] | Sequence[Settings],
+        given: Sequence[Any],
         command: str = "fit",
         *,
         parts: frozenset[str] = PARTS,
@@ -106,11 +106,9 @@ class RunCLI(LightningCLI):
             },
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
-            args=given,  # type: ignore[arg-type]  # mappings are ours
+            args=list(given),
             run=False,
         )
-
-    # -- from settings to one configuration -------------------------------------------------------
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Give the framework's callbacks keys of their own."""
@@ -122,7 +120,7 @@ class RunCLI(LightningCLI):
             "--tensorboard",
             type=bool,
             default=False,
-            help="Also log to TensorBoard, with pictures.",
+            help="Log to TensorBoard, with pictures.",
         )
         parser.add_argument(
             "--ckpt_path",
@@ -178,8 +176,6 @@ class RunCLI(LightningCLI):
             )
             return None
         raise InputError(f"--ckpt_path: there is no {path}; run fit first, or give a path")
-
-    # -- from the configuration to the parts ------------------------------------------------------
 
     def instantiate_classes(self) -> None:
         """Build the objects; what one of them says of a wrong value becomes the whole message."""

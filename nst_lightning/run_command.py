@@ -3,23 +3,12 @@
 import sys
 from collections.abc import Sequence
 
-from nst_lightning.cli import INTERRUPTED
+from nst_lightning.errors import INTERRUPTED
 from nst_lightning.session import open_words
 
 
 def fit(words: Sequence[str]) -> int:
-    """Paint a picture.
-
-    Args:
-        words: Options of ``fit``.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        InputError: If something given is wrong.
-        KeyboardInterrupt: If it was stopped before the first step.
-    """
+    """Paint a picture; return the exit code."""
     session = open_words(words)
     session.run()
     if session.stopped:
@@ -29,17 +18,7 @@ def fit(words: Sequence[str]) -> int:
 
 
 def test(words: Sequence[str]) -> int:
-    """Measure a finished picture and print a table.
-
-    Args:
-        words: Options of ``test``; a checkpoint among them.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        InputError: If something given is wrong.
-    """
+    """Measure a finished picture and print a table; return the exit code."""
     from nst_lightning.metrics.table import print_measures
 
     session = open_words(words, "test")

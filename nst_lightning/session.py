@@ -26,9 +26,6 @@ from nst_lightning.run_cli import PARTS, RunCLI
 class Session:
     """One run, ready to be painted and measured; :func:`open_run` makes one.
 
-    Args:
-        cli: What built its parts.
-
     Attributes:
         model: The picture and its objective.
         pair: The content and the styles.
@@ -46,6 +43,12 @@ class Session:
         self.guard: LossExplosion = cli.explosion
         self.settings: dict[str, Any] = cli.config_dump
         self.folder = Path(self.trainer.default_root_dir)
+
+    @property
+    def _callbacks(self) -> list[Callback]:
+        trainer: Any = self.trainer
+        callbacks: list[Callback] = trainer.callbacks
+        return callbacks
 
     @property
     def steps(self) -> int:
@@ -73,8 +76,7 @@ class Session:
             InputError: If something turns out wrong as the run begins.
             KeyboardInterrupt: If Ctrl-C came twice, or before the first step.
         """
-        attached: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
-        attached[:0] = callbacks
+        self._callbacks[:0] = callbacks
         with self._listening_to_signals(), quiet_lightning():
             self.trainer.fit(self.model, self.pair, ckpt_path=self._cli.config.ckpt_path)
 
@@ -138,18 +140,16 @@ class Session:
     @property
     def depends_on_length(self) -> bool:
         """Whether a picture on the way is not what a shorter run would hand over."""
-        callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
-        return any(getattr(callback, "depends_on_length", False) for callback in callbacks)
+        return any(getattr(callback, "depends_on_length", False) for callback in self._callbacks)
 
     @property
     def picture_path(self) -> Path:
         """Where the finished picture is written."""
         return self._cli.images.result_path(self.trainer)
 
-    def write_picture(self) -> Path:
-        """Write the finished picture, and a film and a sheet if asked for; returns its path."""
+    def write_picture(self) -> None:
+        """Write the finished picture, and a film and a sheet if asked for."""
         self._cli.images.on_train_end(self.trainer, self.model)
-        return self.picture_path
 
     def picture(self) -> Tensor:
         """Return the picture as it is shown: shape ``(1, 3, H, W)``, values in [0, 1]."""
@@ -246,15 +246,7 @@ def open_run(
 
 
 def open_words(words: Sequence[str], command: str = "fit") -> Session:
-    """Open the run that a command line describes.
-
-    Args:
-        words: Options of ``fit`` or ``test``.
-        command: Which of the two.
-
-    Raises:
-        InputError: If something given is wrong.
-    """
+    """Open the run that a command line of ``fit`` or ``test`` describes; raises ``InputError``."""
     prepare_process()
     with quiet_lightning():
         return Session(RunCLI(find_configs(words), command))

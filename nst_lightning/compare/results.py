@@ -1,6 +1,5 @@
 """``metrics.csv`` and ``metrics.json``: every measure of every picture, and what they say."""
 
-import csv
 import json
 import math
 import statistics
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nst_lightning.compare.keys import CONTENT, OPTIMISED
-from nst_lightning.files import atomic_write
+from nst_lightning.files import atomic_write, write_csv
 from nst_lightning.metrics.improvement import error_improvement, score_improvement
 
 Measures = Mapping[str, Mapping[str, float]]
@@ -110,16 +109,8 @@ def write_results(out: Path, document: Mapping[str, Any]) -> None:
     text = json.dumps(_finite(document), indent=1, ensure_ascii=False, allow_nan=False)
     with atomic_write(out / "metrics.json") as part:
         part.write_text(text + "\n", encoding="utf-8")
-    rows = list(csv_rows(document["pairs"]))
     names = ["content", "style", "picture", "file", "seconds"]
-    names += dict.fromkeys(key for row in rows for key in row if key not in names)
-    with (
-        atomic_write(out / "metrics.csv") as part,
-        part.open("w", newline="", encoding="utf-8") as handle,
-    ):
-        writer = csv.DictWriter(handle, fieldnames=names)
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(out / "metrics.csv", csv_rows(document["pairs"]), names)
 
 
 def csv_rows(pairs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -1,6 +1,5 @@
 """The command line of ``grid``."""
 
-import csv
 import math
 import sys
 import time
@@ -8,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nst_lightning.cli import INTERRUPTED
 from nst_lightning.data.which_pictures import find_sources
-from nst_lightning.errors import InputError
-from nst_lightning.files import atomic_write, check_folder
+from nst_lightning.errors import INTERRUPTED, InputError
+from nst_lightning.files import check_folder, write_csv
 from nst_lightning.grids.spec import (
     COLUMNS,
     EPOCHS,
@@ -137,7 +135,8 @@ def _with_pictures(grid: Grid, given: Any, more: dict[str, Any]) -> Grid:
 def _folder_of_artworks(grid: Grid, more: Mapping[str, Any]) -> str | None:
     """Return the folder of the paintings, from the command line, the grid or its configs."""
     key = "data.artworks"
-    return more.get(key) or grid.settings.get(key) or configured(grid.base, key)
+    found = more.get(key) or grid.settings.get(key) or configured(grid.base, key)
+    return None if found is None else str(found)
 
 
 def _ask(grid: Grid, runs: int) -> None:
@@ -213,14 +212,6 @@ def _write(
             tiles[cell.labels] = (picture, row)
     if not table:
         return table
-    order = [axis.name for axis in grid.axes]
-    fields = list(dict.fromkeys([*order, *(key for row in table for key in row)]))
-    with (
-        atomic_write(out / "grid.csv") as part,
-        part.open("w", newline="", encoding="utf-8") as handle,
-    ):
-        writer = csv.DictWriter(handle, fields)
-        writer.writeheader()
-        writer.writerows(table)
+    write_csv(out / "grid.csv", table, [axis.name for axis in grid.axes])
     write_sheet(draw_sheet(grid, tiles), out / "grid.png")
     return table

@@ -66,7 +66,7 @@ def refused(aws: FakeAws | None, capsys: Any, *args: str) -> str:
         ({"contents": ["nowhere.jpg"]}, "no such file: nowhere.jpg"),
         ({"contents": []}, "no picture was given"),
         ({"settings": {"data.szie": 3}}, "unknown (key|option) .*data.szie"),
-        ({"settings": {"data.size": 0}}, "data.size: 0 is not a size"),
+        ({"settings": {"data.size": 0}}, "data.size must be a whole number of at least 1, not 0"),
         ({"settings": {"data.content": "x.jpg"}}, "settings.data.content: the launcher sets it"),
         ({"configs": ["klmt.yaml"]}, "no file klmt.yaml; did you mean klimt"),
         ({"instance": "x"}, "unknown key instance"),

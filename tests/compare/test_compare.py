@@ -22,6 +22,8 @@ from nst_lightning.run_folder import RunFolder
 
 from .conftest import Made
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -282,7 +284,10 @@ def test_an_unforeseen_error_costs_one_pair(
         (["--size=abc"], "size: expected an int, got abc"),
         (["--settings.data.sise=3"], "unknown key data.sise; did you mean data.size?"),
         (["--settings.model.style.weight=-x"], "model.style.weight: expected a float, got -x"),
-        (["--settings.data.steps_per_epoch=0"], "data.steps_per_epoch: 0 is not at least 1"),
+        (
+            ["--settings.data.steps_per_epoch=0"],
+            "data.steps_per_epoch must be a whole number of at least 1, not 0",
+        ),
         (["--settings.data.size=9"], "--settings.data.size: the command sets it; use --size"),
         (["--baselines=[]"], "--baselines: the list is empty"),
         (["--baselines=[nst_lightning.baselines.OnxStylizer]"], "there is no"),
