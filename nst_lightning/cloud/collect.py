@@ -6,7 +6,6 @@ import shutil
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -62,8 +61,14 @@ def collect(manifest: Manifest, key: str, archive: bytes) -> Path:
                 raise InputError(f"{key}: there is no picture in the job's results")
             _check(picture, key)
             _localise(fresh / "config.yaml", job, folder)
-            mark = {"job": manifest.name_of(key), "content": job.plan.content}
-            mark |= {"style": job.plan.style, "artifacts": job.artifacts, **_costs(job)}
+            mark = {
+                "job": manifest.name_of(key),
+                "content": job.plan.content,
+                "style": job.plan.style,
+                "artifacts": job.artifacts,
+                "seconds": job.seconds,
+                "billable_seconds": job.billable,
+            }
             (fresh / MARK).write_text(json.dumps(mark, indent=1, ensure_ascii=False) + "\n")
             if folder.exists():
                 folder.rename(Path(holding, "old"))
@@ -73,10 +78,6 @@ def collect(manifest: Manifest, key: str, archive: bytes) -> Path:
     except OSError as error:
         raise write_error(folder, error) from error
     return folder
-
-
-def _costs(job: JobState) -> dict[str, Any]:
-    return {"seconds": job.seconds, "billable_seconds": job.billable}
 
 
 def _picture(folder: Path) -> Path | None:
@@ -99,8 +100,10 @@ def _localise(path: Path, job: JobState, folder: Path) -> None:
         return
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
     local = {
-        **{"data.content": job.plan.content, "data.style": job.plan.style},
-        **{"trainer.default_root_dir": str(folder), **job.plan.files},
+        "data.content": job.plan.content,
+        "data.style": job.plan.style,
+        "trainer.default_root_dir": str(folder),
+        **job.plan.files,
     }
     for name, value in local.items():
         section, _, key = name.rpartition(".")

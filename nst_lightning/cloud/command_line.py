@@ -1,16 +1,15 @@
 """The launcher's command line: YAML below options, one-line errors, as train.py."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from nst_lightning.cloud.config import AwsConfig, JobConfig, Launch, LimitsConfig
+from nst_lightning.cloud.config import AwsConfig, Launch
 from nst_lightning.cloud.hyperparameters import flatten
-from nst_lightning.cloud.tuning.space import Range, Tuning
+from nst_lightning.cloud.tuning.space import Tuning
 from nst_lightning.errors import InputError, did_you_mean
 from nst_lightning.parser import OneLineParser
 
@@ -24,24 +23,33 @@ COMMANDS = {
     "relaunch": "Start the failed and lost jobs again, and only those.",
     "tune": "Search the weights with SageMaker, or with Optuna on this machine.",
 }
-_LISTS = ("--contents", "--styles", "--configs", "--only")
 
 
 @dataclass
 class Request:
     """What was asked for.
 
-    Args:
+    Attributes:
         command: One of COMMANDS.
         launch: Of the YAML and the options; for watch and so on, where to find the launch.
-        flags: The command's other options.
-        tuning: For tune.
+        tuning: For ``tune``.
+        dry_run: Print the requests; call nothing.
+        rehearse: Run it on this machine.
+        no_wait: Start what the limits allow, and come back later.
+        local: Search on this machine.
+        only: Keys of the jobs to relaunch; all if None.
+        stopped: Also relaunch what was stopped.
     """
 
     command: str
     launch: Launch
-    flags: dict[str, Any] = field(default_factory=dict)
     tuning: Tuning | None = None
+    dry_run: bool = False
+    rehearse: bool = False
+    no_wait: bool = False
+    local: bool = False
+    only: list[str] | None = None
+    stopped: bool = False
 
 
 def parse(args: Sequence[str]) -> Request:
@@ -61,39 +69,20 @@ def parse(args: Sequence[str]) -> Request:
             f"unknown command {words[0]!r}{did_you_mean(words[0], COMMANDS)} "
             f"({', '.join(COMMANDS)})"
         )
-    words, settings = _take_settings(_join_lists(_find_configs(words)))
-    parsed = _parser().parse_args(words)
-    command = parsed.subcommand
-    values = parsed[command]
+    words, settings = _take_settings(_find_configs(words))
+    parser = _parser()
+    parsed = parser.instantiate_classes(parser.parse_args(words))
+    values = parsed[parsed.subcommand]
+    launch = Launch(**{"contents": [], "styles": [], **_fields_of(Launch, values)})
     files = [str(path) for path in values.get("config") or []]
-    parts = {"aws": AwsConfig, "job": JobConfig, "limits": LimitsConfig}
-    given = {
-        name: kind(**dict(values[name].items()))
-        for name, kind in parts.items()
-        if values.get(name) is not None
-    }
-    for item in fields(Launch):
-        if item.name in values and item.name not in parts:
-            given[item.name] = values[item.name]
-    given.setdefault("contents", [])
-    given.setdefault("styles", [])
-    launch = Launch(**given)
     launch = replace(launch, settings={**_settings_of(files), **settings})
-    known = {item.name for item in fields(Launch)} | {"config", "tuning"}
-    flags = {k: v for k, v in values.items(branches=False) if k.split(".")[0] not in known}
-    return Request(command, launch, flags, _tuning(values))
+    options = _fields_of(Request, values)
+    return Request(**{**options, "command": parsed.subcommand, "launch": launch})
 
 
-def _tuning(values: Any) -> Tuning | None:
-    if values.get("tuning") is None:
-        return None
-    given = dict(values.tuning.items(branches=True))
-    ranges = {
-        name: item if isinstance(item, Range) else Range(**dict(item))
-        for name, item in (values.tuning.ranges or {}).items()
-    }
-    kept = {item.name: given[item.name] for item in fields(Tuning) if item.name in given}
-    return Tuning(**{**kept, "ranges": ranges})
+def _fields_of(kind: type, values: Any) -> dict[str, Any]:
+    """Return those values that a dataclass has fields for."""
+    return {item.name: values[item.name] for item in fields(kind) if item.name in values}
 
 
 def _parser() -> OneLineParser:
@@ -105,28 +94,36 @@ def _parser() -> OneLineParser:
         sub = OneLineParser(description=text)
         if name in ("launch", "tune"):
             sub.add_argument("--config", action="config", help="A YAML file, or several.")
-            sub.add_class_arguments(Launch)
-            flag(sub, "--dry_run", "Print every request and an estimate; call nothing.")
-            flag(sub, "--rehearse", "Run it on this machine with AWS's toolkit, without AWS.")
+            _list(sub, "--contents", "Pictures to be painted: paths, URLs or sample:NAME.")
+            _list(sub, "--styles", "Pictures to paint like.")
+            _list(sub, "--configs", "Configurations of train.py, laid over one another.")
+            sub.add_class_arguments(Launch, skip={"contents", "styles", "configs"})
+            _flag(sub, "--dry_run", "Print every request and an estimate; call nothing.")
+            _flag(sub, "--rehearse", "Run it on this machine with AWS's toolkit, without AWS.")
         else:
             sub.add_argument("name", help="Name of the launch.")
             sub.add_argument("--out", type=str | None, help="Its folder; outputs/NAME if null.")
             sub.add_class_arguments(AwsConfig, "aws")
         if name == "launch":
-            flag(sub, "--no_wait", "Start what the limits allow now, and come back later.")
+            _flag(sub, "--no_wait", "Start what the limits allow now, and come back later.")
         if name == "tune":
             sub.add_class_arguments(Tuning, "tuning")
-            flag(sub, "--local", "Search with Optuna on this machine.")
+            _flag(sub, "--local", "Search with Optuna on this machine.")
         if name == "relaunch":
-            sub.add_argument("--only", type=list[str] | None, help="Keys of single jobs.")
-            flag(sub, "--stopped", "Also what was stopped.")
-        commands.add_subcommand(name, sub)
+            sub.add_argument("--only", nargs="+", help="Keys of single jobs.")
+            _flag(sub, "--stopped", "Also what was stopped.")
+        commands.add_subcommand(name, sub, help=text)
     return parser
 
 
-def flag(parser: Any, name: str, text: str) -> None:
+def _flag(parser: OneLineParser, name: str, text: str) -> None:
     """Add an option without a value."""
     parser.add_argument(name, action="store_true", help=text)
+
+
+def _list(parser: OneLineParser, name: str, text: str) -> None:
+    """Add an option with several values."""
+    parser.add_argument(name, type=str, nargs="+", default=[], help=text)
 
 
 def _find_configs(words: list[str]) -> list[str]:
@@ -196,24 +193,3 @@ def _take_settings(words: list[str]) -> tuple[list[str], dict[str, str]]:
             value = given
         settings[key] = value
     return kept, settings
-
-
-def _join_lists(words: list[str]) -> list[str]:
-    """Let ``--contents a.jpg b.jpg`` mean ``--contents '[a.jpg, b.jpg]'``."""
-    joined: list[str] = []
-    index = 0
-    while index < len(words):
-        word = words[index]
-        index += 1
-        joined.append(word)
-        if word not in _LISTS:
-            continue
-        values = []
-        while index < len(words) and not words[index].startswith("--"):
-            values.append(words[index])
-            index += 1
-        if len(values) == 1 and values[0].startswith("["):
-            joined.append(values[0])
-        else:
-            joined.append(json.dumps(values))
-    return joined

@@ -28,7 +28,7 @@ SETTINGS_FILE = "settings.json"
 class Container:
     """Folders and hyper-parameters of one job.
 
-    Args:
+    Attributes:
         base: ``/opt/ml``, or what stands in for it.
         settings: The hyper-parameters with their types, by dotted name.
         channels: Folder of every input channel.

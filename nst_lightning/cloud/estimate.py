@@ -20,7 +20,7 @@ def estimate(launch: Launch, plan: Plan) -> list[str]:
     kind = "spot" if job.spot else "on-demand"
     waves = math.ceil(count / limits.parallel)
     hours = count * job.max_run / 3600
-    size = sum(len(data) for upload in plan.uploads for _, data in upload.files)
+    size = sum(len(data) for upload in plan.uploads.values() for _, data in upload.files)
     pairs = f"{_count(plan, 'content')} contents x {_count(plan, 'style')} styles"
     lines = [
         f"{count} training jobs ({pairs}) on one {kind} {job.instance_type} each, "

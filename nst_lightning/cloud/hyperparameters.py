@@ -10,7 +10,7 @@ MAXIMUM_LENGTH = 2500
 """Characters of one hyper-parameter's value, by AWS's limits."""
 _OWN_KEYS = 10
 
-_NOT_OURS = ("sagemaker_", "_tuning_objective_metric")
+SAGEMAKERS_OWN = ("sagemaker_", "_tuning_objective_metric")
 
 
 def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -57,7 +57,7 @@ def to_arguments(settings: Mapping[str, Any]) -> Iterator[str]:
         settings: Values by dotted name; those of SageMaker itself are left out.
     """
     for key in sorted(settings):
-        if not key.startswith(_NOT_OURS):
+        if not key.startswith(SAGEMAKERS_OWN):
             value = settings[key]
             yield f"--{key}={value if isinstance(value, str) else _as_json(value)}"
 

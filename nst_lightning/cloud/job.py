@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 
 from nst_lightning.callbacks import ImageCheckpoint
 from nst_lightning.checkpoint_io import checkpoint_settings
 from nst_lightning.cli import StyleCLI
 from nst_lightning.cloud.container import Container
-from nst_lightning.cloud.metric_lines import MetricLines, metric_line
+from nst_lightning.cloud.metric_lines import metric_line
 from nst_lightning.errors import InputError
 from nst_lightning.files import atomic_write
 from nst_lightning.memory import keep_memory
@@ -27,13 +27,33 @@ _MISTAKE = "ValueError"
 _BREAKDOWN = "RuntimeError"
 
 
+class MetricLines(Callback):
+    """Prints the step's losses at every logging step, flushed and ended by a newline."""
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Print the line."""
+        step = trainer.global_step
+        if step % trainer.log_every_n_steps:  # type: ignore[attr-defined]
+            return
+        losses = {
+            name: float(value)
+            for name, value in trainer.callback_metrics.items()
+            if name == "loss" or name.endswith("_loss")
+        }
+        # One write: the toolkit reads the pipe in blocks, and half a line matches nothing.
+        sys.stdout.write(metric_line(losses, step=step) + "\n")
+        sys.stdout.flush()
+
+
 class JobCLI(StyleCLI):
     """The command line of ``train.py`` that also prints metric lines."""
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Add the metric lines to the callbacks that every run has."""
         trainer = super().instantiate_trainer(**kwargs)
-        # First: a step is told of before its checkpoint is written, not after.
+        # First: a step's line is printed before its checkpoint is written, not after.
         trainer.callbacks.insert(0, MetricLines())  # type: ignore[attr-defined]
         return trainer
 

@@ -1,9 +1,10 @@
 """From a launch's settings to its jobs: what each is given, and what must be in S3 for it."""
 
+import contextlib
 import itertools
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,23 +18,32 @@ from nst_lightning.cloud.uploads import Upload
 from nst_lightning.data.sources import SAMPLE_PREFIX, is_url
 from nst_lightning.data.which_pictures import Pair, find_sources
 from nst_lightning.errors import InputError
-from nst_lightning.parser import find_config
 from nst_lightning.quiet import quiet_lightning
 
-_OURS = ("data.content", "data.style", "trainer.default_root_dir", "ckpt_path", "config")
+CODE_FILE = "sourcedir.tar.gz"
+_MEASURES = ("ssim", "mse", "style_distance", "total_variation", "tradeoff")
+_SET_BY_THE_LAUNCHER = (
+    "data.content",
+    "data.style",
+    "trainer.default_root_dir",
+    "ckpt_path",
+    "config",
+)
 
 
 @dataclass(frozen=True)
 class PlannedJob:
     """One painting.
 
-    Args:
+    Attributes:
         key: ``<content>--<style>``, the name of its folder.
         content: Source as the user named it.
         style: Source as the user named it.
         settings: Hyper-parameters by dotted name.
         channels: Channel -> folder of its upload, or an s3:// address.
         fingerprint: Of all that decides the picture.
+        code: Folder of the code's upload.
+        metrics: Names of the metrics that it logs.
         files: Setting -> its files as the user named them, of all channels but content and style.
     """
 
@@ -43,43 +53,45 @@ class PlannedJob:
     settings: dict[str, Any]
     channels: dict[str, str]
     fingerprint: str
+    code: str
+    metrics: list[str]
     files: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Plan:
     """All jobs of a launch.
 
-    Args:
+    Attributes:
         jobs: In the order of contents and then styles.
-        uploads: What they need in S3.
-        code: Folder of the code's upload.
-        metrics: Names of the metrics that they log.
+        uploads: What they need in S3, by folder.
     """
 
-    jobs: list[PlannedJob]
-    uploads: list[Upload] = field(repr=False)
-    code: str
-    metrics: list[str]
+    jobs: list[PlannedJob] = field(default_factory=list)
+    uploads: dict[str, Upload] = field(default_factory=dict)
 
-
-CODE_FILE = "sourcedir.tar.gz"
-_MEASURES = ("ssim", "mse", "style_distance", "total_variation", "tradeoff")
+    def add(self, upload: Upload) -> str:
+        """Add an upload; return its folder."""
+        folder = upload.folder
+        self.uploads[folder] = upload
+        return folder
 
 
 def make_plan(launch: Launch) -> Plan:
     """Plan every job of a launch; nothing is sent.
 
     Args:
-        launch: What the user asked for.
+        launch: As asked for.
 
     Raises:
         InputError: If a name, a picture or a setting is wrong.
     """
+    from nst_lightning.parser import find_config
+
     check_launch_name(launch.name)
     settings = flatten(launch.settings)
     for key in settings:
-        if key in _OURS:
+        if key in _SET_BY_THE_LAUNCHER:
             raise InputError(f"settings.{key}: the launcher sets it; use contents and styles")
     contents = find_sources(launch.contents, "contents")
     styles = find_sources(launch.styles, "styles")
@@ -87,62 +99,89 @@ def make_plan(launch: Launch) -> Plan:
     effective = effective_settings(
         configs, settings, (contents[0].source, styles[0].source), launch.job.code
     )
-    uploads: dict[str, Upload] = {}
-
-    def add(upload: Upload) -> str:
-        uploads[upload.folder] = upload
-        return upload.folder
-
-    code = add(Upload.of([(CODE_FILE, pack(_staged(launch)))]))
-    fitting, rest = split_for_job(settings)
+    plan = Plan()
+    staged = staged_files(launch.job.code, launch.job.requirements)
+    code = plan.add(Upload(((CODE_FILE, pack(staged)),)))
+    shared, rest = split_for_job(settings)
+    channels: dict[str, str] = {}
     config_files = [(f"{n:02d}-{path.name}", path.read_bytes()) for n, path in enumerate(configs)]
     if rest:
         config_files.append((SETTINGS_FILE, json.dumps(rest).encode()))
-    shared: dict[str, str] = {}
     if config_files:
-        shared[CONFIG_CHANNEL] = add(Upload.of(config_files))
-    files: dict[str, Any] = {}
-    for channel in ("init", "weights", "content_mask", "style_mask"):
-        key = CHANNEL_KEYS[channel]
-        value = lookup(effective, key)
-        listed = value if isinstance(value, list) else [value]
-        ours = [v for v in listed if isinstance(v, str) and _is_file(v, channel)]
-        if not ours:
-            continue
-        files[key] = value
-        if isinstance(value, list):
-            names = [f"{n:02d}-{Path(v).name}" if v in ours else v for n, v in enumerate(value)]
-            pairs = zip(names, value, strict=True)
-            read = [(name, Path(v).read_bytes()) for name, v in pairs if v in ours]
-            shared[channel] = add(Upload.of(read))
-            fitting[key] = names
-        else:
-            shared[channel] = add(Upload.of_file(value, key))
-            fitting.pop(key, None)
+        channels[CONFIG_CHANNEL] = plan.add(Upload(tuple(config_files)))
+    files = _add_files(plan, effective, shared, channels)
     places = {
-        item.source: _place(item.source, role, add)
+        item.source: _place(item.source, role, plan)
         for role, items in (("content", contents), ("style", styles))
         for item in items
     }
     if lookup(effective, "data.content_mask") is not None:
         _check_masks(effective["data"], [c.source for c in contents], [s.source for s in styles])
-    jobs = []
+    metrics = metric_names(effective)
     for pair in (Pair(content, style) for content in contents for style in styles):
         content, style = pair.content.source, pair.style.source
-        mine, channels = dict(fitting), dict(shared)
+        own_settings, own_channels = dict(shared), dict(channels)
         for channel, source in (("content", content), ("style", style)):
             place = places[source]
             if place is None:
-                mine[CHANNEL_KEYS[channel]] = source
+                own_settings[CHANNEL_KEYS[channel]] = source
             else:
-                channels[channel] = place
-        decides = {"settings": mine, "channels": channels, "code": code, "job": _decisive(launch)}
-        jobs.append(PlannedJob(pair.name, content, style, mine, channels, digest(decides), files))
-    return Plan(jobs, list(uploads.values()), code, metric_names(effective))
+                own_channels[channel] = place
+        decisive = {
+            "settings": own_settings,
+            "channels": own_channels,
+            "code": code,
+            "job": _decisive(launch),
+        }
+        plan.jobs.append(
+            PlannedJob(
+                pair.name,
+                content,
+                style,
+                own_settings,
+                own_channels,
+                digest(decisive),
+                code,
+                metrics,
+                files,
+            )
+        )
+    return plan
+
+
+def _add_files(
+    plan: Plan, effective: Mapping[str, Any], shared: dict[str, Any], channels: dict[str, str]
+) -> dict[str, Any]:
+    """Add the files that settings name to the uploads, the channels and the shared settings.
+
+    Returns:
+        Setting -> its files as the user named them.
+    """
+    files: dict[str, Any] = {}
+    for channel in ("init", "weights", "content_mask", "style_mask"):
+        key = CHANNEL_KEYS[channel]
+        value = lookup(effective, key)
+        listed = value if isinstance(value, list) else [value]
+        sent = {
+            n: f"{n:02d}-{Path(item).name}"
+            for n, item in enumerate(listed)
+            if isinstance(item, str) and _is_file(item, channel)
+        }
+        if not sent:
+            continue
+        files[key] = value
+        if isinstance(value, list):
+            read = ((name, Path(value[n]).read_bytes()) for n, name in sent.items())
+            channels[channel] = plan.add(Upload(tuple(read)))
+            shared[key] = [sent.get(n, item) for n, item in enumerate(value)]
+        else:
+            channels[channel] = plan.add(Upload.of_file(value, key))
+            shared.pop(key, None)
+    return files
 
 
 def _is_file(value: str, channel: str) -> bool:
-    """Tell whether a setting names a file, which every job must be given.
+    """Return whether a setting names a file, which every job must be given.
 
     Raises:
         InputError: If it names one that cannot be read.
@@ -150,11 +189,8 @@ def _is_file(value: str, channel: str) -> bool:
     from nst_lightning.data.image_pair import STARTS
     from nst_lightning.data.images import load_image
 
-    if (
-        value in (*STARTS, "bundled", "imagenet")
-        or is_url(value)
-        or value.startswith(SAMPLE_PREFIX)
-    ):
+    named = value in (*STARTS, "bundled", "imagenet") or value.startswith(SAMPLE_PREFIX)
+    if named or is_url(value):
         return False
     if channel != "weights":  # those were looked for when the encoder was built
         load_image(value, role=channel)
@@ -174,10 +210,6 @@ def _check_masks(data: Mapping[str, Any], contents: list[str], styles: list[str]
         ImagePair(**{**data, "content": content, "style": style}).setup("test")
 
 
-def _staged(launch: Launch) -> list[tuple[str, bytes]]:
-    return list(staged_files(launch.job.code, launch.job.requirements))
-
-
 def _decisive(launch: Launch) -> dict[str, Any]:
     """Return the settings of AWS with which the same job is another job."""
     job = asdict(launch.job)
@@ -186,7 +218,7 @@ def _decisive(launch: Launch) -> dict[str, Any]:
     return job
 
 
-def _place(source: str, role: str, add: Any) -> str | None:
+def _place(source: str, role: str, plan: Plan) -> str | None:
     """Return where a picture is for a job: an upload, an s3:// address, or None: its own name."""
     from nst_lightning.data.images import load_image
 
@@ -195,7 +227,7 @@ def _place(source: str, role: str, add: Any) -> str | None:
     if is_url(source):
         return None
     load_image(source, role=role)  # a mistake is found here, not on a billed instance
-    return None if source.startswith(SAMPLE_PREFIX) else add(Upload.of_file(source, role))
+    return None if source.startswith(SAMPLE_PREFIX) else plan.add(Upload.of_file(source, role))
 
 
 def effective_settings(
@@ -231,17 +263,31 @@ def effective_settings(
             """Build none: the job's device may not be this machine's."""
 
         def after_instantiate_classes(self) -> None:
-            """Tell nobody."""
+            """Print nothing."""
 
         def _run_subcommand(self, subcommand: str) -> None:
             """Run nothing."""
 
-    sys.path += [str(Path(p).resolve().parent) for p in ("x", *code)]
     words = [word for path in configs for word in ("--config", str(path))]
     given = {**settings, "data.content": pictures[0], "data.style": pictures[1]}
-    with quiet_lightning():
+    with quiet_lightning(), importable(code):
         cli = CheckedOnly(["fit", *words, *to_arguments(given)])
     return cli.config_dump
+
+
+@contextlib.contextmanager
+def importable(code: Sequence[str]) -> Iterator[None]:
+    """Let Python import the user's own classes: from the current folder, and from ``job.code``.
+
+    Args:
+        code: Files and folders; a job has them beside its entry script.
+    """
+    before = list(sys.path)
+    sys.path += [str(Path.cwd()), *(str(Path(path).resolve().parent) for path in code)]
+    try:
+        yield
+    finally:
+        sys.path[:] = before
 
 
 def lookup(config: Any, key: str) -> Any:

@@ -1,4 +1,4 @@
-"""Inside the container: what is said of a failure, and a checkpoint that outlived its picture."""
+"""Inside the container: the reason of a failure, and a checkpoint that outlived its picture."""
 
 import json
 from pathlib import Path
@@ -60,7 +60,7 @@ def test_a_mistake_is_one_line_that_the_toolkit_takes_over(
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "expected"),
     [
         (RuntimeError("CUDA out of memory. Tried"), "use a smaller data.size"),
         (OSError(28, "No space left on device"), "raise job.volume_size"),
@@ -68,8 +68,8 @@ def test_a_mistake_is_one_line_that_the_toolkit_takes_over(
         (KeyError("k"), "the job's log has the whole traceback"),
     ],
 )
-def test_what_to_do_about_other_errors(error: Exception, said: str) -> None:
-    assert said in explain(error)
+def test_what_to_do_about_other_errors(error: Exception, expected: str) -> None:
+    assert expected in explain(error)
     assert "\n" not in explain(error)
 
 

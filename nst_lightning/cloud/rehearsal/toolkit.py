@@ -42,7 +42,7 @@ class ToolkitRunner:
     ) -> None:
         self.service, self.folder, self.python = service, folder, python
         self.take_away = take_away or (lambda *_: False)
-        self._processes: set[subprocess.Popen] = set()
+        self._processes: set[subprocess.Popen[str]] = set()
 
     def __call__(self, name: str) -> None:
         """Run a job to its end, on as many instances as that takes."""
@@ -59,7 +59,6 @@ class ToolkitRunner:
                 status="Failed",
                 FailureReason=f"InternalServerError: {type(error).__name__}: {error}",
             )
-            raise
 
     def kill(self) -> None:
         """End every process of every job at once."""
@@ -105,8 +104,8 @@ class ToolkitRunner:
         elif code == 0:
             service.move(name, "Completed", "Training job completed", "Completed", **artifacts)
         else:
-            said = failure.read_text(encoding="utf-8") if failure.is_file() else ""
-            reason = f"AlgorithmError: {said}, exit code: {code}"[:1024]
+            message = failure.read_text(encoding="utf-8") if failure.is_file() else ""
+            reason = f"AlgorithmError: {message}, exit code: {code}"[:1024]
             service.move(name, "Failed", "The job failed", "Failed", FailureReason=reason)
         return False
 
@@ -168,7 +167,7 @@ class _Watched:
         self.lines: list[str] = []
         self.taken_away = False
 
-    def read(self, process: subprocess.Popen) -> None:
+    def read(self, process: subprocess.Popen[str]) -> None:
         """Read until the end."""
         assert process.stdout is not None
         for line in process.stdout:
@@ -188,7 +187,7 @@ class _Watched:
         ]
 
 
-def _signal(process: subprocess.Popen, number: int) -> None:
+def _signal(process: subprocess.Popen[str], number: int) -> None:
     try:
         os.killpg(process.pid, number)
     except (ProcessLookupError, PermissionError):
@@ -210,8 +209,11 @@ def _lay_out(s3: Any, job: dict[str, Any], base: Path) -> str | None:
     # The name must resolve, or the toolkit asks for a quarter of an hour.
     group = {"instance_group_name": "homogeneousCluster", "instance_type": kind}
     resources = {
-        **{"current_host": "localhost", "hosts": ["localhost"], "network_interface_name": "lo"},
-        **{"current_instance_type": kind, "current_group_name": "homogeneousCluster"},
+        "current_host": "localhost",
+        "hosts": ["localhost"],
+        "network_interface_name": "lo",
+        "current_instance_type": kind,
+        "current_group_name": "homogeneousCluster",
         "instance_groups": [group | {"hosts": ["localhost"]}],
     }
     file_mode = {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated"}
@@ -237,5 +239,7 @@ def _environ(name: str, job: dict[str, Any], base: Path) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": guarded_path(os.environ),
         # requirements.txt is checked against what is installed here, and nothing is installed.
-        **{"PIP_DRY_RUN": "1", "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        "PIP_DRY_RUN": "1",
+        "PIP_NO_INDEX": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
