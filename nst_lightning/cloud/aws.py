@@ -231,7 +231,7 @@ class Aws:
             arn = "arn:aws:sagemaker:::dry/dry"
             body = {"TrainingJobArn": arn, "HyperParameterTuningJobArn": arn}
             response = AWSResponse(request.url, 200, {}, None)
-            response._content = json.dumps(body).encode()  # type: ignore[attr-defined]
+            response._content = json.dumps(body).encode()
             return response
 
         self.sagemaker.meta.events.register_first("before-send.sagemaker", answer)

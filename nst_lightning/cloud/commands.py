@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -17,6 +17,8 @@ from nst_lightning.cloud.manifest import FILE, Manifest, fetch, load
 from nst_lightning.cloud.names import check_launch_name, job_name
 from nst_lightning.cloud.page import make_page
 from nst_lightning.cloud.plan import Plan, make_plan
+from nst_lightning.cloud.rehearsal.rehearse import rehearsed, stand_in
+from nst_lightning.cloud.rehearsal.toolkit import TakeAway
 from nst_lightning.cloud.request_checks import check_request, need_packages
 from nst_lightning.cloud.table import job_table, summary
 from nst_lightning.cloud.tuning.commands import tune
@@ -25,9 +27,6 @@ from nst_lightning.files import check_folder
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
-
-TakeAway = Callable[[str, int, str], bool]
-"""Given a job's name, its instance's number and a line it prints, says whether that goes away."""
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -125,7 +124,7 @@ def rehearse(wanted: Launch, take_away: TakeAway | None = None) -> int:
 
     Args:
         wanted: As asked for; role, bucket and region may be missing.
-        take_away: When spot instances are taken away, for tests.
+        take_away: Decides about spot instances.
 
     Returns:
         As the launch would.
@@ -133,8 +132,6 @@ def rehearse(wanted: Launch, take_away: TakeAway | None = None) -> int:
     Raises:
         InputError: If something is wrong.
     """
-    from nst_lightning.cloud.rehearsal.rehearse import rehearsed, stand_in
-
     here = rehearsed(wanted)
     check_folder(here.folder)
     earlier = load(here.folder)

@@ -23,7 +23,7 @@ from nst_lightning.memory import keep_memory
 from nst_lightning.quiet import quiet_lightning
 
 # The toolkit takes over what follows a line with the name of one of Python's own exceptions.
-_MISTAKE = "ValueError"
+_USERS_MISTAKE = "ValueError"
 _BREAKDOWN = "RuntimeError"
 
 
@@ -80,7 +80,7 @@ def main(environ: Mapping[str, str] | None = None) -> int:
             cli = JobCLI(arguments)
         hand_over(cli, container, time.monotonic() - started)
     except InputError as error:
-        return _fail(_MISTAKE, str(error))
+        return _fail(_USERS_MISTAKE, str(error))
     except KeyboardInterrupt:
         return _fail(_BREAKDOWN, "the job was interrupted; start it again to go on")
     except Exception as error:

@@ -130,7 +130,7 @@ class Manifest:
         """
         for key in only or ():
             if key not in self.jobs:
-                raise InputError(f"only: there is no job {key}; there are {_some(self.jobs)}")
+                raise InputError(f"only: there is no job {key}; there are {_first_few(self.jobs)}")
         again = [
             key
             for key, job in self.jobs.items()
@@ -217,6 +217,6 @@ def load(folder: Path) -> Manifest | None:
     return manifest
 
 
-def _some(names: Any) -> str:
+def _first_few(names: Any) -> str:
     listed = list(names)
     return ", ".join(listed[:5]) + (", …" if len(listed) > 5 else "")

@@ -4,7 +4,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from nst_lightning.cloud.config import Launch, LimitsConfig
 from nst_lightning.cloud.rehearsal.loopback import loopback_only
 from nst_lightning.cloud.rehearsal.server import BUCKET, ROLE, FakeAws, pointed_at
 from nst_lightning.cloud.rehearsal.service import REGION, TrainingService
-from nst_lightning.cloud.rehearsal.toolkit import ToolkitRunner
+from nst_lightning.cloud.rehearsal.toolkit import TakeAway, ToolkitRunner
 
 
 def rehearsed(wanted: Launch) -> Launch:
@@ -39,9 +39,7 @@ def rehearsed(wanted: Launch) -> Launch:
 
 
 @contextlib.contextmanager
-def stand_in(
-    launch: Launch, take_away: Callable[[str, int, str], bool] | None = None
-) -> Iterator[FakeAws]:
+def stand_in(launch: Launch, take_away: TakeAway | None = None) -> Iterator[FakeAws]:
     """Stand in for AWS until the block ends: bucket, role, and a machine for every job.
 
     Args:

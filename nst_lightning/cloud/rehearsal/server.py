@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+from unittest import mock
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from nst_lightning.cloud.rehearsal.service import ACCOUNT, REGION, ServiceError, TrainingService
@@ -136,20 +137,10 @@ class FakeAws:
 @contextlib.contextmanager
 def pointed_at(aws: FakeAws) -> Iterator[None]:
     """Point every AWS client that is made in this process at a running server."""
-    wanted = aws.environ()
-    dropped = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
-    before = {name: os.environ.get(name) for name in (*wanted, *dropped)}
-    os.environ.update(wanted)
-    for name in dropped:
-        os.environ.pop(name, None)
-    try:
+    with mock.patch.dict(os.environ, aws.environ()):
+        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"):
+            os.environ.pop(name, None)
         yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def _refusal(error: ServiceError, start_response: StartResponse) -> list[bytes]:

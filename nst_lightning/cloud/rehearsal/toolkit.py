@@ -19,6 +19,10 @@ from nst_lightning.cloud.rehearsal.service import TrainingService
 GRACE = 120.0
 """Seconds between SIGTERM and SIGKILL when a job is stopped, as on AWS."""
 
+TakeAway = Callable[[str, int, str], bool]
+"""Given a job's name, the number of its instance and a line that it prints: whether the spot
+instance is taken away at that line; the job then gets another."""
+
 _PROGRAM = "from sagemaker_training.cli.train import main; main()"
 
 
@@ -28,8 +32,7 @@ class ToolkitRunner:
     Args:
         service: Where the jobs are kept.
         folder: Gets one folder a job.
-        take_away: Given the job's name, the number of instances it has had and every line it
-            prints; True takes the spot instance away at once, and the job gets another.
+        take_away: Decides about spot instances; none is taken away if None.
         python: The interpreter of the container.
     """
 
@@ -37,7 +40,7 @@ class ToolkitRunner:
         self,
         service: TrainingService,
         folder: Path,
-        take_away: Callable[[str, int, str], bool] | None = None,
+        take_away: TakeAway | None = None,
         python: str = sys.executable,
     ) -> None:
         self.service, self.folder, self.python = service, folder, python
@@ -79,7 +82,7 @@ class ToolkitRunner:
             service.move(name, "Failed", status="Failed", FailureReason=problem)
             return False
         checkpoints = job.get("CheckpointConfig", {}).get("S3Uri")
-        sync = FolderSync(s3, base / "checkpoints", checkpoints) if checkpoints else lambda: None
+        sync = FolderSync(s3, base / "checkpoints", checkpoints)
         started = time.time()
         service.move(name, "Training", "Training in progress", TrainingStartTime=started)
         watched = _Watched(job, lambda line: self.take_away(name, number, line))

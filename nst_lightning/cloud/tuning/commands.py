@@ -10,6 +10,8 @@ from nst_lightning.cloud.command_line import Request
 from nst_lightning.cloud.config import Launch
 from nst_lightning.cloud.hyperparameters import flatten
 from nst_lightning.cloud.plan import Plan, make_plan
+from nst_lightning.cloud.rehearsal.rehearse import rehearsed, stand_in
+from nst_lightning.cloud.rehearsal.tuner import FakeTuner
 from nst_lightning.cloud.request_checks import check_request
 from nst_lightning.cloud.tuning import remote
 from nst_lightning.cloud.tuning.report import Trial, write_report
@@ -34,9 +36,6 @@ def tune(request: Request) -> int:
         _plan(launch, tuning)
         return conclude(launch, tuning, search(launch, tuning), "Optuna")
     if request.rehearse:
-        from nst_lightning.cloud.rehearsal.rehearse import rehearsed, stand_in
-        from nst_lightning.cloud.rehearsal.tuner import FakeTuner
-
         here = rehearsed(launch)
         with stand_in(here) as aws:
             aws.tuner = FakeTuner(aws.service)
