@@ -272,7 +272,7 @@ def effective_settings(
     given = {**settings, "data.content": pictures[0], "data.style": pictures[1]}
     with quiet_lightning(), importable(code):
         cli = CheckedOnly(["fit", *words, *to_arguments(given)])
-    return cli.config_dump
+    return dict(cli.config_dump)
 
 
 @contextlib.contextmanager

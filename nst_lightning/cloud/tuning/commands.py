@@ -9,7 +9,7 @@ from nst_lightning.cloud.aws import Aws
 from nst_lightning.cloud.command_line import Request
 from nst_lightning.cloud.config import Launch
 from nst_lightning.cloud.hyperparameters import flatten
-from nst_lightning.cloud.plan import Plan, make_plan
+from nst_lightning.cloud.plan import Plan, importable, make_plan
 from nst_lightning.cloud.rehearsal.rehearse import rehearsed, stand_in
 from nst_lightning.cloud.rehearsal.tuner import FakeTuner
 from nst_lightning.cloud.request_checks import check_request
@@ -34,7 +34,9 @@ def tune(request: Request) -> int:
         from nst_lightning.cloud.tuning.local import search
 
         _plan(launch, tuning)
-        return conclude(launch, tuning, search(launch, tuning), "Optuna")
+        with importable(launch.job.code):
+            trials = search(launch, tuning)
+        return conclude(launch, tuning, trials, "Optuna")
     if request.rehearse:
         here = rehearsed(launch)
         with stand_in(here) as aws:
