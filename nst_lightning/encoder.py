@@ -3,7 +3,7 @@
 import functools
 import os
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -36,6 +36,25 @@ def pool(features: Tensor, pooling: Pooling) -> Tensor:
     if pooling == "avg":
         return F.avg_pool2d(features, 2) * POOLING_SCALES["avg"]
     return F.lp_pool2d(features, 2.0, 2) * POOLING_SCALES["l2"]
+
+
+@runtime_checkable
+class HasMinimumSize(Protocol):
+    """An encoder that cannot take every picture."""
+
+    minimum_size: int
+    """Least height and width in pixels."""
+
+
+@runtime_checkable
+class Refinable(Protocol):
+    """An encoder that can be asked for more exact features."""
+
+    refined: bool
+    """Whether it was asked."""
+
+    def refine(self) -> bool:
+        """Compute more exactly from here on; returns whether that changes anything."""
 
 
 @functools.cache

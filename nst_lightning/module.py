@@ -1,7 +1,6 @@
 """The LightningModule whose only parameter is the picture."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 import torch
@@ -9,16 +8,18 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.optim import LBFGS, Optimizer
 
+from nst_lightning.average import Average
 from nst_lightning.best import BestPicture
 from nst_lightning.data.colour_match import grey, with_luminance
 from nst_lightning.data.resizing import carry_up, resize_to
 from nst_lightning.encoder import VGG19Encoder
 from nst_lightning.errors import InputError
-from nst_lightning.losses.term import LossTerm, Reference
-from nst_lightning.optim.bounded_lbfgs import BoundedLBFGS
+from nst_lightning.losses.term import LossTerm
+from nst_lightning.objective import EncoderFactory, Losses, Objective, compiled
+from nst_lightning.optim import BoundedLBFGS
+from nst_lightning.optim.protocols import AsksForPrecision, KeepsCurvature
 
-EncoderCallable = Callable[[Sequence[str]], VGG19Encoder]
-OptimizerCallable = Callable[[Iterable], Optimizer]
+OptimizerFactory = Callable[[Iterable], Optimizer]
 
 CHECKPOINT_KEY = "nst_lightning"
 
@@ -49,6 +50,12 @@ class NeuralStyleTransfer(LightningModule):
             takes half a minute and needs a C++ compiler; on a CPU it gains next to nothing.
             ``reduce-overhead`` uses CUDA graphs.
 
+    Attributes:
+        objective: What is minimised.
+        best: The picture with the lowest loss so far.
+        settings: What a checkpoint says of the run; whoever opens the run fills it in.
+        public_settings: The same for a picture's metadata.
+
     Raises:
         InputError: If there is no term, or a term asks for a layer that does not exist.
     """
@@ -61,8 +68,8 @@ class NeuralStyleTransfer(LightningModule):
         style: LossTerm | None = None,
         tv: LossTerm | None = None,
         extra: dict[str, LossTerm] | None = None,
-        encoder: EncoderCallable | None = None,
-        optimizer: OptimizerCallable | None = None,
+        encoder: EncoderFactory | None = None,
+        optimizer: OptimizerFactory | None = None,
         clamp: Literal["none", "step", "closure"] = "none",
         average: float | None = None,
         compile: Literal["default", "reduce-overhead", "max-autotune"] | None = None,
@@ -76,28 +83,19 @@ class NeuralStyleTransfer(LightningModule):
                     "content, style, tv"
                 )
         terms = {name: term for name, term in (named | (extra or {})).items() if term is not None}
-        if not terms:
-            raise InputError(
-                "model: no loss term is left; give at least one of content, style, tv, extra"
-            )
         if average is not None and not 0 <= average < 1:
             raise InputError(f"model.average: {average} is not in [0, 1)")
-        self.terms = nn.ModuleDict(terms)
-        taps = list(dict.fromkeys(tap for term in terms.values() for tap in term.layers))
-        self.encoder = (encoder or VGG19Encoder)(taps)
+        self.objective = Objective(terms, encoder or VGG19Encoder)
         self.optimizer_factory = optimizer or BoundedLBFGS
         self.clamp = clamp
-        self.average_decay = average
-        self.average: Tensor | None = None
-        self.average_steps = 0
+        self.average = None if average is None else Average(average)
         self.compile_mode = compile
-        self._compiled: Callable[[Tensor], dict[str, Tensor]] | None = None
+        self._compiled: Losses | None = None
         self._resumed_optimizer: str | None = None
         self.best = BestPicture()
         self.unavailable_measures: dict[str, str] = {}
         self.coloured_like: Tensor | None = None
         """The content, where only the luminance is painted and the colours are its own."""
-        # What a checkpoint and a picture's metadata say of the run; the command line fills them in.
         self.settings: dict[str, Any] = {}
         self.public_settings: dict[str, Any] = {}
         self.register_parameter("image", None)
@@ -110,12 +108,13 @@ class NeuralStyleTransfer(LightningModule):
         height, width = pair.content.shape[-2:]
         for name, picture in [("content", pair.content), *(("style", s) for s in pair.styles)]:
             self._check_size(name, picture)
-        self._look_at_colours()
-        if pair.regions is not None and not any(t.guided for t in self.terms.values()):
+        self._take_colours(pair)
+        if pair.regions is not None and not self.objective.takes_regions:
             raise InputError(
                 "data.content_mask: no term looks at regions; add --model.style GuidedGramLoss"
             )
         if stage == "fit" and self.image is None:
+            self.objective.refined = False  # the encoder may have served another run
             self.image = nn.Parameter(pair.initial().clone())
         if self.image is not None and self.image.shape[-2:] != (height, width):
             raise InputError(
@@ -130,7 +129,7 @@ class NeuralStyleTransfer(LightningModule):
         return pair
 
     def _check_size(self, name: str, picture: Tensor) -> None:
-        smallest = getattr(self.encoder, "minimum_size", 1)
+        smallest = self.objective.minimum_size
         height, width = picture.shape[-2:]
         if min(height, width) < smallest:
             raise InputError(
@@ -141,9 +140,14 @@ class NeuralStyleTransfer(LightningModule):
     @torch.no_grad()
     def picture(self) -> Tensor:
         """Return the picture as it would be shown: shape ``(1, 3, H, W)``, values in [0, 1]."""
-        return self.shown(
-            self.image if self.average is None else self.average / self._average_mass()
-        )
+        if self.average is None or self.average.is_empty:
+            return self.shown(self.image)
+        return self.shown(self.average.picture())
+
+    @property
+    def shows_average(self) -> bool:
+        """Whether the picture shown is an average, which no loss was computed for."""
+        return self.average is not None and not self.average.is_empty
 
     @torch.no_grad()
     def shown(self, image: Tensor) -> Tensor:
@@ -157,67 +161,30 @@ class NeuralStyleTransfer(LightningModule):
             return picture
         return with_luminance(self.coloured_like.to(picture), picture)
 
-    def seen(self, picture: Tensor) -> Tensor:
-        """Return what the encoder and the terms see of a picture: all of it, or its luminance."""
-        return picture if self.coloured_like is None else grey(picture)
+    def _take_colours(self, pair: Any) -> None:
+        self.coloured_like = pair.content if pair.colour == "luminance" else None
 
-    def _average_mass(self) -> float:
-        # The average starts from zero; dividing by the weights' sum undoes that (as in Adam).
-        return 1 - float(self.average_decay or 0) ** self.average_steps
+    # -- what happens to the picture and the objective ----------------------------------------------
 
     @torch.no_grad()
     def replace_picture(self, picture: Tensor) -> None:
-        """Put another picture in place and make the optimiser forget what it knew of the old one.
+        """Put another picture in place; the optimiser forgets what it knew of the old one.
 
         Args:
             picture: Shape ``(1, 3, H, W)``, values in [0, 1].
         """
         self.image.copy_(picture)
         self.image.grad = None
-        self.forget()
-
-    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Go on at the next scale if its turn has come."""
-        pair = self._pair()
-        if pair.scale_at(self.trainer.global_step) != pair.scale:
-            self._climb(pair.scale_at(self.trainer.global_step))
-
-    @torch.no_grad()
-    def _climb(self, scale: int) -> None:
-        """Carry the picture up to a larger scale, with a new optimiser and new targets."""
-        pair = self._pair()
-        picture, before = self.picture(), pair.content.to(self.device)
-        pair.use_scale(scale)
-        content = pair.content.to(self.device)
-        if pair.init == "content":
-            picture = carry_up(picture, before, content)
-        else:
-            picture = resize_to(picture, (content.shape[-2], content.shape[-1]))
-        self.image = nn.Parameter(picture.clone())
-        self.average, self.average_steps = None, 0
-        self.best.clear()
-        if hasattr(self.encoder, "refined"):
-            self.encoder.refined = False  # another scale, another descent
-        self._look_at_colours()
-        self.set_targets()
-        self.trainer.optimizers = [self.configure_optimizers()]
-
-    def _look_at_colours(self) -> None:
-        pair = self._pair()
-        self.coloured_like = pair.content if pair.colour == "luminance" else None
-
-    def forget(self) -> None:
-        """Clear the optimiser's memory, whose gradients are another picture's or objective's."""
         for optimizer in self.trainer.optimizers:
-            if isinstance(optimizer, BoundedLBFGS):
+            if isinstance(optimizer, KeepsCurvature):
                 optimizer.reset()
             else:
                 optimizer.state.clear()
         if self.average is not None:
-            self.average, self.average_steps = None, 0
+            self.average.clear()
 
     def objective_changed(self) -> None:
-        """Say that from here on the same picture has another loss, as when a weight changes.
+        """Note that from here on the same picture has another loss, as when a weight changes.
 
         The best picture is cleared, since losses are no longer comparable. ``BoundedLBFGS`` forgets
         loss and gradient of the picture but keeps its curvature pairs: a weight moves the curvature
@@ -227,10 +194,35 @@ class NeuralStyleTransfer(LightningModule):
         """
         self.best.clear()
         for optimizer in self.trainer.optimizers:
-            if isinstance(optimizer, BoundedLBFGS):
+            if isinstance(optimizer, KeepsCurvature):
                 optimizer.objective_changed()
             elif isinstance(optimizer, LBFGS):
                 optimizer.state.clear()
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Go on at the next scale if its turn has come."""
+        pair = self._pair()
+        if pair.scale_at(self.trainer.global_step) != pair.scale:
+            self._climb(pair, pair.scale_at(self.trainer.global_step))
+
+    @torch.no_grad()
+    def _climb(self, pair: Any, scale: int) -> None:
+        """Carry the picture up to a larger scale, with a new optimiser and new targets."""
+        picture, before = self.picture(), pair.content.to(self.device)
+        pair.use_scale(scale)
+        content = pair.content.to(self.device)
+        if pair.init == "content":
+            picture = carry_up(picture, before, content)
+        else:
+            picture = resize_to(picture, (content.shape[-2], content.shape[-1]))
+        self.image = nn.Parameter(picture.clone())
+        if self.average is not None:
+            self.average.clear()
+        self.best.clear()
+        self.objective.refined = False  # another scale, another descent
+        self._take_colours(pair)
+        self.set_targets()
+        self.trainer.optimizers = [self.configure_optimizers()]
 
     # -- the objective ----------------------------------------------------------------------------
 
@@ -246,8 +238,7 @@ class NeuralStyleTransfer(LightningModule):
                 f"model.optimizer: the checkpoint was made with {then}, whose state {now} cannot "
                 "use; keep it, or start anew with the picture as data.init and without --ckpt_path"
             )
-        pair = self._pair()
-        coarse = sum(scale.steps for scale in pair.scales)
+        coarse = sum(scale.steps for scale in self._pair().scales)
         if coarse and coarse >= self.trainer.estimated_stepping_batches:
             raise InputError(
                 f"data.scales: they take {coarse} steps, but the run has only "
@@ -256,36 +247,20 @@ class NeuralStyleTransfer(LightningModule):
         self.set_targets()
 
     def on_test_start(self) -> None:
-        """Compute the targets, so that the losses of a finished picture can be told."""
+        """Compute the targets, so that the losses of a finished picture can be computed."""
         self.set_targets()
 
-    @torch.no_grad()
     def set_targets(self) -> None:
-        """Encode content and styles once and hand them to every term."""
+        """Take the targets of every term from the pictures of the present scale."""
         pair = self._pair()
-        content = self.reference(self.seen(pair.content.to(self.device)))
-        styles = [
-            self.reference(style.to(self.device), weight)
-            for style, weight in zip(pair.style_targets, pair.blend, strict=True)
-        ]
-        whole = guided = content, styles
+        masks = None
         if pair.regions is not None:
-            masks = [mask.to(self.device) for mask in pair.regions.styles]
-            guided = (
-                replace(content, mask=pair.regions.content.to(self.device)),
-                [replace(s, mask=mask) for s, mask in zip(styles, masks, strict=True)],
-            )
-        for term in self.terms.values():
-            term.set_targets(*(guided if term.guided else whole))  # type: ignore[operator]
-
-    def reference(self, picture: Tensor, weight: float = 1.0) -> Reference:
-        """Encode one picture as a target.
-
-        Args:
-            picture: Shape ``(1, 3, H, W)``, values in [0, 1].
-            weight: Share of this picture where several are blended.
-        """
-        return Reference(image=picture, features=self.encoder(picture), weight=weight)
+            of_styles = [mask.to(self.device) for mask in pair.regions.styles]
+            masks = pair.regions.content.to(self.device), of_styles
+        with torch.no_grad():
+            content = self._seen(pair.content.to(self.device))
+        styles = [style.to(self.device) for style in pair.style_targets]
+        self.objective.set_targets(content, styles, pair.blend, masks)
 
     def losses(self, picture: Tensor) -> dict[str, Tensor]:
         """Return every term's weighted loss, and their sum as ``loss``.
@@ -293,13 +268,12 @@ class NeuralStyleTransfer(LightningModule):
         Args:
             picture: Shape ``(1, 3, H, W)``, values in [0, 1].
         """
-        picture = self.seen(picture)
-        features = self.encoder(picture)
-        parts = {
-            f"{name}_loss": term.weight * term(picture, _for_term(term, features))
-            for name, term in self.terms.items()
-        }
-        return parts | {"loss": torch.stack(list(parts.values())).sum()}
+        losses: dict[str, Tensor] = self.objective(self._seen(picture))
+        return losses
+
+    def _seen(self, picture: Tensor) -> Tensor:
+        """Return what the encoder and the terms see of a picture: all of it, or its luminance."""
+        return picture if self.coloured_like is None else grey(picture)
 
     # -- the step ---------------------------------------------------------------------------------
 
@@ -308,17 +282,12 @@ class NeuralStyleTransfer(LightningModule):
         if self.clamp == "closure":
             with torch.no_grad():
                 self.image.clamp_(0, 1)
-        losses = self._objective()(self.image)
+        if self.compile_mode is not None and self._compiled is None:
+            self._compiled = compiled(self.losses, self.compile_mode)
+        losses = (self._compiled or self.losses)(self.image)
         self.best.update(losses["loss"], self.image)
         self.log_dict({name: loss.detach() for name, loss in losses.items()}, batch_size=1)
         return losses["loss"]
-
-    def _objective(self) -> Callable[[Tensor], dict[str, Tensor]]:
-        if self.compile_mode is None:
-            return self.losses
-        if self._compiled is None:
-            self._compiled = _compiled(self.losses, self.compile_mode)
-        return self._compiled
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Step, then clamp and average: before any callback looks at the picture."""
@@ -326,11 +295,8 @@ class NeuralStyleTransfer(LightningModule):
         with torch.no_grad():
             if self.clamp == "step":
                 self.image.clamp_(0, 1)
-            if self.average_decay is not None:
-                if self.average is None:
-                    self.average = torch.zeros_like(self.image)
-                self.average.lerp_(self.image.detach(), 1 - self.average_decay)
-                self.average_steps += 1
+            if self.average is not None:
+                self.average.add(self.image)
 
     def configure_optimizers(self) -> Optimizer:
         """Build the optimiser on the picture alone.
@@ -339,9 +305,9 @@ class NeuralStyleTransfer(LightningModule):
             InputError: If the trainer would change the gradients under an L-BFGS.
         """
         optimizer = self.optimizer_factory([self.image])
-        if isinstance(optimizer, BoundedLBFGS):
+        if isinstance(optimizer, AsksForPrecision):
             optimizer.refine = self._refine
-        if isinstance(optimizer, LBFGS | BoundedLBFGS):
+        if isinstance(optimizer, LBFGS | KeepsCurvature):
             if self.trainer.gradient_clip_val:
                 raise InputError(
                     "trainer.gradient_clip_val: clipped gradients make L-BFGS's curvature pairs "
@@ -355,12 +321,8 @@ class NeuralStyleTransfer(LightningModule):
         return optimizer
 
     def _refine(self) -> bool:
-        """Have the encoder compute in float32 from here on; losses before are another objective's.
-
-        Returns:
-            Whether it did not already.
-        """
-        refined = bool(getattr(self.encoder, "refine", lambda: False)())
+        """Compute more exactly from here on; losses before are another objective's."""
+        refined = self.objective.refine()
         if refined:
             self.best.clear()
         return refined
@@ -369,13 +331,12 @@ class NeuralStyleTransfer(LightningModule):
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
         """Log the measures of the picture, and of the untouched content as a control."""
-        from nst_lightning.metrics.evaluate import STYLE_LAYERS, PictureMetrics
+        from nst_lightning.metrics.evaluate import PictureMetrics
 
         pair = self._pair()
-        content, styles = pair.content.to(self.device), [s.to(self.device) for s in pair.styles]
-        encoder = VGG19Encoder(STYLE_LAYERS).to(self.device)
-        measure = PictureMetrics(content, styles, encoder, pair.blend)
+        measure = PictureMetrics.of(pair, device=self.device)
         self.unavailable_measures = measure.unavailable
+        content = pair.content.to(self.device)
         for prefix, picture in (("picture/", self.picture()), ("content/", content)):
             measures = {prefix + name: value for name, value in measure(picture).items()}
             self.log_dict(measures, batch_size=1)
@@ -386,10 +347,9 @@ class NeuralStyleTransfer(LightningModule):
         """Add what a bit-for-bit resume needs beside the picture and the optimiser's state."""
         checkpoint[CHECKPOINT_KEY] = {
             "best": self.best.state_dict(),
-            "average": self.average,
-            "average_steps": self.average_steps,
+            "average": None if self.average is None else self.average.state_dict(),
             "scale": self._pair().scale,
-            "refined": getattr(self.encoder, "refined", False),
+            "refined": self.objective.refined,
             "settings": self.settings,
             "optimizer": next((type(o).__name__ for o in self.trainer.optimizers), None),
         }
@@ -406,10 +366,10 @@ class NeuralStyleTransfer(LightningModule):
             raise InputError(
                 "ckpt_path: the checkpoint holds no picture of nst_lightning; give another"
             )
-        pair, scale = self._pair(), state.get("scale", 0)
-        if scale != pair.scale:
-            pair.use_scale(scale)
-            self._look_at_colours()
+        pair = self._pair()
+        if state["scale"] != pair.scale:
+            pair.use_scale(state["scale"])
+            self._take_colours(pair)
             self.image = nn.Parameter(pair.content.clone().to(self.device))
         if self.image is not None and self.image.shape != image.shape:
             raise InputError(
@@ -420,32 +380,7 @@ class NeuralStyleTransfer(LightningModule):
         if self.image is None:
             self.image = nn.Parameter(torch.empty_like(image, device=self.device))
         self.best.load_state_dict(state["best"], self.device)
-        average = state["average"]
-        self.average = None if average is None else average.to(self.device)
-        self.average_steps = state["average_steps"]
-        self._resumed_optimizer = state.get("optimizer")
-        if hasattr(self.encoder, "refined"):
-            self.encoder.refined = state.get("refined", False)
-
-
-def _for_term(term: nn.Module, features: dict[str, Tensor]) -> dict[str, Tensor]:
-    if getattr(term, "takes_half", False):
-        return features
-    return {
-        name: value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
-        for name, value in features.items()
-    }
-
-
-def _compiled(losses: Callable[[Tensor], dict[str, Tensor]], mode: str) -> Callable[..., Any]:
-    compiled = torch.compile(losses, mode=mode)
-
-    def call(picture: Tensor) -> dict[str, Tensor]:
-        try:
-            # A CUDA graph writes its next results over these.
-            return {name: loss.clone() for name, loss in compiled(picture).items()}
-        except torch._dynamo.exc.BackendCompilerFailed as error:
-            said = str(error.inner_exception).strip().splitlines()[0]
-            raise InputError(f"model.compile: torch.compile failed ({said}); use null") from error
-
-    return call
+        if self.average is not None and state["average"] is not None:
+            self.average.load_state_dict(state["average"], self.device)
+        self.objective.refined = state["refined"]
+        self._resumed_optimizer = state["optimizer"]

@@ -7,15 +7,10 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
-from lightning.pytorch import Callback
-
-from nst_lightning.callbacks import ImageCheckpoint, RunCheckpoint, RunSummary, StyleProgressBar
-from nst_lightning.cli import StyleCLI, fit
-from nst_lightning.memory import keep_memory
-from nst_lightning.parser import find_config
-from nst_lightning.quiet import quiet_lightning
+from nst_lightning.session import Session, open_run
 
 if TYPE_CHECKING:
+    from lightning.pytorch import Callback
     from PIL import Image
 
 Picture = Union[str, "os.PathLike[str]", "Image.Image"]
@@ -23,7 +18,7 @@ Picture = Union[str, "os.PathLike[str]", "Image.Image"]
 _IN_MEMORY = "a picture in memory"
 """What the settings call a Pillow picture."""
 
-_SHORT = {
+SHORT_NAMES = {
     "size": "data.size",
     "content_weight": "model.content.weight",
     "style_weight": "model.style.weight",
@@ -33,13 +28,7 @@ _SHORT = {
     "weights": "model.encoder.weights",
     "seed": "seed_everything",
 }
-
-
-class _NotebookCLI(StyleCLI):
-    """Parses and builds as ``fit`` does, and leaves the running to the caller."""
-
-    def fit(self, **kwargs: Any) -> None:
-        self.fit_arguments = kwargs
+"""Option of :func:`stylize` -> the setting that it stands for."""
 
 
 def stylize(
@@ -47,10 +36,10 @@ def stylize(
     style: Picture | Sequence[Picture],
     *,
     steps: int | None = None,
-    config: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
+    config: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     settings: Mapping[str, Any] | None = None,
     folder: str | os.PathLike[str] | None = None,
-    callbacks: Sequence[Callback] = (),
+    callbacks: "Sequence[Callback]" = (),
     progress: bool = True,
     **options: Any,
 ) -> "Image.Image":
@@ -79,10 +68,12 @@ def stylize(
         InputError: If something given is wrong.
         TypeError: If an option does not exist.
     """
-    unknown = sorted(set(options) - set(_SHORT))
+    unknown = sorted(set(options) - set(SHORT_NAMES))
     if unknown:
-        raise TypeError(f"stylize() has no option {unknown[0]!r}; there are {', '.join(_SHORT)}")
-    values = dict(settings or {}) | {_SHORT[name]: value for name, value in options.items()}
+        raise TypeError(
+            f"stylize() has no option {unknown[0]!r}; there are {', '.join(SHORT_NAMES)}"
+        )
+    values = dict(settings or {}) | {SHORT_NAMES[name]: value for name, value in options.items()}
     styles: list[Any] = [style] if _is_one(style) else list(style)  # type: ignore[arg-type]
     names = [_source_name(source) for source in styles]
     values |= {
@@ -91,29 +82,22 @@ def stylize(
     }
     if steps is not None:
         values |= {"data.steps_per_epoch": steps, "trainer.max_epochs": 1}
-    keep_memory()
     with contextlib.ExitStack() as stack:
         root = os.fspath(folder or stack.enter_context(tempfile.TemporaryDirectory()))
-        configs = [config] if isinstance(config, str | os.PathLike) else config or []
-        args = [f"--config={find_config(os.fspath(name))}" for name in configs]
-        args += [f"--{name}={_as_text(value)}" for name, value in values.items()]
-        args.append(f"--trainer.default_root_dir={root}")
-        if folder is None:
-            args.append("--trainer.logger=false")
-        stack.enter_context(quiet_lightning())
-        cli = _NotebookCLI(["fit", *args])
-        cli.datamodule.content_source = content
-        cli.datamodule.set_styles(styles)
-        unwanted: tuple[type[Callback], ...] = (RunSummary,)
-        if folder is None:
-            unwanted += (ImageCheckpoint, RunCheckpoint)
-        if not progress:
-            unwanted += (StyleProgressBar,)
-        trainer: Any = cli.trainer
-        kept = [c for c in trainer.callbacks if not isinstance(c, unwanted)]
-        trainer.callbacks = [*callbacks, *kept]
-        fit(trainer, **cli.fit_arguments)
-        return _as_pillow(cli)
+        values["trainer.default_root_dir"] = root
+        session = open_run(
+            values,
+            config,
+            content=content,
+            styles=styles,
+            callbacks=callbacks,
+            summary=False,
+            progress=progress,
+            pictures=folder is not None,
+            checkpoints=folder is not None,
+        )
+        session.run()
+        return _as_pillow(session)
 
 
 def _is_one(style: Any) -> bool:
@@ -124,18 +108,12 @@ def _source_name(source: Any) -> str:
     return os.fspath(source) if isinstance(source, str | os.PathLike) else _IN_MEMORY
 
 
-def _as_text(value: Any) -> str:
-    import json
-
-    return value if isinstance(value, str) else json.dumps(value, default=os.fspath)
-
-
-def _as_pillow(cli: StyleCLI) -> "Image.Image":
+def _as_pillow(session: Session) -> "Image.Image":
     from PIL import Image
 
     from nst_lightning.data.encoding import encode_png, quantise
 
-    levels = quantise(cli.model.picture().cpu(), cli.datamodule.alpha, 8)
+    levels = quantise(session.picture().cpu(), session.pair.alpha, 8)
     picture = Image.open(io.BytesIO(encode_png(levels, None)))
     picture.load()
     return picture

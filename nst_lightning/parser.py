@@ -3,32 +3,73 @@
 import importlib
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from lightning.pytorch.cli import LightningArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 
 from nst_lightning.errors import InputError, did_you_mean
-
-# Of the place where the program is started, of a clone, and of an installed package (see setup.py).
-CONFIG_FOLDERS = (
-    Path("configs"),
-    Path(__file__).parents[1] / "configs",
-    Path(__file__).with_name("configs"),
+from nst_lightning.options import (
+    find_configs,
+    lay_over,
+    read_yaml,
+    refuse_reserved,
+    take_settings,
 )
-CONFIG_KINDS = ("", "recipes", "overlays", "controls", "grids")
 
 
-class OneLineParser(LightningArgumentParser):
-    """Raises :class:`InputError` where jsonargparse prints its usage and exits."""
+class OneLineErrors:
+    """For a jsonargparse parser: raises :class:`InputError` where that prints usage and exits."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Turn jsonargparse's message into one line that says what to do."""
+        assert isinstance(self, ArgumentParser)
         raise InputError(explain(message, self)) from ex
 
 
-def explain(message: str, parser: LightningArgumentParser) -> str:
+class OneLineParser(OneLineErrors, ArgumentParser):
+    """The parser of a command that is not one run."""
+
+
+def parse_command(
+    parser: OneLineParser,
+    words: Sequence[str],
+    below: Sequence[Path] = (),
+    reserved: Mapping[str, str] | None = None,
+) -> Namespace:
+    """Parse the words of a command that makes many runs.
+
+    ``settings:`` of its configs and ``--settings.KEY VALUE`` are laid over one another key by key,
+    where jsonargparse would let the ``settings:`` of one file replace that of another whole.
+
+    Args:
+        parser: With an option ``--config``.
+        words: Of the command line; configs may be given by name.
+        below: Configs of the command that lie below all others.
+        reserved: Settings that the command sets by itself -> what to use instead.
+
+    Returns:
+        The options; ``settings`` holds the runs' settings by their dotted names.
+
+    Raises:
+        InputError: If something given is wrong.
+    """
+    given, rest = take_settings(find_configs(words))
+    config = parser.parse_args(rest)
+    files = [*below, *(Path(str(path)) for path in config.get("config") or [])]
+    layers = []
+    for file in files:
+        settings = read_yaml(file).get("settings") or {}
+        if not isinstance(settings, dict):
+            raise InputError(f"--config: {file}: settings: is no mapping of settings of a run")
+        layers.append(settings)
+    config.settings = lay_over(*layers, given)
+    refuse_reserved(config.settings, reserved or {})
+    return config
+
+
+def explain(message: str, parser: ArgumentParser) -> str:
     """Return the part of a jsonargparse message that a person can act on, in one line.
 
     The parser of a nested class explains first, and its line comes back within the outer message.
@@ -99,7 +140,7 @@ def _class_names() -> list[str]:
     ]
 
 
-def option_names(parser: LightningArgumentParser) -> Iterator[str]:
+def option_names(parser: Any) -> Iterator[str]:
     """Yield every long option of a parser and its subcommands, nested defaults included."""
     for action in parser._actions:
         yield from (o for o in action.option_strings if o.startswith("--") and ".help" not in o)
@@ -110,66 +151,5 @@ def option_names(parser: LightningArgumentParser) -> Iterator[str]:
                 yield f"--{key}".replace(".init_args", "")
 
 
-def _nearest(option: str, parser: LightningArgumentParser) -> str:
+def _nearest(option: str, parser: ArgumentParser) -> str:
     return did_you_mean(option, sorted(set(option_names(parser))))
-
-
-def find_configs(args: list[str]) -> list[str]:
-    """Let ``--config klimt.yaml`` find ``configs/klimt.yaml``, ``configs/recipes/`` and so on.
-
-    Args:
-        args: Command-line arguments.
-
-    Returns:
-        The arguments with each config's path in full.
-
-    Raises:
-        InputError: If a config is nowhere.
-    """
-    found = list(args)
-    for index, arg in enumerate(found):
-        if arg in ("--config", "-c") and index + 1 < len(found):
-            found[index + 1] = str(find_config(found[index + 1]))
-        elif arg.startswith("--config="):
-            found[index] = f"--config={find_config(arg.removeprefix('--config='))}"
-    return found
-
-
-def find_config(name: str) -> Path | str:
-    """Return the path of one config given by path or by name.
-
-    Raises:
-        InputError: If it is nowhere.
-    """
-    if "://" in name:
-        return name
-    if Path(name).is_file():
-        return _checked(Path(name))
-    folders = [folder / sub for folder in CONFIG_FOLDERS for sub in CONFIG_KINDS]
-    for folder in folders:
-        for candidate in (folder / name, folder / f"{name}.yaml"):
-            if candidate.is_file():
-                return _checked(candidate)
-    known = sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
-    first = sorted({path.stem for folder in CONFIG_FOLDERS for path in folder.glob("*.yaml")})
-    kinds = sorted({f.name + "/" for f in folders if f.name in CONFIG_KINDS and f.is_dir()})
-    raise InputError(
-        f"--config: there is no file {name}{did_you_mean(Path(name).stem, known)} "
-        f"(in configs/: {', '.join([*first, *kinds])})"
-    )
-
-
-def _checked(path: Path) -> Path:
-    """Return the path of a file that holds YAML with a mapping at its top."""
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        where = getattr(error, "problem_mark", None)
-        line = f", line {where.line + 1}" if where else ""
-        why = getattr(error, "problem", None) or error
-        raise InputError(f"--config: {path}{line} is not YAML: {why}") from error
-    if not isinstance(content, dict):
-        raise InputError(f"--config: {path} holds no settings; write keys such as data: and model:")
-    return path

@@ -11,9 +11,14 @@ from nst_lightning.callbacks.image_checkpoint import ImageCheckpoint
 
 
 class RunSummary(Callback):
-    """Prints the picture's path, the loss by term, SSIM and MSE to the content, and the time."""
+    """Prints the picture's path, the loss by term, SSIM and MSE to the content, and the time.
 
-    def __init__(self) -> None:
+    Args:
+        images: What writes the picture, if anything does.
+    """
+
+    def __init__(self, images: ImageCheckpoint | None = None) -> None:
+        self._images = images
         self._started = time.monotonic()
         self._trained = False
 
@@ -56,13 +61,8 @@ class RunSummary(Callback):
         terms = ", ".join(f"{name.removesuffix('_loss')} {v:.4g}" for name, v in losses.items())
         ssim = float(structural_similarity(picture, content))
         mse = float(mean_squared_error(picture, content))
-        paths = [
-            callback.result_path(trainer)
-            for callback in trainer.callbacks  # type: ignore[attr-defined]
-            if isinstance(callback, ImageCheckpoint)
-        ]
-        for path in paths:
-            print(f"picture  {path}")
+        if self._images is not None:
+            print(f"picture  {self._images.result_path(trainer)}")
         print(f"loss     {total:.4g} ({terms}) after {trainer.global_step} steps")
         print(f"content  SSIM {ssim:.3f}, MSE {mse:.4f}")
         print(f"time     {_spoken(time.monotonic() - self._started)}", flush=True)

@@ -57,7 +57,7 @@ class WeightSchedule(Callback):
         Raises:
             InputError: If one of them is not there, or another schedule has it already.
         """
-        terms = pl_module.terms
+        terms = pl_module.objective.terms
         if self.term not in terms:
             raise self.error(f"there is no term {self.term!r}{did_you_mean(self.term, terms)}")
         layers = terms[self.term].layers
@@ -89,7 +89,7 @@ class WeightSchedule(Callback):
     ) -> None:
         """Set the weight of the step that begins."""
         weight = self._at(trainer, trainer.global_step)
-        term = pl_module.terms[self.term]
+        term = pl_module.objective.terms[self.term]
         if self.layer is None:
             term.weight = weight
         else:

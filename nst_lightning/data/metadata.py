@@ -3,8 +3,11 @@
 import json
 import os
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
+from nst_lightning import __version__
+from nst_lightning.data.sources import public_name
 from nst_lightning.errors import InputError
 
 SOFTWARE = "nst_lightning"
@@ -12,6 +15,49 @@ PNG_KEYWORD = "nst_lightning"
 """Keyword of the PNG text chunk; the other formats keep the same text as the image description."""
 
 _DESCRIPTION, _SOFTWARE = 270, 305  # tag numbers, the same in EXIF and TIFF
+_FILES = ("content", "style", "init")
+# Where somebody keeps a data set or a mask is nobody's business.
+_PRIVATE = ("artworks", "content_mask", "style_mask")
+
+
+def public_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings to embed in a picture.
+
+    Files are named without their folders, and addresses without what signs them: where somebody
+    keeps pictures is nobody's business, and the same run on another machine should give the same
+    bytes.
+
+    Args:
+        config: The whole configuration of a run, as nested dictionaries.
+    """
+    data = {
+        key: _base_name(value) if key in _FILES else value
+        for key, value in config["data"].items()
+        if key not in _PRIVATE
+    }
+    trainer = config["trainer"]
+    return {
+        "nst_lightning": __version__,
+        "seed_everything": config["seed_everything"],
+        "max_epochs": trainer["max_epochs"],
+        "max_steps": trainer["max_steps"],
+        "model": _without_folders(config["model"]),
+        "data": data,
+    }
+
+
+def _base_name(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_base_name(item) for item in value]
+    return PurePath(public_name(value)).name if isinstance(value, str) else value
+
+
+def _without_folders(model: Mapping[str, Any]) -> dict[str, Any]:
+    encoder = dict(model["encoder"] or {})
+    if "weights" in encoder.get("init_args", {}):
+        weights = _base_name(encoder["init_args"]["weights"])
+        encoder["init_args"] = encoder["init_args"] | {"weights": weights}
+    return {**model, "encoder": encoder}
 
 
 def settings_text(settings: Mapping[str, Any] | None) -> str | None:

@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -113,6 +114,13 @@ class PictureMetrics:
         self._learned, self.unavailable = _learned_measures() if learned else ({}, {})
         for metric in self._learned.values():
             metric.to(self._content.device)
+
+    @classmethod
+    def of(cls, pair: "Any", encoder: Any = None, learned: bool = True, device: Any = None) -> "PictureMetrics":
+        from nst_lightning.encoder import VGG19Encoder
+        encoder = encoder or VGG19Encoder(STYLE_LAYERS)
+        device = device or pair.content.device
+        return cls(pair.content.to(device), [s.to(device) for s in pair.styles], encoder.to(device), pair.blend, learned)
 
     @torch.no_grad()
     def __call__(self, picture: Tensor) -> dict[str, float]:

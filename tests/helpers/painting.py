@@ -10,8 +10,7 @@ from typing import Any
 
 from lightning.pytorch import Callback
 
-from nst_lightning.cli import StyleCLI
-from nst_lightning.quiet import quiet_lightning
+from nst_lightning.session import Session, open_words
 
 ADAM = ("--model.optimizer=torch.optim.Adam", "--model.optimizer.lr=0.02")
 FAST_ADAM = ("--model.optimizer=torch.optim.Adam", "--model.optimizer.lr=0.3")
@@ -62,24 +61,21 @@ def paint(
     *args: str,
     steps: int = 6,
     callbacks: Sequence[Callback] = (),
-    prepare: Callable[[StyleCLI], Any] | None = None,
-) -> StyleCLI:
+    prepare: Callable[[Session], Any] | None = None,
+) -> Session:
     """Run the command line in this process.
 
     Args:
         callbacks: Placed before the framework's own, where ``trainer.callbacks`` places them too.
-        prepare: Called with the command line when all is built and before the trainer runs.
+        prepare: Called with the session when all is built and before the trainer runs.
     """
-
-    class PaintCLI(StyleCLI):
-        def fit(self, **kwargs: Any) -> None:
-            self.trainer.callbacks = [*callbacks, *self.trainer.callbacks]
-            if prepare is not None:
-                prepare(self)
-            super().fit(**kwargs)
-
-    with quiet_lightning():
-        return PaintCLI(arguments(folder, pictures, *args, steps=steps))
+    session = open_words(arguments(folder, pictures, *args, steps=steps)[1:])
+    trainer: Any = session.trainer
+    trainer.callbacks = [*callbacks, *trainer.callbacks]
+    if prepare is not None:
+        prepare(session)
+    session.run()
+    return session
 
 
 def logged(folder: Path) -> list[dict[str, str]]:

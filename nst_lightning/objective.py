@@ -1,0 +1,208 @@
+"""What is minimised: terms over the features of an encoder, and the targets they keep."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nst_lightning.encoder import HasMinimumSize, Refinable, VGG19Encoder
+from nst_lightning.errors import InputError
+from nst_lightning.losses.term import LossTerm, Reference
+
+Encoder = Callable[[Tensor], dict[str, Tensor]]
+EncoderFactory = Callable[[Sequence[str]], nn.Module]
+Losses = Callable[[Tensor], dict[str, Tensor]]
+
+
+class Objective(nn.Module):
+    """The sum of named terms, each multiplied by its weight (Gatys, Ecker & Bethge, CVPR 2016).
+
+    It knows nothing of a trainer: give it targets, then call it with a picture.
+
+    Args:
+        terms: Terms by name; at least one.
+        encoder: Builds the feature extractor from the layers that the terms ask for.
+
+    Attributes:
+        shared: Encodings of other runs; see :class:`SharedTargets`.
+
+    Raises:
+        InputError: If there is no term, or a term asks for a layer that does not exist.
+    """
+
+    def __init__(self, terms: Mapping[str, LossTerm], encoder: EncoderFactory) -> None:
+        super().__init__()
+        if not terms:
+            raise InputError(
+                "model: no loss term is left; give at least one of content, style, tv, extra"
+            )
+        self._terms = nn.ModuleDict(terms)
+        layers = dict.fromkeys(layer for term in terms.values() for layer in term.layers)
+        self.encoder = encoder(list(layers))
+        self.shared: SharedTargets | None = None
+
+    @property
+    def terms(self) -> dict[str, LossTerm]:
+        """The terms by name."""
+        return {name: term for name, term in self._terms.items() if isinstance(term, LossTerm)}
+
+    @property
+    def takes_regions(self) -> bool:
+        """Whether a term looks at regions."""
+        return any(term.guided for term in self.terms.values())
+
+    @property
+    def minimum_size(self) -> int:
+        """Least height and width of a picture in pixels."""
+        return self.encoder.minimum_size if isinstance(self.encoder, HasMinimumSize) else 1
+
+    @property
+    def refined(self) -> bool:
+        """Whether the encoder was asked for more exact features; see :meth:`refine`."""
+        return self.encoder.refined if isinstance(self.encoder, Refinable) else False
+
+    @refined.setter
+    def refined(self, value: bool) -> None:
+        if isinstance(self.encoder, Refinable):
+            self.encoder.refined = value
+
+    def refine(self) -> bool:
+        """Have the encoder compute more exactly from here on, as for an optimiser that is stuck.
+
+        Returns:
+            Whether that changes the losses.
+        """
+        return self.encoder.refine() if isinstance(self.encoder, Refinable) else False
+
+    @torch.no_grad()
+    def set_targets(
+        self,
+        content: Tensor,
+        styles: Sequence[Tensor],
+        shares: Sequence[float],
+        masks: tuple[Tensor, Sequence[Tensor]] | None = None,
+    ) -> None:
+        """Encode content and styles once and hand them to every term.
+
+        Args:
+            content: Shape ``(1, 3, H, W)``, values in [0, 1].
+            styles: Each of shape ``(1, 3, h, w)``.
+            shares: One for each style; they sum to 1.
+            masks: Of the content and of each style, ``(1, R, H, W)`` with one channel a region, for
+                the terms that look at regions.
+        """
+        whole = guided = (
+            self.reference(content),
+            [self.reference(style, share) for style, share in zip(styles, shares, strict=True)],
+        )
+        if masks is not None:
+            guided = (
+                replace(whole[0], mask=masks[0]),
+                [replace(style, mask=m) for style, m in zip(whole[1], masks[1], strict=True)],
+            )
+        for term in self.terms.values():
+            term.set_targets(*(guided if term.guided else whole))
+
+    def reference(self, picture: Tensor, weight: float = 1.0) -> Reference:
+        """Encode one picture as a target.
+
+        Args:
+            picture: Shape ``(1, 3, H, W)``, values in [0, 1].
+            weight: Share of this picture where several are blended.
+        """
+        encode: Encoder = self.encoder
+        if self.shared is None:
+            return Reference(image=picture, features=encode(picture), weight=weight)
+        return replace(self.shared.reference(self.encoder, picture), weight=weight)
+
+    def forward(self, picture: Tensor) -> dict[str, Tensor]:
+        """Return every term's weighted loss as ``NAME_loss``, and their sum as ``loss``.
+
+        Args:
+            picture: Shape ``(1, 3, H, W)``, values in [0, 1].
+        """
+        features = self.encoder(picture)
+        losses = {
+            f"{name}_loss": term.weight * term(picture, _in_its_precision(term, features))
+            for name, term in self.terms.items()
+        }
+        return losses | {"loss": torch.stack(list(losses.values())).sum()}
+
+
+class SharedTargets:
+    """Encoders, and what they see of contents and styles, for several runs in one process.
+
+    Args:
+        keep: How many encoded pictures are kept; the oldest goes first.
+    """
+
+    def __init__(self, keep: int = 4) -> None:
+        self.keep = keep
+        self._encoders: dict[str, nn.Module] = {}
+        self._references: dict[Any, Reference] = {}
+
+    def encoder(self, kind: type[nn.Module], *args: Any, **settings: Any) -> nn.Module:
+        """Return the one encoder with these arguments; jsonargparse calls it in place of ``kind``.
+
+        Args:
+            kind: Class of the encoder.
+            args: Its arguments.
+            settings: Its arguments by name.
+        """
+        settings.pop("applied_instantiation_links", None)
+        key = repr((kind, args, sorted(settings.items())))
+        if key not in self._encoders:
+            self._encoders[key] = kind(*args, **settings)
+        return self._encoders[key]
+
+    def measuring_encoder(self, layers: Sequence[str]) -> nn.Module:
+        """Return the one bundled VGG-19 with these layers, for measures."""
+        return self.encoder(VGG19Encoder, tuple(layers))
+
+    def reference(self, encoder: nn.Module, picture: Tensor) -> Reference:
+        """Return an encoded picture, encoding it if it is new.
+
+        Args:
+            encoder: What encodes it.
+            picture: Shape ``(1, 3, H, W)``, values in [0, 1].
+        """
+        key = (id(encoder), tuple(picture.shape), picture.cpu().numpy().tobytes())
+        if key not in self._references:
+            while len(self._references) >= self.keep:
+                del self._references[next(iter(self._references))]
+            self._references[key] = Reference(picture, encoder(picture))
+        return self._references[key]
+
+
+def _in_its_precision(term: LossTerm, features: dict[str, Tensor]) -> dict[str, Tensor]:
+    if term.takes_half:
+        return features
+    return {
+        name: value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
+        for name, value in features.items()
+    }
+
+
+def compiled(losses: Losses, mode: str) -> Losses:
+    """Return losses by ``torch.compile``.
+
+    Args:
+        losses: Picture → losses by name.
+        mode: Of ``torch.compile``.
+
+    Raises:
+        InputError: At the first call, if it cannot be compiled here.
+    """
+    function = torch.compile(losses, mode=mode)
+
+    def call(picture: Tensor) -> dict[str, Tensor]:
+        try:
+            # A CUDA graph writes its next results over these.
+            return {name: loss.clone() for name, loss in function(picture).items()}
+        except torch._dynamo.exc.BackendCompilerFailed as error:
+            reason = str(error.inner_exception).strip().splitlines()[0]
+            raise InputError(f"model.compile: torch.compile failed ({reason}); use null") from error
+
+    return call

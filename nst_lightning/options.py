@@ -1,0 +1,251 @@
+"""Settings: as mappings, as YAML files found by name, and as words of a command line.
+
+A *setting* is anything that a run can be given. Its name is dotted, as on the command line:
+``model.style.weight``. Everything here works on plain mappings and knows neither torch nor
+Lightning.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nst_lightning.errors import InputError, did_you_mean
+
+Settings = Mapping[str, Any]
+
+DEFAULTS = Path(__file__).with_name("defaults.yaml")
+"""What every run starts from."""
+# Of the place where the program is started, of a clone, and of an installed package (see setup.py).
+CONFIG_FOLDERS = (
+    Path("configs"),
+    Path(__file__).parents[1] / "configs",
+    Path(__file__).with_name("configs"),
+)
+CONFIG_KINDS = ("", "recipes", "overlays", "controls", "grids", "sagemaker")
+
+EXTRA_TERMS = "model.extra"
+"""The setting that is a dictionary: given whole, it replaces the one before it."""
+
+SETTINGS_OPTION = "--settings."
+"""What a setting of a run is preceded by in commands that make many runs."""
+
+
+# -- configs --------------------------------------------------------------------------------------
+
+
+def find_config(name: str | os.PathLike[str]) -> str:
+    """Return the path of a config given by path or by name; an address is returned as it is.
+
+    Args:
+        name: ``my.yaml``, ``klimt``, ``klimt.yaml``, ``recipes/gatys.yaml``: a file, or what is
+            found in ``configs/`` and its folders.
+
+    Raises:
+        InputError: If it is nowhere.
+    """
+    name = os.fspath(name)
+    if "://" in name or Path(name).is_file():
+        return name
+    folders = [folder / kind for folder in CONFIG_FOLDERS for kind in CONFIG_KINDS]
+    for folder in folders:
+        for candidate in (folder / name, folder / f"{name}.yaml"):
+            if candidate.is_file():
+                return str(candidate)
+    known = sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
+    first = sorted({path.stem for folder in CONFIG_FOLDERS for path in folder.glob("*.yaml")})
+    kinds = sorted({f"{f.name}/" for f in folders if f.name in CONFIG_KINDS and f.is_dir()})
+    raise InputError(
+        f"--config: there is no file {name}{did_you_mean(Path(name).stem, known)} "
+        f"(in configs/: {', '.join([*first, *kinds])})"
+    )
+
+
+def find_configs(words: Sequence[str]) -> list[str]:
+    """Let ``--config klimt`` find ``configs/klimt.yaml``, ``configs/recipes/`` and so on.
+
+    Args:
+        words: A command line.
+
+    Returns:
+        The same, with each config's path in full.
+
+    Raises:
+        InputError: If a config is nowhere, or is no YAML with a mapping at its top.
+    """
+    found = list(words)
+    for index, word in enumerate(found):
+        if word in ("--config", "-c") and index + 1 < len(found):
+            found[index + 1] = _readable(found[index + 1])
+        elif word.startswith("--config="):
+            found[index] = f"--config={_readable(word.removeprefix('--config='))}"
+    return found
+
+
+def _readable(name: str) -> str:
+    path = find_config(name)
+    if "://" not in path:
+        read_yaml(path)
+    return path
+
+
+def read_yaml(path: str | os.PathLike[str], what: str = "--config") -> dict[str, Any]:
+    """Read a YAML file that has a mapping at its top.
+
+    Args:
+        path: The file.
+        what: The option that messages name.
+
+    Raises:
+        InputError: If it cannot be read, is not YAML, or holds no mapping.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f", line {where.line + 1}" if where else ""
+        why = getattr(error, "problem", None) or getattr(error, "strerror", None) or error
+        raise InputError(f"{what}: {path}{line} is not YAML: {why}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{what}: {path} holds no settings; write keys such as data: and model:")
+    return content
+
+
+# -- mappings -------------------------------------------------------------------------------------
+
+
+def flatten(settings: Settings, prefix: str = "") -> dict[str, Any]:
+    """Return settings by their dotted names; what holds a ``class_path`` stays whole.
+
+    Args:
+        settings: Nested mappings, their keys dotted or not.
+        prefix: Goes before every name.
+    """
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        name = f"{prefix}{key}"
+        whole = name == EXTRA_TERMS or (isinstance(value, Mapping) and "class_path" in value)
+        if isinstance(value, Mapping) and value and not whole:
+            flat |= flatten(value, f"{name}.")
+        else:
+            flat[name] = value
+    return flat
+
+
+def lay_over(*layers: Settings) -> dict[str, Any]:
+    """Return settings by their dotted names, those of later layers on top.
+
+    A setting that is given again moves to the end: settings are applied one after another, and a
+    class must be chosen before its arguments are.
+    """
+    settings: dict[str, Any] = {}
+    for layer in layers:
+        for name, value in flatten(layer).items():
+            settings.pop(name, None)
+            settings[name] = value
+    return settings
+
+
+def lookup(settings: Settings, name: str) -> Any:
+    """Return the value of a setting, or None if there is none.
+
+    Args:
+        settings: Nested or by dotted names; ``init_args`` need not be named.
+        name: Dotted, such as ``model.style.weight``.
+    """
+    if name in settings:
+        return settings[name]
+    place: Any = settings
+    for key in name.split("."):
+        if isinstance(place, Mapping) and key not in place:
+            place = place.get("init_args")
+        place = place.get(key) if isinstance(place, Mapping) else None
+    return place
+
+
+def differing(now: Settings, then: Settings, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield ``(name, now, then)`` for every setting of ``then`` that is another now."""
+    for key, old in then.items():
+        new = now.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from differing(new, old, f"{prefix}{key}.")
+        elif new != old:
+            yield f"{prefix}{key}".replace(".init_args", ""), new, old
+
+
+def digest(value: Any) -> str:
+    """Return a digest of anything that JSON can hold: 64 hexadecimal digits."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+# -- words ----------------------------------------------------------------------------------------
+
+
+def to_words(settings: Settings) -> list[str]:
+    """Return settings as words for another process: ``--data.size=64``.
+
+    Args:
+        settings: By dotted names.
+    """
+    return [
+        f"--{name}={value if isinstance(value, str) else json.dumps(value)}"
+        for name, value in settings.items()
+    ]
+
+
+def take_settings(words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """Take every ``--settings.KEY VALUE`` out of a command line.
+
+    Args:
+        words: Of a command.
+
+    Returns:
+        The settings by their dotted names, each value as YAML reads it, and the other words.
+
+    Raises:
+        InputError: If an option has no name or no value.
+    """
+    import yaml
+
+    settings: dict[str, Any] = {}
+    rest: list[str] = []
+    waiting = iter(words)
+    for word in waiting:
+        if word == "--settings" or word.startswith("--settings="):
+            raise InputError(
+                "--settings: name the setting, as in --settings.model.style.weight 1e5"
+            )
+        if not word.startswith(SETTINGS_OPTION):
+            rest.append(word)
+            continue
+        name, sign, value = word.removeprefix(SETTINGS_OPTION).partition("=")
+        if not sign:
+            value = next(waiting, "--")
+            if value.startswith("--"):
+                raise InputError(f"{SETTINGS_OPTION}{name} needs a value")
+        try:
+            given = yaml.safe_load(value)
+        except yaml.YAMLError:
+            given = value
+        settings = lay_over(settings, {name: given})
+    return settings, rest
+
+
+def refuse_reserved(settings: Settings, reserved: Mapping[str, str]) -> None:
+    """Refuse settings that a command sets by itself.
+
+    Args:
+        settings: By dotted names.
+        reserved: Name of the setting -> what to use instead.
+
+    Raises:
+        InputError: If one of them is given.
+    """
+    for name, instead in reserved.items():
+        if name in settings:
+            raise InputError(f"{SETTINGS_OPTION}{name}: the command sets it; use {instead}")

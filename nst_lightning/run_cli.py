@@ -1,0 +1,295 @@
+"""Lightning's command line class as the builder of one run: from settings to its parts."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+from nst_lightning.callbacks import (
+    GracefulStop,
+    ImageCheckpoint,
+    LossExplosion,
+    RunCheckpoint,
+    RunSummary,
+    StyleProgressBar,
+)
+from nst_lightning.checkpoint_io import WholeCheckpointIO, checkpoint_settings
+from nst_lightning.csv_logger import RunCSVLogger
+from nst_lightning.data.image_pair import ImagePair
+from nst_lightning.data.metadata import public_settings
+from nst_lightning.encoder import VGG19Encoder
+from nst_lightning.errors import InputError
+from nst_lightning.files import atomic_write, check_folder
+from nst_lightning.module import NeuralStyleTransfer
+from nst_lightning.nulls import refuse_nulls
+from nst_lightning.objective import SharedTargets
+from nst_lightning.options import DEFAULTS, EXTRA_TERMS, Settings, differing
+from nst_lightning.parser import OneLineErrors
+
+PARTS = frozenset({"summary", "progress", "pictures", "checkpoints"})
+"""What a run may be opened without: the closing lines, the bar, all pictures, all checkpoints."""
+
+
+class RunParser(OneLineErrors, LightningArgumentParser):
+    """Lightning's parser with one-line errors."""
+
+
+class SaveRunConfig(SaveConfigCallback):
+    """Writes ``config.yaml`` once the run really starts, so that a refused run leaves nothing."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Write nothing yet."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the configuration that repeats this run."""
+        config = self.config.clone()
+        config.pop("config", None)
+        config.pop("ckpt_path", None)
+        path = Path(trainer.default_root_dir, self.config_filename)
+        with atomic_write(path) as part:
+            part.write_text(self.parser.dump(config, skip_none=False), encoding="utf-8")
+
+
+class RunCLI(LightningCLI):
+    """Builds :class:`NeuralStyleTransfer`, :class:`ImagePair` and a trainer, and runs nothing.
+
+    Three callbacks have keys of their own (``images``, ``checkpoint``, ``explosion``); further ones
+    go into ``trainer.callbacks``.
+
+    Args:
+        given: Words of a command line, or mappings of settings that are laid over one another.
+        command: ``fit`` or ``test``.
+        callbacks: Called before those of the settings.
+        parts: Which of :data:`PARTS` the run has.
+        shared: Encoders and targets of other runs, to be used again.
+        resume: Checkpoint to go on from where ``given`` names none: a path, or ``last``.
+
+    Raises:
+        InputError: If something given is wrong.
+    """
+
+    model: NeuralStyleTransfer
+    datamodule: ImagePair
+
+    def __init__(
+        self,
+        given: Sequence[str] | Sequence[Settings],
+        command: str = "fit",
+        *,
+        callbacks: Sequence[Callback] = (),
+        parts: frozenset[str] = PARTS,
+        shared: SharedTargets | None = None,
+        resume: str | None = None,
+    ) -> None:
+        self.command, self.parts, self.shared, self.resume = command, parts, shared, resume
+        self.writes = not parts.isdisjoint({"pictures", "checkpoints"})
+        self.first_callbacks = list(callbacks)
+        self.stop = GracefulStop()
+        super().__init__(
+            NeuralStyleTransfer,
+            ImagePair,
+            save_config_callback=SaveRunConfig if self.writes else None,
+            trainer_defaults={
+                "devices": 1,
+                "logger": True,
+                "log_every_n_steps": 1,
+                "enable_model_summary": False,
+            },
+            seed_everything_default=0,
+            parser_class=RunParser,
+            parser_kwargs={
+                "prog": f"{Path(sys.argv[0]).name} {command}",
+                "description": _DESCRIPTIONS[command],
+                "default_config_files": [str(DEFAULTS)],
+                "allow_abbrev": False,
+            },
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            args=given,  # type: ignore[arg-type]  # mappings are ours
+            run=False,
+        )
+
+    # -- from settings to one configuration -------------------------------------------------------
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Give the framework's callbacks keys of their own."""
+        # In the order of their hooks: the guard mends the picture before it is written.
+        parser.add_lightning_class_args(LossExplosion, "explosion")
+        parser.add_lightning_class_args(ImageCheckpoint, "images")
+        parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
+        parser.add_argument(
+            "--tensorboard",
+            type=bool,
+            default=False,
+            help="Also log to TensorBoard, with pictures.",
+        )
+        parser.add_argument(
+            "--ckpt_path",
+            type=str | None,
+            default=self.resume,
+            help="Checkpoint to go on from, or to measure: a path, or last.",
+        )
+        if self.shared is not None:
+            parser.add_instantiator(self.shared.encoder, VGG19Encoder)
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse; with a checkpoint its settings go below the configs and the command line."""
+        self.config = self._parsed(parser, args, {})
+        if not self.config.ckpt_path:
+            return
+        path = self._find_checkpoint()
+        if path is not None:
+            settings = checkpoint_settings(path)
+            self.config = self._parsed(parser, args, settings)
+            self._dump_config()
+            for key, now, then in differing(self.config_dump, settings):
+                print(
+                    f"note: {key} is {now} (the checkpoint was made with {then})", file=sys.stderr
+                )
+            del self.config_dump
+        self.config.ckpt_path = path and str(path)
+
+    @staticmethod
+    def _parsed(parser: LightningArgumentParser, given: Sequence[Any], below: Settings) -> Any:
+        lowest = parser.parse_object(dict(below))
+        if all(isinstance(word, str) for word in given):
+            return parser.parse_args(list(given), lowest) if below else parser.parse_args(given)
+        config = lowest
+        for layer in given:
+            # As the command line does: one after another, and what is not named stays.
+            config = parser.parse_object(_with_other_terms(layer, config), config, defaults=False)
+        return config
+
+    def _find_checkpoint(self) -> Path | None:
+        given = self.config.ckpt_path
+        if given != "last":
+            if not Path(given).is_file():
+                raise InputError(
+                    f"--ckpt_path: there is no file {given}; give a checkpoint, or last"
+                )
+            return Path(given)
+        path = Path(self.config.trainer.default_root_dir, "checkpoints", "last.ckpt")
+        if path.is_file():
+            return path
+        if self.command == "fit":
+            print(
+                f"note: no checkpoint yet at {path}; starting from the beginning", file=sys.stderr
+            )
+            return None
+        raise InputError(f"--ckpt_path: there is no {path}; run fit first, or give a path")
+
+    # -- from the configuration to the parts ------------------------------------------------------
+
+    def instantiate_classes(self) -> None:
+        """Build the objects; what one of them says of a wrong value becomes the whole message."""
+        classes: dict[str, type] = {
+            "model": NeuralStyleTransfer,
+            "data": ImagePair,
+            "trainer": Trainer,
+            "explosion": LossExplosion,
+            "images": ImageCheckpoint,
+            "checkpoint": RunCheckpoint,
+        }
+        refuse_nulls(self.config.as_dict(), classes)
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            raise innermost(error) from error
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Build the trainer with the callbacks and loggers that the run is to have."""
+        built = self.config_init
+        self.images: ImageCheckpoint = built["images"]
+        self.explosion: LossExplosion = built["explosion"]
+        config = {**built["trainer"], **kwargs}
+        root = config["default_root_dir"]
+        if root is None:
+            raise InputError("trainer.default_root_dir: null is no folder; name one")
+        if self.command == "fit" and self.writes:
+            check_folder(root)
+        if config["devices"] not in (1, "1", "auto", -1, "-1") or config["num_nodes"] != 1:
+            raise InputError("trainer.devices: one picture is optimised on one device; use 1")
+        config["devices"] = 1
+        given = config["callbacks"] or []
+        shows_progress = config["enable_progress_bar"] is not False and "progress" in self.parts
+        config["callbacks"] = [
+            *self.first_callbacks,
+            *(given if isinstance(given, list) else [given]),
+            self.explosion,
+            *([self.images] if "pictures" in self.parts else []),
+            *([built["checkpoint"]] if "checkpoints" in self.parts else []),
+            self.stop,
+            *([RunSummary(self.images)] if "summary" in self.parts else []),
+            *([StyleProgressBar()] if shows_progress else []),
+        ]
+        config["enable_progress_bar"] = False
+        config["enable_checkpointing"] = "checkpoints" in self.parts
+        config["logger"] = self._loggers(config["logger"], root)
+        plugins = config["plugins"] or []
+        config["plugins"] = [
+            *(plugins if isinstance(plugins, list) else [plugins]),
+            WholeCheckpointIO(),
+        ]
+        try:
+            return self._instantiate_trainer(config, [])
+        except (MisconfigurationException, ValueError) as error:
+            raise InputError(f"trainer: {error}") from error
+
+    def _loggers(self, given: Any, root: str) -> Any:
+        if given is False or self.command != "fit" or not self.writes:
+            return False
+        loggers = given if isinstance(given, list) else [] if given in (None, True) else [given]
+        if self.config_init["tensorboard"]:
+            from lightning.pytorch.loggers import TensorBoardLogger
+
+            try:
+                loggers.append(TensorBoardLogger(root, name="", version="tensorboard"))
+            except ModuleNotFoundError as error:
+                raise InputError("--tensorboard: install the package tensorboard first") from error
+        return [RunCSVLogger(root), *loggers]
+
+    def after_instantiate_classes(self) -> None:
+        """Give the model what a checkpoint and a picture's metadata should say."""
+        self._dump_config()
+        dump = self.config_dump
+        self.model.settings = {key: dump[key] for key in ("seed_everything", "model", "data")}
+        self.model.public_settings = public_settings(dump)
+        self.model.objective.shared = self.shared
+
+
+_DESCRIPTIONS: Mapping[str, str] = {
+    "fit": "Paint a picture. What a term or the optimiser takes: --model.style.help and so on.",
+    "test": "Measure a finished picture; needs --ckpt_path.",
+}
+
+
+def _with_other_terms(layer: Settings, config: Any) -> dict[str, Any]:
+    """Turn ``model.extra.NAME...`` into the whole dictionary, as an option of that name would."""
+    whole: dict[str, Any] = {}
+    for name, value in layer.items():
+        if not name.startswith(f"{EXTRA_TERMS}."):
+            whole[name] = value
+            continue
+        terms = dict(config.model.extra or {})
+        term, _, argument = name.removeprefix(f"{EXTRA_TERMS}.").partition(".")
+        if argument:
+            before = terms.get(term) or {}
+            init_args = {**dict(before.get("init_args") or {}), argument: value}
+            value = {"class_path": before.get("class_path"), "init_args": init_args}
+        whole[EXTRA_TERMS] = terms | {term: value}
+    return whole
+
+
+def innermost(error: BaseException) -> InputError:
+    """Find the line that a class wrote, under jsonargparse's list of alternatives."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, InputError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    lines = [line.strip(" -") for line in str(error).splitlines() if line.startswith("  - ")]
+    return InputError(lines[0] if lines else str(error))

@@ -1,0 +1,272 @@
+"""A session: a run that was opened from settings, whatever door it came through."""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, Trainer
+from torch import Tensor
+
+from nst_lightning.callbacks import LossExplosion
+from nst_lightning.data.image_pair import ImagePair
+from nst_lightning.errors import InputError
+from nst_lightning.memory import keep_memory
+from nst_lightning.module import NeuralStyleTransfer
+from nst_lightning.objective import SharedTargets
+from nst_lightning.options import Settings, find_config, find_configs, flatten, read_yaml
+from nst_lightning.quiet import quiet_lightning
+from nst_lightning.run_cli import PARTS, RunCLI
+
+
+class Session:
+    """One run, ready to be painted and measured; :func:`open_run` makes one.
+
+    Args:
+        cli: What built its parts.
+
+    Attributes:
+        model: The picture and its objective.
+        pair: The content and the styles.
+        trainer: Lightning's trainer.
+        guard: What looks after the loss.
+        settings: The whole configuration as nested mappings.
+        folder: Where the run writes.
+    """
+
+    def __init__(self, cli: RunCLI) -> None:
+        self._cli = cli
+        self.model: NeuralStyleTransfer = cli.model
+        self.pair: ImagePair = cli.datamodule
+        self.trainer: Trainer = cli.trainer
+        self.guard: LossExplosion = cli.explosion
+        self.settings: dict[str, Any] = cli.config_dump
+        self.folder = Path(self.trainer.default_root_dir)
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run.
+
+        Raises:
+            InputError: If it has none.
+        """
+        trainer = self.trainer
+        if trainer.max_epochs == 0 or trainer.max_steps == 0:
+            raise InputError("trainer.max_epochs: the run has no step; give at least 1 epoch")
+        epochs = trainer.max_epochs or 1
+        steps = self.pair.steps_per_epoch * epochs
+        if trainer.max_steps >= 0:
+            return min(steps, trainer.max_steps) if epochs > 0 else trainer.max_steps
+        return steps
+
+    def run(self) -> None:
+        """Paint, or go on from the checkpoint; see :attr:`stopped` afterwards.
+
+        Raises:
+            InputError: If something turns out wrong as the run begins.
+            KeyboardInterrupt: If Ctrl-C came twice, or before the first step.
+        """
+        with self._listening_to_signals(), quiet_lightning():
+            self.trainer.fit(self.model, self.pair, ckpt_path=self._cli.config.ckpt_path)
+
+    def check(self) -> None:
+        """Begin the run and leave it before its first step: whatever a run refuses is refused.
+
+        Nothing is written if the session was opened without pictures and checkpoints. The session
+        cannot be run afterwards.
+
+        Raises:
+            InputError: If something about it is wrong.
+        """
+        callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
+        callbacks.insert(0, _EndsBeforeFirstStep())
+        with contextlib.suppress(_CheckedError):
+            self.run()
+
+    def test(self) -> dict[str, float]:
+        """Return the measures of a finished picture and of the untouched content.
+
+        Raises:
+            InputError: If the session has no checkpoint.
+        """
+        if not self._cli.config.ckpt_path:
+            raise InputError("test needs --ckpt_path: give a checkpoint, or last")
+        with quiet_lightning():
+            return dict(
+                self.trainer.test(
+                    self.model, self.pair, ckpt_path=self._cli.config.ckpt_path, verbose=False
+                )[0]
+            )
+
+    @contextlib.contextmanager
+    def _listening_to_signals(self) -> Iterator[None]:
+        """Let Ctrl-C stay a KeyboardInterrupt, where Lightning calls ``sys.exit(1)``."""
+        listening = signal.getsignal(signal.SIGINT)
+        try:
+            yield
+        except SystemExit as stop:
+            if not isinstance(stop.__context__, KeyboardInterrupt):
+                raise
+            # Lightning lets the process ignore Ctrl-C from here on; a notebook lives on and needs
+            # it.
+            with contextlib.suppress(ValueError):  # not the main thread
+                signal.signal(signal.SIGINT, listening)
+            raise stop.__context__ from None
+
+    @property
+    def finished(self) -> bool:
+        """Whether every step that was asked for has been taken."""
+        return self.trainer.global_step >= self.trainer.estimated_stepping_batches
+
+    @property
+    def stopped(self) -> bool:
+        """Whether Ctrl-C or SIGTERM ended the run before its last step."""
+        return self._cli.stop.received is not None and not self.finished
+
+    @property
+    def picture_path(self) -> Path:
+        """Where the finished picture is written."""
+        return self._cli.images.result_path(self.trainer)
+
+    def write_picture(self) -> Path:
+        """Write the finished picture, and a film and a sheet if asked for; returns its path."""
+        self._cli.images.on_train_end(self.trainer, self.model)
+        return self.picture_path
+
+    def picture(self) -> Tensor:
+        """Return the picture as it is shown: shape ``(1, 3, H, W)``, values in [0, 1]."""
+        return self.model.picture()
+
+    def measures(self, learned: bool = False) -> dict[str, float]:
+        """Measure the picture.
+
+        Args:
+            learned: LPIPS and DISTS too, where their weights are on this machine.
+
+        Returns:
+            Losses by term; ``ssim`` and ``mse`` to the content; ``style_distance``;
+            ``total_variation``; and ``tradeoff``, the style distance plus 1 - SSIM, by which runs
+            of different weights can be compared.
+
+        Raises:
+            InputError: If the picture is too small to be measured.
+        """
+        from nst_lightning.metrics.evaluate import PictureMetrics
+
+        model = self.model.cpu()
+        with torch.no_grad():
+            picture = model.picture()
+            model.set_targets()
+            found = {name: float(value) for name, value in model.losses(picture).items()}
+        measured = PictureMetrics.of(self.pair, learned=learned)(picture)
+        found |= {
+            "ssim": measured["ssim/content"],
+            "mse": measured["mse/content"],
+            "style_distance": measured["style_distance"],
+            "total_variation": measured["total_variation"],
+        }
+        return found | {"tradeoff": found["style_distance"] + 1 - found["ssim"]}
+
+
+def open_run(
+    settings: Settings,
+    configs: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
+    *,
+    resume: str | os.PathLike[str] | None = None,
+    content: Any = None,
+    styles: Sequence[Any] | None = None,
+    callbacks: Sequence[Callback] = (),
+    summary: bool = True,
+    progress: bool = True,
+    pictures: bool = True,
+    checkpoints: bool = True,
+    shared: SharedTargets | None = None,
+) -> Session:
+    """Open a run.
+
+    Args:
+        settings: Any settings of a run, nested or by dotted names such as ``data.size``; they are
+            applied one after another, on top of the configs and the defaults.
+        configs: Config files by path or by name, laid over one another from left to right.
+        resume: Checkpoint to go on from: a path, or ``last`` for the folder's own, if it is there.
+        content: A Pillow picture, or a source, in place of ``data.content``.
+        styles: The same for ``data.style``.
+        callbacks: Further callbacks; they are called before the framework's own.
+        summary: Print the closing lines.
+        progress: Show a bar where stderr is a terminal.
+        pictures: Write pictures.
+        checkpoints: Write checkpoints.
+        shared: Encoders and targets of other runs, to be used again.
+
+    Returns:
+        The session. With neither pictures nor checkpoints, nor a summary, nor progress, nothing at
+        all is written.
+
+    Raises:
+        InputError: If something given is wrong.
+    """
+    prepare_process()
+    names = [configs] if isinstance(configs, str | os.PathLike) else configs
+    layers: list[Mapping[str, Any]] = [read_yaml(find_config(name)) for name in names]
+    layers += [{name: _plain(value)} for name, value in flatten(settings).items()]
+    wanted = {
+        "summary": summary,
+        "progress": progress,
+        "pictures": pictures,
+        "checkpoints": checkpoints,
+    }
+    with quiet_lightning():
+        cli = RunCLI(
+            layers,
+            callbacks=callbacks,
+            parts=frozenset(part for part in PARTS if wanted[part]),
+            shared=shared,
+            resume=None if resume is None else os.fspath(resume),
+        )
+    if content is not None:
+        cli.datamodule.content_source = content
+    if styles is not None:
+        cli.datamodule.set_styles(list(styles))
+    return Session(cli)
+
+
+def open_words(words: Sequence[str], command: str = "fit") -> Session:
+    """Open the run that a command line describes.
+
+    Args:
+        words: Options of ``fit`` or ``test``.
+        command: Which of the two.
+
+    Raises:
+        InputError: If something given is wrong.
+    """
+    prepare_process()
+    with quiet_lightning():
+        return Session(RunCLI(find_configs(words), command))
+
+
+def prepare_process() -> None:
+    """Keep memory for reuse, and look for the user's own classes where the program was started."""
+    keep_memory()
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+
+
+def _plain(value: Any) -> Any:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+class _CheckedError(Exception):
+    """Ends a run that was begun for its checks alone."""
+
+
+class _EndsBeforeFirstStep(Callback):
+    """Lets a run go as far as all that is checked, and no further; nothing is written yet."""
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Stop here."""
+        raise _CheckedError
