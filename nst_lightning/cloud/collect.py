@@ -10,9 +10,9 @@ from pathlib import Path
 import yaml
 
 from nst_lightning.cloud.manifest import JobState, Manifest
-from nst_lightning.cloud.plan import lookup
 from nst_lightning.errors import InputError
 from nst_lightning.files import write_error
+from nst_lightning.options import lookup, read_yaml
 
 MARK = "job.json"
 """File of a collected folder that says which job it came from."""
@@ -98,7 +98,7 @@ def _localise(path: Path, job: JobState, folder: Path) -> None:
     """Write this machine's paths into a job's configuration, so that it repeats the run here."""
     if not path.is_file():
         return
-    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    config = read_yaml(path)
     local = {
         "data.content": job.plan.content,
         "data.style": job.plan.style,

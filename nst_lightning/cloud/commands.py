@@ -199,13 +199,11 @@ def stop(manifest: Manifest, aws: Aws) -> int:
     for job in manifest.jobs.values():
         if job.state == "Pending":
             job.state = "Not started"
-    manifest.save()
-    manifest.save_to(aws)
+    manifest.save(aws)
     for key in running:
         aws.stop(manifest.name_of(key))
         manifest.jobs[key].state = "Stopping"
-    manifest.save()
-    manifest.save_to(aws)
+    manifest.save(aws)
     print(f"{len(running)} jobs are being stopped; see how they end: {_again('watch', manifest)}")
     return 0
 

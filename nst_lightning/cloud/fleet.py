@@ -81,9 +81,9 @@ class Fleet:
         Args:
             everywhere: In S3 at once, too.
         """
-        self.manifest.save()
-        if everywhere or self._now() - self._copied >= COPY_INTERVAL:
-            self.manifest.save_to(self.aws)
+        everywhere |= self._now() - self._copied >= COPY_INTERVAL
+        self.manifest.save(self.aws if everywhere else None)
+        if everywhere:
             self._copied = self._now()
 
     def pause(self) -> float:

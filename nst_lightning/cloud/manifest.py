@@ -151,17 +151,19 @@ class Manifest:
         """Return it as JSON."""
         return (json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode()
 
-    def save(self) -> None:
-        """Write the local file."""
+    def save(self, aws: Aws | None = None) -> None:
+        """Write the local file, and to S3 with what another machine wrote there meanwhile.
+
+        Args:
+            aws: The account; the local file only if None.
+        """
         with atomic_write(self.path) as part:
             part.write_bytes(self.dump())
-
-    def save_to(self, aws: Aws) -> None:
-        """Write to S3, with what another machine wrote there meanwhile."""
-        there = fetch(self.launch, aws)
-        if there is not None:
-            self.merge(there)
-        aws.put(self.dump(), *_place(self.launch))
+        if aws is not None:
+            there = fetch(self.launch, aws)
+            if there is not None:
+                self.merge(there)
+            aws.put(self.dump(), *_place(self.launch))
 
 
 def _place(launch: Launch) -> tuple[str, ...]:

@@ -11,24 +11,16 @@ from typing import Any
 
 from nst_lightning.cloud.config import Launch
 from nst_lightning.cloud.container import CHANNEL_KEYS, CONFIG_CHANNEL, SETTINGS_FILE
-from nst_lightning.cloud.hyperparameters import flatten, split_for_job, to_arguments
-from nst_lightning.cloud.names import check_launch_name, digest
+from nst_lightning.cloud.hyperparameters import split_for_job
+from nst_lightning.cloud.names import check_launch_name
 from nst_lightning.cloud.staging import pack, staged_files
 from nst_lightning.cloud.uploads import Upload
 from nst_lightning.data.sources import SAMPLE_PREFIX, is_url
 from nst_lightning.data.which_pictures import Pair, find_sources
-from nst_lightning.errors import InputError
-from nst_lightning.quiet import quiet_lightning
+from nst_lightning.options import digest, find_config, lookup
 
 CODE_FILE = "sourcedir.tar.gz"
 _MEASURES = ("ssim", "mse", "style_distance", "total_variation", "tradeoff")
-_SET_BY_THE_LAUNCHER = (
-    "data.content",
-    "data.style",
-    "trainer.default_root_dir",
-    "ckpt_path",
-    "config",
-)
 
 
 @dataclass(frozen=True)
@@ -86,23 +78,15 @@ def make_plan(launch: Launch) -> Plan:
     Raises:
         InputError: If a name, a picture or a setting is wrong.
     """
-    from nst_lightning.parser import find_config
-
     check_launch_name(launch.name)
-    settings = flatten(launch.settings)
-    for key in settings:
-        if key in _SET_BY_THE_LAUNCHER:
-            raise InputError(f"settings.{key}: the launcher sets it; use contents and styles")
     contents = find_sources(launch.contents, "contents")
     styles = find_sources(launch.styles, "styles")
     configs = [Path(find_config(name)) for name in launch.configs]
-    effective = effective_settings(
-        configs, settings, (contents[0].source, styles[0].source), launch.job.code
-    )
+    effective = effective_settings(launch, contents[0].source, styles[0].source)
     plan = Plan()
     staged = staged_files(launch.job.code, launch.job.requirements)
     code = plan.add(Upload(((CODE_FILE, pack(staged)),)))
-    shared, rest = split_for_job(settings)
+    shared, rest = split_for_job(launch.settings)
     channels: dict[str, str] = {}
     config_files = [(f"{n:02d}-{path.name}", path.read_bytes()) for n, path in enumerate(configs)]
     if rest:
@@ -120,32 +104,15 @@ def make_plan(launch: Launch) -> Plan:
     metrics = metric_names(effective)
     for pair in (Pair(content, style) for content in contents for style in styles):
         content, style = pair.content.source, pair.style.source
-        own_settings, own_channels = dict(shared), dict(channels)
+        own: dict[str, Any] = {"settings": {**shared}, "channels": {**channels}, "code": code}
         for channel, source in (("content", content), ("style", style)):
             place = places[source]
             if place is None:
-                own_settings[CHANNEL_KEYS[channel]] = source
+                own["settings"][CHANNEL_KEYS[channel]] = source
             else:
-                own_channels[channel] = place
-        decisive = {
-            "settings": own_settings,
-            "channels": own_channels,
-            "code": code,
-            "job": _decisive(launch),
-        }
-        plan.jobs.append(
-            PlannedJob(
-                pair.name,
-                content,
-                style,
-                own_settings,
-                own_channels,
-                digest(decisive),
-                code,
-                metrics,
-                files,
-            )
-        )
+                own["channels"][channel] = place
+        own["fingerprint"] = digest(own | {"job": _decisive(launch)})[:10]
+        plan.jobs.append(PlannedJob(pair.name, content, style, **own, metrics=metrics, files=files))
     return plan
 
 
@@ -230,73 +197,56 @@ def _place(source: str, role: str, plan: Plan) -> str | None:
     return None if source.startswith(SAMPLE_PREFIX) else plan.add(Upload.of_file(source, role))
 
 
-def effective_settings(
-    configs: Sequence[Path],
-    settings: Mapping[str, Any],
-    pictures: tuple[str, str],
-    code: Sequence[str] = (),
-) -> dict[str, Any]:
-    """Return the whole configuration of the first job, as train.py reads it.
+def effective_settings(launch: Launch, content: str, style: str) -> dict[str, Any]:
+    """Return the whole configuration of one job, once its parts were built and so checked.
 
     Args:
-        configs: Laid over one another.
-        settings: By dotted name, over those.
-        pictures: Content and style of the first job.
-        code: Files of the user's own classes.
+        launch: As asked for.
+        content: Of the job.
+        style: Of the job.
 
     Raises:
-        InputError: If train.py would refuse a key or a value.
+        InputError: If a run would refuse a key or a value.
     """
-    from nst_lightning.cli import StyleCLI
+    from nst_lightning.objective import SharedTargets
+    from nst_lightning.session import open_run
 
-    class CheckedOnly(StyleCLI):
-        """Parses as a job does and builds the parts, but neither trainer nor picture."""
+    class WithoutDownload(SharedTargets):
+        def encoder(self, kind: type, *args: Any, **settings: Any) -> Any:
+            """Build an encoder from weights that are here."""
+            if settings.get("weights") == "imagenet":
+                settings["weights"] = "bundled"
+            return super().encoder(kind, *args, **settings)
 
-        def instantiate_classes(self) -> None:
-            """Build what checks its own values, unless that would download something."""
-            self._dump_config()
-            if lookup(self.config_dump, CHANNEL_KEYS["weights"]) != "imagenet":
-                super().instantiate_classes()
-            self._dump_config()
-
-        def instantiate_trainer(self, **kwargs: Any) -> Any:
-            """Build none: the job's device may not be this machine's."""
-
-        def after_instantiate_classes(self) -> None:
-            """Print nothing."""
-
-        def _run_subcommand(self, subcommand: str) -> None:
-            """Run nothing."""
-
-    words = [word for path in configs for word in ("--config", str(path))]
-    given = {**settings, "data.content": pictures[0], "data.style": pictures[1]}
-    with quiet_lightning(), importable(code):
-        cli = CheckedOnly(["fit", *words, *to_arguments(given)])
-    return dict(cli.config_dump)
+    given = {**launch.settings, "data.content": content, "data.style": style}
+    # The job's device may not be this machine's.
+    given["trainer.accelerator"] = "cpu"
+    with importable(launch.job.code):
+        session = open_run(
+            dict(sorted(given.items())),
+            launch.configs,
+            summary=False,
+            progress=False,
+            pictures=False,
+            checkpoints=False,
+            shared=WithoutDownload(),
+        )
+    return session.settings
 
 
 @contextlib.contextmanager
 def importable(code: Sequence[str]) -> Iterator[None]:
-    """Let Python import the user's own classes: from the current folder, and from ``job.code``.
+    """Let Python import the user's own classes of ``job.code``.
 
     Args:
         code: Files and folders; a job has them beside its entry script.
     """
     before = list(sys.path)
-    sys.path += [str(Path.cwd()), *(str(Path(path).resolve().parent) for path in code)]
+    sys.path += [str(Path(path).resolve().parent) for path in code]
     try:
         yield
     finally:
         sys.path[:] = before
-
-
-def lookup(config: Any, key: str) -> Any:
-    """Return a setting by its dotted name, through ``init_args``; None if it is not there."""
-    for part in key.split("."):
-        if isinstance(config, Mapping) and part not in config and "init_args" in config:
-            config = config["init_args"]
-        config = config.get(part) if isinstance(config, Mapping) else None
-    return config
 
 
 def metric_names(effective: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from helpers.painting import arguments
 
 from nst_lightning.cloud.container import Container
 from nst_lightning.cloud.fleet import readable_reason
-from nst_lightning.cloud.job import explain, main, resume_arguments
+from nst_lightning.cloud.job import explain, find_checkpoint, main
 
 
 def environ(base: Path, pictures: tuple[Path, Path], **changes: Any) -> dict[str, str]:
@@ -45,7 +45,7 @@ def test_a_damaged_checkpoint_starts_the_job_anew(tmp_path: Path, capsys: Any) -
     job = Container(tmp_path, {}, {}, tmp_path / "model")
     job.checkpoint.parent.mkdir(parents=True)
     job.checkpoint.write_bytes(b"half a check")
-    assert resume_arguments(job) == []
+    assert find_checkpoint(job) is None
     assert not job.checkpoint.exists()
     assert "damaged" in capsys.readouterr().out
 

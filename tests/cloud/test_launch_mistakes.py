@@ -67,7 +67,10 @@ def refused(aws: FakeAws | None, capsys: Any, *args: str) -> str:
         ({"contents": []}, "no picture was given"),
         ({"settings": {"data.szie": 3}}, "unknown (key|option) .*data.szie"),
         ({"settings": {"data.size": 0}}, "data.size: 0 is not a size"),
-        ({"settings": {"data.content": "x.jpg"}}, "settings.data.content: the launcher sets it"),
+        (
+            {"settings": {"data.content": "x.jpg"}},
+            "data.content: the command sets it; use --contents",
+        ),
         ({"configs": ["klmt.yaml"]}, "no file klmt.yaml; did you mean klimt"),
         ({"instance": "x"}, "unknown key instance"),
     ],

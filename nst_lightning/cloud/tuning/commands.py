@@ -8,7 +8,6 @@ from functools import partial
 from nst_lightning.cloud.aws import Aws
 from nst_lightning.cloud.command_line import Request
 from nst_lightning.cloud.config import Launch
-from nst_lightning.cloud.hyperparameters import flatten
 from nst_lightning.cloud.plan import Plan, importable, make_plan
 from nst_lightning.cloud.rehearsal.rehearse import rehearsed, stand_in
 from nst_lightning.cloud.rehearsal.tuner import FakeTuner
@@ -52,7 +51,7 @@ def _plan(launch: Launch, tuning: Tuning) -> Plan:
     for end in ("min", "max"):
         values = {key: getattr(item, end) for key, item in tuning.ranges.items()}
         try:
-            make_plan(replace(launch, settings={**flatten(launch.settings), **values}))
+            make_plan(replace(launch, settings={**launch.settings, **values}))
         except InputError as error:
             raise InputError(f"tuning.ranges: {error}") from error
     return plan

@@ -8,17 +8,17 @@ from nst_lightning.cloud.collect import collect, is_collected, run_folder
 from nst_lightning.cloud.config import Launch
 from nst_lightning.cloud.fleet import FINAL_AT_AWS, readable_reason
 from nst_lightning.cloud.manifest import JobState, Manifest
-from nst_lightning.cloud.names import digest
 from nst_lightning.cloud.plan import PlannedJob
 from nst_lightning.cloud.tuning.report import Trial
 from nst_lightning.cloud.tuning.space import Tuning
+from nst_lightning.options import digest
 
 
 def tuner_name(launch: Launch, job: PlannedJob, tuning: Tuning) -> str:
     """Return the tuning job's name: the same for the same search (AWS allows 32 characters)."""
     ranges = {key: [r.min, r.max, r.scale] for key, r in tuning.ranges.items()}
     what = [job.fingerprint, ranges, tuning.objective, tuning.goal, tuning.max_jobs]
-    return f"{launch.name}-{digest([*what, tuning.strategy, tuning.seed], 7)}"
+    return f"{launch.name}-{digest([*what, tuning.strategy, tuning.seed])[:7]}"
 
 
 def follow(aws: Aws, job: PlannedJob, tuning: Tuning, name: str) -> list[Trial]:
