@@ -164,7 +164,7 @@ class NeuralStyleTransfer(LightningModule):
     def _take_colours(self, pair: Any) -> None:
         self.coloured_like = pair.content if pair.colour == "luminance" else None
 
-    # -- what happens to the picture and the objective ----------------------------------------------
+    # -- what happens to picture and objective -----------------------------------------------------
 
     @torch.no_grad()
     def replace_picture(self, picture: Tensor) -> None:

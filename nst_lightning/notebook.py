@@ -90,13 +90,12 @@ def stylize(
             config,
             content=content,
             styles=styles,
-            callbacks=callbacks,
             summary=False,
             progress=progress,
             pictures=folder is not None,
             checkpoints=folder is not None,
         )
-        session.run()
+        session.run(*callbacks)
         return _as_pillow(session)
 
 

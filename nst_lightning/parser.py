@@ -88,8 +88,11 @@ def explain(message: str, parser: ArgumentParser) -> str:
     if match := re.search(r"Expected a dot import path string: (\S+)", message):
         given = match.group(1)
         return f"{key}: there is no class {given}{did_you_mean(given, _class_names())}"
-    if match := re.search(r"module '([\w.]+)' has no attribute '(\w+)'", message):
-        module, given = match.groups()
+    # The second form is lazy_loader's.
+    if match := re.search(
+        r"module '([\w.]+)' has no attribute '(\w+)'|No ([\w.]+) attribute (\w+)", message
+    ):
+        module, given = (group for group in match.groups() if group)
         return f"{key}: there is no {given} in {module}{did_you_mean(given, _class_names())}"
     lines = [line.strip(" -\t") for line in message.splitlines()]
     said = [line for line in lines if line and not _BOILERPLATE.match(line)]

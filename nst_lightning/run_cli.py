@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
@@ -63,7 +63,6 @@ class RunCLI(LightningCLI):
     Args:
         given: Words of a command line, or mappings of settings that are laid over one another.
         command: ``fit`` or ``test``.
-        callbacks: Called before those of the settings.
         parts: Which of :data:`PARTS` the run has.
         shared: Encoders and targets of other runs, to be used again.
         resume: Checkpoint to go on from where ``given`` names none: a path, or ``last``.
@@ -80,14 +79,12 @@ class RunCLI(LightningCLI):
         given: Sequence[str] | Sequence[Settings],
         command: str = "fit",
         *,
-        callbacks: Sequence[Callback] = (),
         parts: frozenset[str] = PARTS,
         shared: SharedTargets | None = None,
         resume: str | None = None,
     ) -> None:
         self.command, self.parts, self.shared, self.resume = command, parts, shared, resume
         self.writes = not parts.isdisjoint({"pictures", "checkpoints"})
-        self.first_callbacks = list(callbacks)
         self.stop = GracefulStop()
         super().__init__(
             NeuralStyleTransfer,
@@ -217,14 +214,13 @@ class RunCLI(LightningCLI):
         given = config["callbacks"] or []
         shows_progress = config["enable_progress_bar"] is not False and "progress" in self.parts
         config["callbacks"] = [
-            *self.first_callbacks,
             *(given if isinstance(given, list) else [given]),
             self.explosion,
             *([self.images] if "pictures" in self.parts else []),
             *([built["checkpoint"]] if "checkpoints" in self.parts else []),
             self.stop,
-            *([RunSummary(self.images)] if "summary" in self.parts else []),
             *([StyleProgressBar()] if shows_progress else []),
+            *([RunSummary(self.images)] if "summary" in self.parts else []),
         ]
         config["enable_progress_bar"] = False
         config["enable_checkpointing"] = "checkpoints" in self.parts

@@ -63,13 +63,18 @@ class Session:
             return min(steps, trainer.max_steps) if epochs > 0 else trainer.max_steps
         return steps
 
-    def run(self) -> None:
+    def run(self, *callbacks: Callback) -> None:
         """Paint, or go on from the checkpoint; see :attr:`stopped` afterwards.
+
+        Args:
+            callbacks: Further callbacks; their hooks are called before the run's own.
 
         Raises:
             InputError: If something turns out wrong as the run begins.
             KeyboardInterrupt: If Ctrl-C came twice, or before the first step.
         """
+        attached: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
+        attached[:0] = callbacks
         with self._listening_to_signals(), quiet_lightning():
             self.trainer.fit(self.model, self.pair, ckpt_path=self._cli.config.ckpt_path)
 
@@ -82,10 +87,8 @@ class Session:
         Raises:
             InputError: If something about it is wrong.
         """
-        callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
-        callbacks.insert(0, _EndsBeforeFirstStep())
         with contextlib.suppress(_CheckedError):
-            self.run()
+            self.run(_EndsBeforeFirstStep())
 
     def test(self) -> dict[str, float]:
         """Return the measures of a finished picture and of the untouched content.
@@ -123,9 +126,20 @@ class Session:
         return self.trainer.global_step >= self.trainer.estimated_stepping_batches
 
     @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C or SIGTERM came."""
+        return self._cli.stop.received is not None
+
+    @property
     def stopped(self) -> bool:
         """Whether Ctrl-C or SIGTERM ended the run before its last step."""
-        return self._cli.stop.received is not None and not self.finished
+        return self.interrupted and not self.finished
+
+    @property
+    def depends_on_length(self) -> bool:
+        """Whether a picture on the way is not what a shorter run would hand over."""
+        callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
+        return any(getattr(callback, "depends_on_length", False) for callback in callbacks)
 
     @property
     def picture_path(self) -> Path:
@@ -179,7 +193,6 @@ def open_run(
     resume: str | os.PathLike[str] | None = None,
     content: Any = None,
     styles: Sequence[Any] | None = None,
-    callbacks: Sequence[Callback] = (),
     summary: bool = True,
     progress: bool = True,
     pictures: bool = True,
@@ -195,7 +208,6 @@ def open_run(
         resume: Checkpoint to go on from: a path, or ``last`` for the folder's own, if it is there.
         content: A Pillow picture, or a source, in place of ``data.content``.
         styles: The same for ``data.style``.
-        callbacks: Further callbacks; they are called before the framework's own.
         summary: Print the closing lines.
         progress: Show a bar where stderr is a terminal.
         pictures: Write pictures.
@@ -222,7 +234,6 @@ def open_run(
     with quiet_lightning():
         cli = RunCLI(
             layers,
-            callbacks=callbacks,
             parts=frozenset(part for part in PARTS if wanted[part]),
             shared=shared,
             resume=None if resume is None else os.fspath(resume),

@@ -1,30 +1,25 @@
 """Feed-forward style transfer: what the optimised pictures are compared with.
 
-The names are loaded when they are first used: TensorFlow and onnxruntime are optional and slow.
+The names are loaded when they are first used: TensorFlow and onnxruntime are optional and slow, and
+a command that only parses its options needs no torch.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
-    from nst_lightning.baselines.base import FastStylizer
+    from nst_lightning.baselines.base import Baseline
     from nst_lightning.baselines.onnx import OnnxStylizer
     from nst_lightning.baselines.tensorflow_hub import TensorFlowHubStylizer
 
-__all__ = ["FastStylizer", "OnnxStylizer", "TensorFlowHubStylizer"]
+__all__ = ["Baseline", "OnnxStylizer", "TensorFlowHubStylizer"]
 
-_WHERE = {
-    "FastStylizer": "base",
-    "OnnxStylizer": "onnx",
-    "TensorFlowHubStylizer": "tensorflow_hub",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "base": ["Baseline"],
+        "onnx": ["OnnxStylizer"],
+        "tensorflow_hub": ["TensorFlowHubStylizer"],
+    },
+)

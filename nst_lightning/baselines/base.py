@@ -1,23 +1,23 @@
-"""The interface of a fast style transfer, and what all of them need."""
+"""The interface of a baseline, and what all of them need; imports torch when a picture is made."""
 
 import importlib.util
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
-from nst_lightning.data.resizing import resize_to
 from nst_lightning.errors import InputError
 
+if TYPE_CHECKING:
+    from torch import Tensor
 
-class FastStylizer(ABC):
+
+class Baseline(ABC):
     """A feed-forward style transfer: content and style in, picture of the content's size out.
 
     For a model of your own write a subclass with :meth:`stylize`, in a file anywhere, and name it
     in YAML by its ``class_path``. A call checks the images, loads the model once, and brings what
     ``stylize`` returns to the content's size, range, precision and device::
 
-        class Negative(FastStylizer):
+        class Negative(Baseline):
             name = "negative"
 
             def stylize(self, content, style):
@@ -30,8 +30,7 @@ class FastStylizer(ABC):
     def __init__(self) -> None:
         self._loaded = False
 
-    @torch.no_grad()
-    def __call__(self, content: Tensor, style: Tensor) -> Tensor:
+    def __call__(self, content: "Tensor", style: "Tensor") -> "Tensor":
         """Make the picture.
 
         Args:
@@ -45,6 +44,10 @@ class FastStylizer(ABC):
             InputError: If the model cannot be had, or its picture holds NaN.
             ValueError: If an image has another shape, or the model returns another one.
         """
+        import torch
+
+        from nst_lightning.data.resizing import resize_to
+
         for name, image in (("content", content), ("style", style)):
             if image.ndim != 4 or image.shape[:2] != (1, 3) or image.numel() == 0:
                 raise ValueError(
@@ -53,7 +56,8 @@ class FastStylizer(ABC):
             if not image.is_floating_point():
                 raise TypeError(f"{name} must be floating with values in [0, 1]: {image.dtype}")
         self.ensure_loaded()
-        picture = self.stylize(content.float(), style.to(content.device).float())
+        with torch.no_grad():
+            picture = self.stylize(content.float(), style.to(content.device).float())
         if picture.ndim != 4 or picture.shape[:2] != (1, 3):
             raise ValueError(
                 f"{self.label} returned the shape {tuple(picture.shape)} instead of (1, 3, H, W)"
@@ -61,7 +65,8 @@ class FastStylizer(ABC):
         if not bool(torch.isfinite(picture).all()):
             raise InputError(f"{self.label} returned a picture with NaN or infinite values")
         height, width = content.shape[-2:]
-        picture = resize_to(picture.to(content).clamp(0, 1), (height, width))
+        with torch.no_grad():
+            picture = resize_to(picture.to(content).clamp(0, 1), (height, width))
         return picture.clone() if picture is content else picture
 
     @property
@@ -84,7 +89,7 @@ class FastStylizer(ABC):
         """Read the model; called once, before the first picture. Does nothing unless overridden."""
 
     @abstractmethod
-    def stylize(self, content: Tensor, style: Tensor) -> Tensor:
+    def stylize(self, content: "Tensor", style: "Tensor") -> "Tensor":
         """Make the picture; the size may differ from the content's, it is resized.
 
         Args:
@@ -116,7 +121,7 @@ def require_packages(what: str, extra: str, *modules: str) -> None:
         )
 
 
-def central_square(style: Tensor, size: int) -> Tensor:
+def central_square(style: "Tensor", size: int) -> "Tensor":
     """Crop the middle square of a style image and resize it, as Magenta's examples do.
 
     Args:
@@ -126,12 +131,14 @@ def central_square(style: Tensor, size: int) -> Tensor:
     Returns:
         Shape (1, 3, size, size).
     """
+    from nst_lightning.data.resizing import resize_to
+
     height, width = style.shape[-2:]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     return resize_to(style[..., top : top + side, left : left + side], (size, size))
 
 
-def to_channels_last(image: Tensor) -> Tensor:
+def to_channels_last(image: "Tensor") -> "Tensor":
     """(1, 3, H, W) -> contiguous (1, H, W, 3) in main memory, as TensorFlow lays images out."""
     return image.permute(0, 2, 3, 1).contiguous().cpu()

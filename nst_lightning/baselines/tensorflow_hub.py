@@ -6,19 +6,18 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from nst_lightning.baselines.base import (
-    FastStylizer,
+    Baseline,
     central_square,
     require_packages,
     to_channels_last,
 )
 from nst_lightning.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: The model of the TensorFlow Hub tutorial.
 MAGENTA = "google/magenta/arbitrary-image-stylization-v1-256/2"
@@ -27,11 +26,11 @@ _STYLE_SIZE = 256
 _TIMEOUT_SECONDS = 30.0
 
 
-class TensorFlowHubStylizer(FastStylizer):
+class TensorFlowHubStylizer(Baseline):
     """A style transfer from TensorFlow Hub, or any SavedModel with the same signature.
 
     Fed as in the Hub's tutorial: the style's middle square at 256 pixels, smoothed by a 3 x 3 mean
-    (opposed to the tutorial, it is resized with antialiasing); the content at its own size. The
+    (unlike in the tutorial, it is resized with antialiasing); the content at its own size. The
     model is called with both, NHWC in [0, 1], and its first output is the picture. It runs on the
     CPU: TensorFlow would take all of a GPU's memory from torch.
 
@@ -76,9 +75,11 @@ class TensorFlowHubStylizer(FastStylizer):
                 f"cannot read the TensorFlow model {self.handle} in {folder}: {_first_line(error)}"
             ) from error
 
-    def stylize(self, content: Tensor, style: Tensor) -> Tensor:
+    def stylize(self, content: "Tensor", style: "Tensor") -> "Tensor":
         """Make the picture at the content's size."""
         import tensorflow as tf
+        import torch
+        import torch.nn.functional as F
 
         height, width = content.shape[-2:]
         # The network halves the size twice; a multiple of 4 comes back as it went in.
@@ -154,7 +155,7 @@ def import_tensorflow_hub() -> Any:
     if "tensorflow" not in sys.modules:
         with contextlib.suppress(ImportError):
             import triton  # noqa: F401
-    # Its information lines tell a painter nothing.
+    # Its information lines say nothing to a painter.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         import tensorflow as tf

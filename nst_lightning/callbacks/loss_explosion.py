@@ -9,6 +9,26 @@ from torch import Tensor
 
 from nst_lightning.errors import InputError
 
+FACTOR = 1.1
+"""A loss so many times the best one is an explosion, if nothing else is said."""
+GRACE = 20
+"""Steps in which only a loss that is not finite is one, if nothing else is said."""
+
+
+def has_exploded(
+    loss: float, best: float, steps: int, factor: float = FACTOR, grace: int = GRACE
+) -> bool:
+    """Return whether a loss is an explosion.
+
+    Args:
+        loss: Of the picture in question.
+        best: The lowest loss before it.
+        steps: Taken since the start, the last return to the best picture, or the present scale.
+        factor: How many times the best loss is too much.
+        grace: Steps in which only a loss that is not finite is.
+    """
+    return not math.isfinite(loss) or (steps > grace and loss > factor * best)
+
 
 class LossExplosion(Callback):
     """Returns to the best picture when the loss explodes, and stops if it keeps doing so.
@@ -32,9 +52,9 @@ class LossExplosion(Callback):
 
     def __init__(
         self,
-        factor: float = 1.1,
+        factor: float = FACTOR,
         max_retries: int = 3,
-        grace: int = 20,
+        grace: int = GRACE,
         enabled: bool = True,
     ) -> None:
         if not factor > 1:
@@ -53,7 +73,7 @@ class LossExplosion(Callback):
         """The steps at which the loss exploded."""
         self.retries = 0
         self._returned_to = math.inf
-        self._watch_from = grace
+        self._returned_at = 0
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -65,9 +85,8 @@ class LossExplosion(Callback):
         step, loss, lowest = trainer.global_step, float(outputs["loss"]), float(best.loss)
         # A new scale has a new optimiser, which may overshoot as the first did.
         began = getattr(getattr(trainer, "datamodule", None), "scale_began", 0)
-        watch_from = max(self._watch_from, began + self.grace if began else 0)
-        bound = self.factor * lowest if step > watch_from else math.inf
-        if math.isfinite(loss) and loss <= bound:
+        watched = step - max(self._returned_at, began)
+        if not has_exploded(loss, lowest, watched, self.factor, self.grace):
             return
         if not math.isfinite(lowest):
             raise InputError(
@@ -78,7 +97,7 @@ class LossExplosion(Callback):
         # A retry that got further than the last has earned a full set of new ones.
         self.retries = self.retries + 1 if lowest >= self._returned_to else 1
         self._returned_to = lowest
-        self._watch_from = step + self.grace
+        self._returned_at = step
         pl_module.replace_picture(best.picture)
         what = f"step {step}: the loss exploded ({loss:.4g}; best {lowest:.4g})"
         if self.retries <= self.max_retries:
@@ -117,7 +136,7 @@ class LossExplosion(Callback):
             "explosions": list(self.explosions),
             "retries": self.retries,
             "returned_to": self._returned_to,
-            "watch_from": self._watch_from,
+            "returned_at": self._returned_at,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -125,4 +144,4 @@ class LossExplosion(Callback):
         self.explosions = list(state_dict["explosions"])
         self.retries = state_dict["retries"]
         self._returned_to = state_dict["returned_to"]
-        self._watch_from = state_dict["watch_from"]
+        self._returned_at = state_dict["returned_at"]

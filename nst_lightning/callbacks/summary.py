@@ -51,7 +51,9 @@ class RunSummary(Callback):
 
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Measure the picture and print."""
-        from nst_lightning.metrics.functional import mean_squared_error, structural_similarity
+        from torchmetrics.functional import mean_squared_error
+
+        from nst_lightning.metrics.functional import structural_similarity
 
         picture = pl_module.picture()
         content = trainer.datamodule.content.to(picture.device)  # type: ignore[attr-defined]

@@ -23,6 +23,9 @@ class WeightSchedule(Callback):
         layer: One of the term's layers, whose layer weight is set in place of the term's weight.
     """
 
+    depends_on_length = True
+    """A weight is chosen by how far the run is: a shorter run has other weights at a step."""
+
     def __init__(self, term: str, layer: str | None = None) -> None:
         self.term = term
         self.layer = layer

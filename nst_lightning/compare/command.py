@@ -10,10 +10,10 @@ from typing import Any
 import yaml
 from jsonargparse import Namespace
 
-from nst_lightning.baselines import FastStylizer
+from nst_lightning.baselines import Baseline
 from nst_lightning.cli import innermost
 from nst_lightning.compare.fit_settings import as_options, lay_over
-from nst_lightning.compare.measuring import fast_keys
+from nst_lightning.compare.keys import baseline_keys
 from nst_lightning.compare.runner import Comparison
 from nst_lightning.data.resizing import check_size
 from nst_lightning.data.sources import public_name
@@ -81,7 +81,7 @@ def make_parser() -> OneLineParser:
     )
     parser.add_argument(
         "--baselines",
-        type=list[FastStylizer],
+        type=list[Baseline],
         default=[{"class_path": "nst_lightning.baselines.OnnxStylizer"}],
         help="Fast style transfers to compare with, by class_path; the first one is the page's.",
     )
@@ -162,7 +162,7 @@ def prepare(parser: OneLineParser, config: Namespace, args: list[str]) -> Compar
         raise innermost(error) from error
     if not stylizers:
         raise InputError("--baselines: the list is empty; there is nothing to compare with")
-    keys = fast_keys(stylizers)
+    keys = baseline_keys(stylizers)
     dump = yaml.safe_load(parser.dump(config, skip_none=False))
     dump.pop("config", None)
     return Comparison(
@@ -217,11 +217,11 @@ def _say(comparison: Comparison, document: dict[str, Any]) -> None:
     taken_over = sum(pair["reused"] for pair in document["pairs"])
     if taken_over:
         print(f"{taken_over} of {told['pairs']} pairs were there already")
-    if told["pairs"]:
-        both, mean = told["wins"]["both"], told["improvement"]
+    for key, baseline in document["baselines"].items() if told["pairs"] else ():
+        both, mean = told["wins"][key]["both"], told["improvement"][key]
         print(
-            f"optimised beats fast in SSIM to the content and in style distance on {both} of "
-            f"{told['pairs']} pairs"
+            f"optimised beats {baseline['label']} in SSIM to the content and in style distance "
+            f"on {both} of {told['pairs']} pairs"
         )
         parts = {"SSIM": "ssim", "style distance": "style_distance", "MSE": "mse"}
         said = [f"{k} {mean[v]['mean']:+.1f} %" for k, v in parts.items() if v in mean]

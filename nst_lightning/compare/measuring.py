@@ -2,53 +2,23 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-import yaml
 from torch import Tensor
 
-from nst_lightning.baselines import FastStylizer
+from nst_lightning.baselines import Baseline
+from nst_lightning.compare.keys import CONTENT, OPTIMISED, STYLE
 from nst_lightning.compare.manifest import PICTURE, Manifest, digest
 from nst_lightning.data.image_pair import ImagePair
 from nst_lightning.data.images import load_image
 from nst_lightning.data.output import save_image
-from nst_lightning.data.which_pictures import Pair, safe_name
+from nst_lightning.data.which_pictures import Pair
 from nst_lightning.errors import InputError
-
-CONTENT, STYLE, OPTIMISED = "content", "style", "optimised"
-"""Names of the control row, the style and our picture; a baseline's are :func:`fast_keys`."""
-
-
-def fast_keys(stylizers: Sequence[FastStylizer]) -> list[str]:
-    """Return ``fast`` for the first baseline, ``fast-NAME`` for the others."""
-    keys = ["fast"]
-    for stylizer in stylizers[1:]:
-        base = key = f"fast-{safe_name(type(stylizer).__name__)}"
-        number = 1
-        while key in keys:
-            number += 1
-            key = f"{base}-{number}"
-        keys.append(key)
-    return keys[: len(stylizers)]
-
-
-def run_config(folder: Path) -> dict[str, Any]:
-    """Return a run's ``config.yaml``.
-
-    Raises:
-        InputError: If it is there but is no configuration.
-    """
-    path = folder / "config.yaml"
-    if not path.is_file():
-        return {}
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return config if isinstance(config["data"], dict) else {}
-    except (yaml.YAMLError, UnicodeDecodeError, TypeError, LookupError) as error:
-        raise InputError(f"{path} is not the configuration of a run") from error
+from nst_lightning.metrics.evaluate import PictureMetrics
+from nst_lightning.metrics.style_distance import Encoder
+from nst_lightning.run_folder import RunFolder
 
 
 def write_references(pair: Pair, digests: tuple[str, str], folder: Path, size: int) -> list[str]:
@@ -63,7 +33,7 @@ def write_references(pair: Pair, digests: tuple[str, str], folder: Path, size: i
     Raises:
         InputError: If one cannot be read.
     """
-    data = run_config(folder).get("data", {})
+    data = RunFolder(folder).config.get("data", {})
     sizing = {"size": data.get("size", size), "size_rule": data.get("size_rule", "long")}
     made = Manifest.read(folder)
     wanted = {
@@ -83,14 +53,14 @@ def write_references(pair: Pair, digests: tuple[str, str], folder: Path, size: i
     return loaded.notes
 
 
-def write_fast(
-    folder: Path, stylizers: Mapping[str, FastStylizer], identities: Mapping[str, Any]
+def write_baselines(
+    folder: Path, baselines: Mapping[str, Baseline], identities: Mapping[str, Any]
 ) -> None:
     """Write each baseline's picture of ``content.png`` and ``style.png``, unless it is there.
 
     Args:
         folder: The pair's folder.
-        stylizers: Baselines by key.
+        baselines: By key.
         identities: By the same keys, what a baseline is: its class and arguments.
 
     Raises:
@@ -98,14 +68,14 @@ def write_fast(
     """
     made = Manifest.read(folder)
     references = [made.others[f"{name}.png"] for name in (CONTENT, STYLE)]
-    for key, stylizer in stylizers.items():
+    for key, baseline in baselines.items():
         name, wanted = f"{key}.png", digest([identities[key], *references])
         if _is_made(folder, made, name, wanted):
             continue
-        stylizer.ensure_loaded()
+        baseline.ensure_loaded()
         content, style = (read(folder / f"{n}.png") for n in (CONTENT, STYLE))
         started = time.monotonic()
-        picture = stylizer(content, style)
+        picture = baseline(content, style)
         made.times[name] = time.monotonic() - started
         save_image(picture, folder / name)
         made.others[name] = wanted
@@ -129,19 +99,15 @@ class Ruler:
     """Measures the pictures of pairs; the network is loaded once."""
 
     def __init__(self) -> None:
-        from nst_lightning.encoder import VGG19Encoder
-        from nst_lightning.metrics.evaluate import STYLE_LAYERS
-
-        self._encoder = VGG19Encoder(STYLE_LAYERS)
+        self._encoder: Encoder | None = None
         self.unavailable: dict[str, str] = {}
 
-    @torch.no_grad()
-    def measure(self, folder: Path, keys: Sequence[str]) -> dict[str, dict[str, float]]:
+    def measure(self, folder: Path, baselines: Iterable[str]) -> dict[str, dict[str, float]]:
         """Measure the files of a pair.
 
         Args:
             folder: The pair's folder.
-            keys: Baselines.
+            baselines: Their keys.
 
         Returns:
             By picture (``content``, the baselines, ``optimised``) the measures of
@@ -150,13 +116,11 @@ class Ruler:
         Raises:
             InputError: If a file cannot be read, or the pictures' sizes differ.
         """
-        from nst_lightning.metrics.evaluate import PictureMetrics
-
         content, style = (read(folder / f"{name}.png") for name in (CONTENT, STYLE))
         metrics = PictureMetrics(content, style, self._encoder)
-        self.unavailable = metrics.unavailable
+        self._encoder, self.unavailable = metrics.encoder, metrics.unavailable
         results = {CONTENT: metrics(content)}
-        for key in keys:
+        for key in baselines:
             results[key] = metrics(read(folder / f"{key}.png"))
         results[OPTIMISED] = metrics(read(folder / PICTURE))
         for name, measures in results.items():

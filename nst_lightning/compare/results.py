@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nst_lightning.compare.measuring import CONTENT, OPTIMISED
+from nst_lightning.compare.keys import CONTENT, OPTIMISED
 from nst_lightning.files import atomic_write
 from nst_lightning.metrics.improvement import error_improvement, score_improvement
 
 Measures = Mapping[str, Mapping[str, float]]
 
 
-def improvement(measures: Measures, baseline: str = "fast") -> dict[str, float]:
+def improvement(measures: Measures, baseline: str) -> dict[str, float]:
     """Return by how many percent the optimised picture beats a baseline's; positive is better.
 
     The report's formulas: SSIM as a score, MSE and the style distance as errors. ``ssim`` and
@@ -25,64 +25,76 @@ def improvement(measures: Measures, baseline: str = "fast") -> dict[str, float]:
         measures: Measures of the baseline and of ``optimised``.
         baseline: The baseline's key.
     """
-    fast, ours = measures[baseline], measures[OPTIMISED]
+    theirs, ours = measures[baseline], measures[OPTIMISED]
     return {
-        "ssim": score_improvement(fast["ssim/content"], ours["ssim/content"]),
-        "mse": error_improvement(fast["mse/content"], ours["mse/content"]),
-        "style_distance": error_improvement(fast["style_distance"], ours["style_distance"]),
-        "ssim_style": score_improvement(fast["ssim/style"], ours["ssim/style"]),
-        "mse_style": error_improvement(fast["mse/style"], ours["mse/style"]),
+        "ssim": score_improvement(theirs["ssim/content"], ours["ssim/content"]),
+        "mse": error_improvement(theirs["mse/content"], ours["mse/content"]),
+        "style_distance": error_improvement(theirs["style_distance"], ours["style_distance"]),
+        "ssim_style": score_improvement(theirs["ssim/style"], ours["ssim/style"]),
+        "mse_style": error_improvement(theirs["mse/style"], ours["mse/style"]),
     }
 
 
-def wins(measures: Measures, baseline: str = "fast") -> dict[str, bool]:
+def wins(measures: Measures, baseline: str) -> dict[str, bool]:
     """Return whether the optimised picture has more SSIM to the content, and less style distance.
 
     Args:
         measures: Measures of the baseline and of ``optimised``.
         baseline: The baseline's key.
     """
-    fast, ours = measures[baseline], measures[OPTIMISED]
-    ssim = ours["ssim/content"] > fast["ssim/content"]
-    style = ours["style_distance"] < fast["style_distance"]
+    theirs, ours = measures[baseline], measures[OPTIMISED]
+    ssim = ours["ssim/content"] > theirs["ssim/content"]
+    style = ours["style_distance"] < theirs["style_distance"]
     return {"ssim": ssim, "style_distance": style, "both": ssim and style}
 
 
 def summary(pairs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return counts and means over the pairs, as :func:`improvement` and :func:`wins` tell them.
+    """Return counts and means over the pairs, of what :func:`improvement` and :func:`wins` found.
 
     Args:
-        pairs: The pairs of ``metrics.json``; each has ``measures``, ``improvement`` and ``wins``.
+        pairs: The pairs of ``metrics.json``; each has ``measures``, and by baseline
+            ``improvement`` and ``wins``.
 
     Returns:
-        ``pairs``; ``wins`` by measure; ``exceptions``: names of the pairs where not both measures
-        are better; ``improvement``: mean and median by measure, over the finite values; ``mean``:
-        SSIM to the content and style distance by picture.
+        ``pairs``: how many. By baseline: ``wins`` by measure; ``exceptions``: names of the pairs
+        where not both measures are better; ``improvement``: mean and median by measure, over the
+        finite values. ``mean``: SSIM to the content and style distance by picture.
     """
     if not pairs:
         return {"pairs": 0}
-    names = list(pairs[0]["improvement"])
-    percent = {
-        name: [v for p in pairs if math.isfinite(v := p["improvement"][name])] for name in names
-    }
-    pictures = [key for key in pairs[0]["measures"] if all(key in p["measures"] for p in pairs)]
+    baselines = list(pairs[0]["wins"])
     return {
         "pairs": len(pairs),
-        "wins": {key: sum(p["wins"][key] for p in pairs) for key in pairs[0]["wins"]},
-        "exceptions": [p["name"] for p in pairs if not p["wins"]["both"]],
+        "wins": {
+            key: {name: sum(p["wins"][key][name] for p in pairs) for name in pairs[0]["wins"][key]}
+            for key in baselines
+        },
+        "exceptions": {
+            key: [p["name"] for p in pairs if not p["wins"][key]["both"]] for key in baselines
+        },
         "improvement": {
-            name: {"mean": statistics.fmean(values), "median": statistics.median(values)}
-            for name, values in percent.items()
-            if values
+            key: _mean_improvement([p["improvement"][key] for p in pairs]) for key in baselines
         },
         "mean": {
             key: {
                 name: statistics.fmean(p["measures"][key][name] for p in pairs)
                 for name in ("ssim/content", "style_distance")
             }
-            for key in pictures
+            for key in pairs[0]["measures"]
         },
     }
+
+
+def _mean_improvement(improvements: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    found = {}
+    for name in improvements[0]:
+        values = [i[name] for i in improvements if math.isfinite(i[name])]
+        if values:
+            found[name] = {
+                "mean": statistics.fmean(values),
+                "median": statistics.median(values),
+            }
+    return found
 
 
 def write_results(out: Path, document: Mapping[str, Any]) -> None:

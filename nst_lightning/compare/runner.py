@@ -10,10 +10,11 @@ from typing import Any
 
 import yaml
 
-from nst_lightning.baselines import FastStylizer
+from nst_lightning.baselines import Baseline
 from nst_lightning.compare import measuring
+from nst_lightning.compare.keys import CONTENT, OPTIMISED, STYLE
 from nst_lightning.compare.manifest import PICTURE, Manifest
-from nst_lightning.compare.measuring import CONTENT, OPTIMISED, STYLE, Ruler
+from nst_lightning.compare.measuring import Ruler
 from nst_lightning.compare.painting import (
     Plan,
     is_finished,
@@ -50,7 +51,7 @@ class Comparison:
 
     contents: Sequence[Source]
     styles: Sequence[Source]
-    stylizers: Mapping[str, FastStylizer]
+    stylizers: Mapping[str, Baseline]
     identities: Mapping[str, Any]
     options: Sequence[str]
     size: int
@@ -91,7 +92,7 @@ class Comparison:
         ruler = Ruler()
         with OverallProgress(len(pairs), plan.steps) as progress:
             for failure in self.failures:
-                progress.say(f"failed: {failure['error']}")
+                progress.print(f"failed: {failure['error']}")
             for pair in pairs:
                 progress.start_pair(pair.label)
                 key = (digests[pair.content], digests[pair.style])
@@ -138,7 +139,7 @@ class Comparison:
         self, pair: Pair, line: str, progress: OverallProgress, error: Exception | None = None
     ) -> None:
         self.failures.append({"what": pair.label, "pairs": [pair.name], "error": line})
-        progress.say(f"failed: {pair.name}: {line}")
+        progress.print(f"failed: {pair.name}: {line}")
         folder = self.runs / pair.name
         with contextlib.suppress(OSError):
             if error is not None and folder.is_dir():
@@ -160,8 +161,8 @@ class Comparison:
         if not reused:
             paint(plan, pair, folder, wanted, progress.step)
         notes = measuring.write_references(pair, digests, folder, self.size)
-        measuring.write_fast(folder, self.stylizers, self.identities)
-        measures = ruler.measure(folder, list(self.stylizers))
+        measuring.write_baselines(folder, self.stylizers, self.identities)
+        measures = ruler.measure(folder, self.stylizers)
         self.unavailable = ruler.unavailable
         made = Manifest.read(folder)
         seconds = {key: made.times[f"{key}.png"] for key in self.stylizers}
@@ -179,8 +180,8 @@ class Comparison:
             "notes": notes,
             "seconds": seconds,
             "measures": measures,
-            "improvement": improvement(measures),
-            "wins": wins(measures),
+            "improvement": {key: improvement(measures, key) for key in self.stylizers},
+            "wins": {key: wins(measures, key) for key in self.stylizers},
         }
 
     def document(self) -> dict[str, Any]:
@@ -201,7 +202,7 @@ class Comparison:
         }
 
 
-def _load(stylizer: FastStylizer) -> None:
+def _load(stylizer: Baseline) -> None:
     try:
         stylizer.ensure_loaded()
     except (InputError, KeyboardInterrupt):

@@ -4,16 +4,16 @@ import csv
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lightning.pytorch import Callback
-
+from nst_lightning.cli import INTERRUPTED
+from nst_lightning.data.which_pictures import find_sources
 from nst_lightning.errors import InputError
 from nst_lightning.files import atomic_write, check_folder
-from nst_lightning.grids.snapshots import COLUMNS
 from nst_lightning.grids.spec import (
+    COLUMNS,
     EPOCHS,
     STEPS,
     Axis,
@@ -25,12 +25,17 @@ from nst_lightning.grids.spec import (
     plan,
     read_grid,
 )
-from nst_lightning.parser import OneLineParser, find_configs
+from nst_lightning.options import DEFAULTS, find_configs, refuse_reserved, take_settings
+from nst_lightning.parser import OneLineParser
+from nst_lightning.progress import ProgressBar
+
+if TYPE_CHECKING:
+    from nst_lightning.grids.runner import Runner
 
 DESCRIPTION = (
     "Paint a grid: any settings times any values, on one labelled sheet (OUT/grid.png) and in one "
     "table (OUT/grid.csv). Stopped or killed, the same command goes on where it was. Any setting "
-    "of fit may be added as --set '{data.size: 96, model.tv.weight: 0}'."
+    "of a run may be added as --settings.KEY VALUE, such as --settings.model.tv.weight 0."
 )
 MANY = 40
 """Runs from which on the command asks first."""
@@ -40,18 +45,18 @@ def make_parser() -> OneLineParser:
     """Return the parser of ``grid``."""
     parser = OneLineParser(prog=f"{Path(sys.argv[0]).name} grid", description=DESCRIPTION)
     parser.add_argument("-c", "--config", type=str, required=True, help="Grid file or its name.")
-    for name in ("content", "style"):
+    for role in ("content", "style"):
         parser.add_argument(
-            f"--{name}",
-            type=str | list[str] | None,
-            default=None,
-            help=f"Another {name} picture; a list makes an axis of them.",
+            f"--{role}s",
+            nargs="+",
+            type=str,
+            metavar="PICTURE",
+            default=[],
+            help=f"Other {role} pictures: files, folders, globs, URLs or sample:NAME; several make "
+            "an axis.",
         )
     parser.add_argument("--size", type=int | None, default=None, help="Another data.size.")
     parser.add_argument("--out", type=str | None, default=None, help="outputs/grids/NAME if null.")
-    parser.add_argument(
-        "--set", type=dict | None, default=None, help="Settings that beat the file's."
-    )
     parser.add_argument(
         "--measure", type=bool, default=True, help="SSIM, style distance, deltas too."
     )
@@ -59,15 +64,23 @@ def make_parser() -> OneLineParser:
     return parser
 
 
-def main(args: list[str]) -> int:
-    """Run the command; returns the exit code."""
-    from nst_lightning.cli import DEFAULTS
-    from nst_lightning.grids.runner import Runner
+def main(words: Sequence[str]) -> int:
+    """Paint a grid.
 
-    given = make_parser().parse_args(find_configs(args))
+    Args:
+        words: Options of ``grid``.
+
+    Returns:
+        The exit code: 0, or 130 if it was stopped.
+
+    Raises:
+        InputError: If something given is wrong.
+    """
+    more, rest = take_settings(find_configs(words))
+    given = make_parser().parse_args(rest)
     path = Path(given.config)
     grid = read_grid(path)
-    more = dict(given.set or {})
+    refuse_reserved(more, RESERVED)
     if given.size is not None:
         more["data.size"] = given.size
     grid = _with_pictures(grid, given, more)
@@ -76,47 +89,52 @@ def main(args: list[str]) -> int:
             raise InputError(
                 f"{path}: the axis {name} is called like a column of the table; rename it"
             )
-    out = check_folder(given.out or Path("outputs", "grids", path.stem))
+    out = check_folder(Path(given.out or Path("outputs", "grids", path.stem)).expanduser())
     if not given.yes:
-        _ask(grid, math.prod(len({_apart(v) for v in axis.values}) for axis in grid.axes))
+        _ask(grid, math.prod(len({_run_settings(v) for v in axis.values}) for axis in grid.axes))
     planned = plan(grid, more, [str(DEFAULTS)])
+    # Here the first run is opened, and Lightning imported.
+    from nst_lightning.grids.runner import Runner
+
     runner = Runner(out / "runs", given.measure)
     runs = runner.ready(planned)
     if not given.yes and len(runs) > len(planned):
         _ask(grid, len(runs))
     if not _paint_all(grid, runs, out, runner):
         print("stopped; the same command goes on from here", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     return 0
+
+
+RESERVED = {
+    "data.content": "--contents",
+    "data.style": "--styles",
+    "trainer.default_root_dir": "--out",
+    "ckpt_path": "nothing: an unfinished grid goes on by itself",
+}
 
 
 def _with_pictures(grid: Grid, given: Any, more: dict[str, Any]) -> Grid:
     """Put the command line's pictures in; several make an axis in place of the grid's own."""
     axes = list(grid.axes)
-    for name in ("content", "style"):
-        source = getattr(given, name)
-        if source is None:
+    for role in ("content", "style"):
+        named = given[f"{role}s"]
+        if not named:
             continue
-        key = f"data.{name}"
-        sources = _expanded(name, source, _folder(grid, more))
+        key = f"data.{role}"
+        found = find_sources(named, f"{role}s", _folder_of_artworks(grid, more))
+        sources = [source.source for source in found]
         axes = [axis for axis in axes if not any(key in value.settings for value in axis.values)]
         if len(sources) == 1:
             more[key] = sources[0]
         else:
-            axes.insert(0, Axis(name, labelled(key, sources)))
+            axes.insert(0, Axis(role, labelled(key, sources)))
     if not axes:
         raise InputError("the grid has no axis left; give several values to one of them")
     return Grid(grid.title, grid.base, grid.settings, axes)
 
 
-def _expanded(name: str, given: str | list[str], artworks: str | None) -> list[str]:
-    from nst_lightning.data.which_pictures import find_sources
-
-    sources = [given] if isinstance(given, str) else given
-    return [source.source for source in find_sources(sources, name, artworks)]
-
-
-def _folder(grid: Grid, more: Mapping[str, Any]) -> str | None:
+def _folder_of_artworks(grid: Grid, more: Mapping[str, Any]) -> str | None:
     """Return the folder of the paintings, from the command line, the grid or its configs."""
     key = "data.artworks"
     return more.get(key) or grid.settings.get(key) or configured(grid.base, key)
@@ -134,26 +152,13 @@ def _ask(grid: Grid, runs: int) -> None:
     raise InputError(f"{what}; add --yes if you mean it, or take fewer values")
 
 
-def _apart(value: Value) -> str:
+def _run_settings(value: Value) -> str:
+    """Return what of a value makes another run, and not only a longer one."""
     settings = {k: v for k, v in value.settings.items() if k not in (EPOCHS, STEPS)}
     return repr((sorted(settings.items()), value.configs))
 
 
-class _Bar(Callback):
-    """One bar for the whole grid."""
-
-    def __init__(self, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        self.progress = Progress(console=Console(stderr=True), disable=not sys.stderr.isatty())
-        self.task = self.progress.add_task("painting", total=total)
-
-    def on_train_batch_end(self, trainer: Any, *args: Any) -> None:
-        self.progress.advance(self.task)
-
-
-def _paint_all(grid: Grid, runs: list[Run], out: Path, runner: Any) -> bool:
+def _paint_all(grid: Grid, runs: list[Run], out: Path, runner: "Runner") -> bool:
     """Make every run, and write sheet and table after each; tell whether all is made."""
     started = time.monotonic()
     rows = {run.name: runner.rows(run) for run in runs}
@@ -165,10 +170,9 @@ def _paint_all(grid: Grid, runs: list[Run], out: Path, runner: Any) -> bool:
         f"{sum(run.steps for run in missing)} steps to go, into {out}",
         flush=True,
     )
-    bar = _Bar(sum(run.steps for run in missing))
-    with bar.progress:
+    with ProgressBar(sum(run.steps for run in missing), "painting", unit="steps") as bar:
         for run in missing:
-            rows[run.name] = runner.make(run, bar)
+            rows[run.name] = runner.make(run, bar.advance)
             _write(grid, runs, rows, out)
             if len(rows[run.name]) < len(run.snapshots):
                 return False

@@ -9,26 +9,12 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, Trainer
 
-from nst_lightning.callbacks import LossExplosion
+from nst_lightning.callbacks.loss_explosion import has_exploded
 from nst_lightning.data.output import save_image
 from nst_lightning.files import atomic_write
+from nst_lightning.grids.spec import MEASURES
 from nst_lightning.metrics.evaluate import PictureMetrics
-
-EXPLOSION = 1.1
-"""A loss so many times the best of the run before it counts as exploded, as the guard has it."""
-
-SETTLING = 20
-"""Steps in which a loss may overshoot, while the memory of an L-BFGS without line search fills."""
-
-_KEPT = (
-    *("ssim/content", "mse/content", "style_distance", "colour_distance/style"),
-    *("total_variation", "deltas/horizontal", "deltas/vertical"),
-)
-COLUMNS = (
-    *("step", "seconds", "ended", "loss", "best_loss", "first_explosion", "exploded", "picture"),
-    *_KEPT,
-)
-"""Columns of a grid's table, beside its axes and the loss of every term."""
+from nst_lightning.session import Session
 
 
 class Snapshots(Callback):
@@ -38,11 +24,15 @@ class Snapshots(Callback):
     as after too many explosions, the steps that are left show the picture that it ended with.
 
     Args:
+        session: The run.
         steps: Their numbers.
         measure: Measures a picture; None for losses only.
     """
 
-    def __init__(self, steps: list[int], measure: PictureMetrics | None = None) -> None:
+    def __init__(
+        self, session: Session, steps: list[int], measure: PictureMetrics | None = None
+    ) -> None:
+        self.session = session
         self.steps = set(steps)
         self.measure = measure
         self.seconds = 0.0
@@ -67,28 +57,23 @@ class Snapshots(Callback):
 
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Show how the run ended in the steps that it did not take, unless it was interrupted."""
-        callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
-        if any(getattr(callback, "received", None) for callback in callbacks):
+        if self.session.interrupted:
             return
         for step in sorted(step for step in self.steps if step > trainer.global_step):
             self._keep(trainer, pl_module, step, math.nan, ended=trainer.global_step)
 
     @staticmethod
     def _is_above(trainer: Trainer, pl_module: Any, loss: float) -> bool:
-        """Tell whether a loss is an explosion; the best is of the present weights and scale."""
+        """Whether a loss is an explosion; the best is of the present weights and scale."""
         began: int = trainer.datamodule.scale_began  # type: ignore[attr-defined]
-        settled = trainer.global_step - began > SETTLING
-        return not math.isfinite(loss) or (
-            settled and loss > EXPLOSION * float(pl_module.best.loss)
-        )
+        return has_exploded(loss, float(pl_module.best.loss), trainer.global_step - began)
 
     @torch.no_grad()
     def _keep(
         self, trainer: Trainer, pl_module: Any, step: int, loss: float, ended: int | None = None
     ) -> None:
         picture = pl_module.picture()
-        guards: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
-        if any(isinstance(g, LossExplosion) and g.is_worse(pl_module) for g in guards):
+        if self.session.guard.is_worse(pl_module):
             picture = pl_module.shown(pl_module.best.picture)
             loss = float(pl_module.best.loss)
         row: dict[str, Any] = {"step": step, "seconds": round(self.seconds, 2), "ended": ended}
@@ -100,7 +85,7 @@ class Snapshots(Callback):
             pair = trainer.datamodule  # type: ignore[attr-defined]
             if self.measure is not None and pair.scale == len(pair.scales):
                 measures = self.measure(picture.cpu())
-                row |= {name: measures[name] for name in _KEPT if name in measures}
+                row |= {name: measures[name] for name in MEASURES if name in measures}
         shown = row.get("loss", math.nan)
         row["best_loss"] = float(pl_module.best.loss)
         row["first_explosion"] = self.exploded_at

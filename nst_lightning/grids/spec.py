@@ -1,8 +1,6 @@
 """What a grid file says: axes of values, and the runs that give all its pictures."""
 
-import hashlib
 import itertools
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,17 +8,37 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from nst_lightning.artworks.query import PREFIX
 from nst_lightning.data.sources import SAMPLE_PREFIX
 from nst_lightning.errors import InputError, did_you_mean
-from nst_lightning.parser import find_config
+from nst_lightning.options import digest, find_config, lay_over, lookup, read_yaml
 
 PICTURES = ("data.content", "data.style")
 EPOCHS, STEPS = "trainer.max_epochs", "data.steps_per_epoch"
 _KEYS = ("title", "base", "settings", "axes")
 _AXIS_KEYS = ("name", "key", "values")
+MEASURES = (
+    "ssim/content",
+    "mse/content",
+    "style_distance",
+    "colour_distance/style",
+    "total_variation",
+    "deltas/horizontal",
+    "deltas/vertical",
+)
+"""Measures of a picture that a grid's table has."""
+COLUMNS = (
+    "step",
+    "seconds",
+    "ended",
+    "loss",
+    "best_loss",
+    "first_explosion",
+    "exploded",
+    "picture",
+    *MEASURES,
+)
+"""Columns of a grid's table, beside its axes and the loss of every term."""
 
 
 @dataclass(frozen=True)
@@ -123,9 +141,7 @@ class Run:
         # What the configs and pictures hold, not what they are called: changed, it is another run.
         texts = [Path(find_config(name)).read_text(encoding="utf-8") for name in self.configs]
         length = [self.epochs, self.steps] if self.whole else None
-        told = [texts, dict(self.settings), length, list(self.pictures)]
-        text = json.dumps(told, sort_keys=True, default=str)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return digest([texts, dict(self.settings), length, list(self.pictures)])[:12]
 
 
 def read_grid(path: Path) -> Grid:
@@ -134,12 +150,7 @@ def read_grid(path: Path) -> Grid:
     Raises:
         InputError: If a key is unknown or missing, or an axis has no values.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"--config: {path} cannot be read as YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise InputError(f"--config: {path} is no grid; write title, base, settings and axes")
+    content = read_yaml(path)
     for key in content:
         if key not in _KEYS:
             raise InputError(
@@ -160,20 +171,9 @@ def read_grid(path: Path) -> Grid:
     return Grid(
         title=str(content.get("title") or path.stem),
         base=[base] if isinstance(base, str) else list(base),
-        settings=_dotted(settings),
+        settings=lay_over(settings),
         axes=made,
     )
-
-
-def _dotted(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Write ``trainer: {max_epochs: 2}`` as ``trainer.max_epochs: 2``, for trainer and data."""
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        if key in ("trainer", "data") and isinstance(value, dict):
-            flat |= {f"{key}.{name}": of_name for name, of_name in value.items()}
-        else:
-            flat[key] = value
-    return flat
 
 
 def _axis(path: Path, number: int, given: Any) -> Axis:
@@ -202,7 +202,7 @@ def _labelled(where: str, label: str, given: Any, key: str | None) -> Value:
     given = given or {}
     if not isinstance(given, dict):
         raise InputError(f"{where}: under {label} write settings such as data.size: 64")
-    settings = _dotted(given)
+    settings = lay_over(given)
     configs = settings.pop("config", [])
     return Value(label, settings, [configs] if isinstance(configs, str) else configs)
 
@@ -243,21 +243,13 @@ def distinct(choices: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _read(config: str) -> Any:
-    return yaml.safe_load(Path(find_config(config)).read_text(encoding="utf-8"))
+    return read_yaml(find_config(config))
 
 
 def configured(configs: Sequence[str], key: str, read: Callable[[str], Any] = _read) -> Any:
     """Return what the last of some configs that has a dotted key says for it, or None."""
-    found = None
-    for config in configs:
-        content = read(config)
-        if not isinstance(content, dict):
-            continue
-        place: Any = content
-        for part in key.split("."):
-            place = place.get(part) if isinstance(place, dict) else None
-        found = next((value for value in (place, content.get(key)) if value is not None), found)
-    return found
+    values = [lookup(read(config), key) for config in configs]
+    return next((value for value in reversed(values) if value is not None), None)
 
 
 def plan(grid: Grid, more: Mapping[str, Any], below: Sequence[str] = ()) -> list[Run]:
@@ -272,16 +264,16 @@ def plan(grid: Grid, more: Mapping[str, Any], below: Sequence[str] = ()) -> list
         more: Settings of the command line; they beat the grid's.
         below: Configs that lie below the grid's, for epochs and steps where no other says them.
     """
-    more = _dotted(more)
+    more = lay_over(more)
     read = cache(_read)
     runs: dict[str, Run] = {}
     for values in itertools.product(*(axis.values for axis in grid.axes)):
         settings: dict[str, Any] = dict(grid.settings)
         configs = list(grid.base)
         for value in values:
-            settings |= value.settings
+            settings = lay_over(settings, value.settings)
             configs += value.configs
-        settings |= more
+        settings = lay_over(settings, more)
         lengths = []
         for key, least_known in ((EPOCHS, 1), (STEPS, 100)):
             number = settings.pop(key, None)

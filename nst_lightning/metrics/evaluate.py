@@ -1,15 +1,18 @@
-"""All measures of one picture, by name: what ``test`` and the comparison print."""
+"""All measures of one picture, by name: what ``test``, ``compare``, ``grid`` and jobs print."""
 
 import statistics
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
+from torchmetrics.functional import mean_squared_error
+from torchmetrics.functional.image import peak_signal_noise_ratio, total_variation
 
 from nst_lightning.errors import InputError
 from nst_lightning.metrics import functional
-from nst_lightning.metrics.picture_metric import ReferenceMetric
+from nst_lightning.metrics.perceptual import learned_measures
 from nst_lightning.metrics.pictures import check_picture, fit_reference
 from nst_lightning.metrics.style_distance import (
     STYLE_LAYERS,
@@ -18,28 +21,32 @@ from nst_lightning.metrics.style_distance import (
     style_grams,
 )
 
-_PIXEL_MEASURES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "mse": functional.mean_squared_error,
-    "rmse": functional.root_mean_squared_error,
-    "psnr": functional.peak_signal_noise_ratio,
+# Functions, not a MetricCollection: one picture is measured, and nothing is accumulated. SSIM and
+# MS-SSIM are ours, because in float64, which they need, torchmetrics' convolution takes 30 s and
+# 6 GB for 1024 x 1024 pixels on a CPU; the tests hold them against torchmetrics and scikit-image.
+_AGAINST_A_REFERENCE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mse": mean_squared_error,
+    "rmse": partial(mean_squared_error, squared=False),
+    "psnr": partial(peak_signal_noise_ratio, data_range=1.0),
     "ssim": functional.structural_similarity,
     "ms_ssim": functional.multiscale_structural_similarity,
 }
 
-#: Measure (the key's part before "/") -> whether more is better.
-HIGHER_IS_BETTER = {
-    "mse": False,
-    "rmse": False,
-    "psnr": True,
-    "ssim": True,
-    "ms_ssim": True,
-    "style_distance": False,
-    "colour_distance": False,
-    "total_variation": False,
-    "deltas": False,
-    "lpips": False,
-    "dists": False,
-}
+
+class HasPictures(Protocol):
+    """What has a content, styles and their weights, such as an ``ImagePair`` that is set up."""
+
+    @property
+    def content(self) -> Tensor:
+        """Shape (1, 3, H, W), values in [0, 1]."""
+
+    @property
+    def styles(self) -> Sequence[Tensor]:
+        """Each of shape (1, 3, h, w), values in [0, 1]."""
+
+    @property
+    def blend(self) -> Sequence[float]:
+        """The weight of each style."""
 
 
 class PictureMetrics:
@@ -55,7 +62,8 @@ class PictureMetrics:
     - ``mse/style`` … ``ms_ssim/style``: the same against the style image, stretched to the
       picture's size;
     - ``style_distance`` and ``style_distance/relu1_1`` … ``style_distance/relu5_1``: relative Gram
-      distance to the style image at its own size, mean and by layer (:class:`StyleDistance`);
+      distance to the style image at its own size, mean and by layer
+      (:func:`nst_lightning.metrics.style_distance.style_distances`);
     - ``colour_distance/style``: distance of the colour histograms, at their own sizes;
     - ``total_variation``, ``deltas/horizontal``, ``deltas/vertical``: of the picture alone;
     - ``lpips/content``, ``lpips/style``, ``dists/content``, ``dists/style``: if their weights are
@@ -69,7 +77,8 @@ class PictureMetrics:
     Args:
         content: Shape (1, 3, H, W), values in [0, 1].
         styles: One style image of shape (1, 3, h, w) or several, of any sizes.
-        encoder: Picture -> features by layer, giving at least relu1_1 … relu5_1.
+        encoder: Picture -> features by layer, giving at least relu1_1 … relu5_1; VGG-19 on the
+            content's device if left out. To measure other pairs with it take :attr:`encoder`.
         style_weights: One a style, not all zero; equal if left out.
         learned: Measure LPIPS and DISTS too, where their weights are on this machine.
 
@@ -78,6 +87,9 @@ class PictureMetrics:
         ValueError: If there is no style, or not one weight a style.
     """
 
+    encoder: Encoder
+    """The encoder of the style distance."""
+
     unavailable: dict[str, str]
     """Learned measure -> one line that says why it is left out."""
 
@@ -85,7 +97,7 @@ class PictureMetrics:
         self,
         content: Tensor,
         styles: Tensor | Sequence[Tensor],
-        encoder: Encoder,
+        encoder: Encoder | None = None,
         style_weights: Sequence[float] | None = None,
         learned: bool = True,
     ) -> None:
@@ -101,9 +113,10 @@ class PictureMetrics:
             for number, style in enumerate(styles, start=1)
         ]
         self._weights = [weight / sum(weights) for weight in weights]
-        self._encoder = encoder
+        device = self._content.device
+        self.encoder = _vgg19(device) if encoder is None else encoder
         with torch.no_grad():
-            self._targets = [style_grams(style, encoder) for style in self._styles]
+            self._targets = [style_grams(style, self.encoder) for style in self._styles]
         self._blend = {
             layer: sum(
                 (w * t[layer] for w, t in zip(self._weights, self._targets, strict=True)),
@@ -111,16 +124,32 @@ class PictureMetrics:
             )
             for layer, gram in self._targets[0].items()
         }
-        self._learned, self.unavailable = _learned_measures() if learned else ({}, {})
-        for metric in self._learned.values():
-            metric.to(self._content.device)
+        self._learned, self.unavailable = learned_measures(device) if learned else ({}, {})
 
     @classmethod
-    def of(cls, pair: "Any", encoder: Any = None, learned: bool = True, device: Any = None) -> "PictureMetrics":
-        from nst_lightning.encoder import VGG19Encoder
-        encoder = encoder or VGG19Encoder(STYLE_LAYERS)
-        device = device or pair.content.device
-        return cls(pair.content.to(device), [s.to(device) for s in pair.styles], encoder.to(device), pair.blend, learned)
+    def of(
+        cls,
+        pair: HasPictures,
+        encoder: Encoder | None = None,
+        *,
+        learned: bool = True,
+        device: torch.device | str | None = None,
+    ) -> Self:
+        """Make the measures of a run's pictures.
+
+        Args:
+            pair: Has ``content``, ``styles`` and ``blend``, the styles' weights.
+            encoder: As above; on ``device`` if it is a network.
+            learned: As above.
+            device: Where to measure, and where the pictures to be measured are; the content's if
+                left out.
+
+        Raises:
+            InputError: As the class.
+        """
+        content = pair.content.to(device or pair.content.device)
+        styles = [style.to(content.device) for style in pair.styles]
+        return cls(content, styles, encoder, pair.blend, learned)
 
     @torch.no_grad()
     def __call__(self, picture: Tensor) -> dict[str, float]:
@@ -144,7 +173,7 @@ class PictureMetrics:
             for name, value in self._against(picture, self._content).items()
         }
 
-        grams = style_grams(picture, self._encoder)
+        grams = style_grams(picture, self.encoder)
         layers = {k: v.item() for k, v in style_distances(grams, self._blend).items()}
         results["style_distance"] = statistics.fmean(layers.values())
         results |= {f"style_distance/{layer}": value for layer, value in layers.items()}
@@ -160,7 +189,7 @@ class PictureMetrics:
             results[key] = sum(weight * values[key] for weight, values in pairs if weight)
 
         horizontal, vertical = functional.mean_absolute_deltas(picture)
-        results["total_variation"] = functional.total_variation_per_pixel(picture).item()
+        results["total_variation"] = float(total_variation(picture)) / picture.numel()
         results["deltas/horizontal"] = horizontal.item()
         results["deltas/vertical"] = vertical.item()
 
@@ -175,37 +204,14 @@ class PictureMetrics:
 
     def _against(self, picture: Tensor, reference: Tensor) -> dict[str, float]:
         reference = fit_reference(reference, picture)
-        measures = _PIXEL_MEASURES | {
-            name: metric.measure
-            for name, metric in self._learned.items()
-            if name not in self.unavailable
-        }
+        measures = _AGAINST_A_REFERENCE | self._learned
         return {name: float(measure(picture, reference)) for name, measure in measures.items()}
 
 
-def evaluate_picture(
-    picture: Tensor,
-    content: Tensor,
-    styles: Tensor | Sequence[Tensor],
-    encoder: Encoder,
-    style_weights: Sequence[float] | None = None,
-    learned: bool = True,
-) -> dict[str, float]:
-    """Measure one picture; the keys are those of :class:`PictureMetrics`.
+def _vgg19(device: torch.device) -> Encoder:
+    from nst_lightning.encoder import VGG19Encoder
 
-    Args:
-        picture: Shape (1, 3, H, W), the content's size, values in [0, 1].
-        content: Shape (1, 3, H, W).
-        styles: One style image of shape (1, 3, h, w) or several, of any sizes.
-        encoder: Picture -> features by layer, giving at least relu1_1 … relu5_1.
-        style_weights: One a style; equal if left out.
-        learned: Measure LPIPS and DISTS too, where their weights are on this machine.
-
-    Raises:
-        InputError: If an image holds NaN or values outside [0, 1], is too small, or the sizes of
-            the picture and the content differ.
-    """
-    return PictureMetrics(content, styles, encoder, style_weights, learned)(picture)
+    return VGG19Encoder(STYLE_LAYERS).to(device)
 
 
 def _one(image: Tensor, name: str) -> Tensor:
@@ -213,19 +219,3 @@ def _one(image: Tensor, name: str) -> Tensor:
     if image.shape[0] != 1:
         raise ValueError(f"{name} must be one image, of shape (1, 3, H, W), not {image.shape[0]}")
     return image
-
-
-def _learned_measures() -> tuple[dict[str, ReferenceMetric], dict[str, str]]:
-    from nst_lightning.metrics.perceptual import DISTS, LPIPS
-
-    metrics: dict[str, ReferenceMetric] = {}
-    unavailable: dict[str, str] = {}
-    for name, kind in {"lpips": LPIPS, "dists": DISTS}.items():
-        try:
-            metrics[name] = kind()
-        except InputError as error:
-            unavailable[name] = str(error)
-    return metrics, unavailable
-
-
-__all__ = ["HIGHER_IS_BETTER", "STYLE_LAYERS", "PictureMetrics", "evaluate_picture"]

@@ -1,4 +1,4 @@
-"""The formulas behind the metric classes, as pure functions.
+"""The measures that torchmetrics lacks, or has too slow, as pure functions.
 
 Pictures have the shape (N, 3, H, W) and values in [0, 1]; every measure returns one value a
 picture, shape (N,), in the precision of its input.
@@ -16,24 +16,6 @@ _SSIM_RADIUS = 5
 SSIM_MINIMUM_SIZE = 2 * _SSIM_RADIUS + 1
 
 _MS_SSIM_EXPONENTS: tuple[float, ...] = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-
-
-def mean_squared_error(picture: Tensor, reference: Tensor) -> Tensor:
-    """Mean over pixels and channels of the squared difference."""
-    return (picture - reference).square().mean(dim=(1, 2, 3))
-
-
-def root_mean_squared_error(picture: Tensor, reference: Tensor) -> Tensor:
-    """Square root of the mean squared error, in units of the pixel values."""
-    return mean_squared_error(picture, reference).sqrt()
-
-
-def peak_signal_noise_ratio(picture: Tensor, reference: Tensor) -> Tensor:
-    """-10 log10(MSE) in decibels; infinite for equal pictures."""
-    from torchmetrics.functional.image import peak_signal_noise_ratio as psnr
-
-    # torchmetrics returns a scalar for a single row.
-    return psnr(picture, reference, data_range=1.0, dim=(1, 2, 3), reduction="none").reshape(-1)
 
 
 def _check_side(picture: Tensor, minimum: int, what: str) -> None:
@@ -194,16 +176,6 @@ def mean_absolute_deltas(picture: Tensor) -> tuple[Tensor, Tensor]:
     return horizontal, vertical
 
 
-def total_variation_per_pixel(picture: Tensor) -> Tensor:
-    """Anisotropic total variation Σ|∇x| divided by the number of values, C·H·W.
-
-    Unlike the sum it does not grow with the picture's size.
-    """
-    from torchmetrics.functional.image import total_variation
-
-    return total_variation(picture, reduction="none") / picture[0].numel()
-
-
 def wasserstein_1d(a: Tensor, b: Tensor) -> Tensor:
     """Wasserstein-1 distance of the empirical distributions of a's and b's rows, ∫|F_a − F_b|.
 
@@ -219,7 +191,8 @@ def wasserstein_1d(a: Tensor, b: Tensor) -> Tensor:
     left = both[..., :-1].detach().contiguous()
     cdf_a = torch.searchsorted(a.detach(), left, right=True).to(a.dtype) / a.shape[-1]
     cdf_b = torch.searchsorted(b.detach(), left, right=True).to(b.dtype) / b.shape[-1]
-    return ((cdf_a - cdf_b).abs() * both.diff(dim=-1)).sum(dim=-1)
+    distance: Tensor = ((cdf_a - cdf_b).abs() * both.diff(dim=-1)).sum(dim=-1)
+    return distance
 
 
 def colour_directions() -> Tensor:
@@ -232,8 +205,7 @@ def colour_directions() -> Tensor:
         (1, 1, 0), (1, 0, 1), (0, 1, 1), (1, -1, 0), (1, 0, -1), (0, 1, -1),
         (1, 1, 1), (1, 1, -1), (1, -1, 1), (-1, 1, 1),
     ]  # fmt: skip
-    directions = torch.tensor(axes, dtype=torch.float64)
-    return directions / directions.norm(dim=1, keepdim=True)
+    return F.normalize(torch.tensor(axes, dtype=torch.float64), dim=1)
 
 
 def colour_distance(picture: Tensor, reference: Tensor) -> Tensor:

@@ -5,123 +5,123 @@ whose weights torchvision would fetch. Nothing is fetched here: if they are not 
 cache, :func:`why_unavailable` says so.
 """
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from nst_lightning.errors import InputError
-from nst_lightning.metrics.picture_metric import ReferenceMetric
+
+Name = Literal["lpips", "dists"]
+Measure = Callable[[Tensor, Tensor], Tensor]
+"""(picture, reference), both of shape (1, 3, H, W) with values in [0, 1] -> one number."""
 
 #: Measure -> torchvision's network. LPIPS uses the AlexNet variant, its authors' choice as a
 #: metric.
-_NETWORKS = {"lpips": "alexnet", "dists": "vgg16"}
+_NETWORKS: dict[Name, str] = {"lpips": "alexnet", "dists": "vgg16"}
 #: AlexNet's and VGG-16's poolings leave nothing of smaller pictures.
 _MINIMUM_SIZE = 32
 
 
-def _cached_weights(network: str) -> Path:
-    from torchvision.models import get_model_weights
+def learned_measures(device: torch.device) -> tuple[dict[str, Measure], dict[str, str]]:
+    """Load the measures that can be had.
 
-    url: str = get_model_weights(network).DEFAULT.url  # type: ignore[attr-defined]
-    return Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
+    Args:
+        device: Where to measure.
+
+    Returns:
+        The measures by name; and by name, in one line, why the others cannot be had.
+    """
+    measures: dict[str, Measure] = {}
+    unavailable: dict[str, str] = {}
+    for name in _NETWORKS:
+        try:
+            measures[name] = load_measure(name, device)
+        except InputError as error:
+            unavailable[name] = str(error)
+    return measures, unavailable
 
 
-def why_unavailable(measure: Literal["lpips", "dists"]) -> str | None:
+def load_measure(name: Name, device: torch.device | str = "cpu") -> Measure:
+    """Load a measure's networks.
+
+    ``lpips``: learned perceptual image patch similarity (Zhang et al., 2018), with AlexNet;
+    ``dists``: deep image structure and texture similarity (Ding et al., 2020), with VGG-16. Less is
+    nearer.
+
+    Args:
+        name: "lpips" or "dists".
+        device: Where to measure.
+
+    Returns:
+        The measure, which raises InputError for pictures under 32 pixels.
+
+    Raises:
+        InputError: If the weights are not on this machine, or cannot be read.
+    """
+    reason = why_unavailable(name)
+    if reason:
+        raise InputError(reason)
+    try:
+        network = (_load_lpips if name == "lpips" else _load_dists)().to(device)
+    except Exception as error:
+        path = _cached_weights(name)
+        raise InputError(
+            f"{name.upper()} cannot read {path}, delete it to fetch it again: {error}"
+        ) from error
+
+    def measure(picture: Tensor, reference: Tensor) -> Tensor:
+        height, width = picture.shape[-2:]
+        if min(height, width) < _MINIMUM_SIZE:
+            raise InputError(
+                f"{name.upper()} needs a picture of {_MINIMUM_SIZE} pixels or more a side, "
+                f"this one is {width}x{height}"
+            )
+        value: Tensor = network(picture.float(), reference.float())
+        return value
+
+    return measure
+
+
+def _load_lpips() -> torch.nn.Module:
+    from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+
+    return LearnedPerceptualImagePatchSimilarity("alex", normalize=True)
+
+
+def _load_dists() -> torch.nn.Module:
+    # torchmetrics' metric builds the whole network again at every update.
+    from torchmetrics.functional.image.dists import DISTSNetwork
+
+    return DISTSNetwork().eval()
+
+
+def why_unavailable(name: Name) -> str | None:
     """Say in one line why a measure cannot be had, or return None if it can.
 
     Looks at the disk only; never at the network.
 
     Args:
-        measure: "lpips" or "dists".
+        name: "lpips" or "dists".
 
     Raises:
         ValueError: If there is no such measure.
     """
-    if measure not in _NETWORKS:
-        raise ValueError(f"there is no measure {measure!r}, only {', '.join(_NETWORKS)}")
-    network = _NETWORKS[measure]
-    path = _cached_weights(network)
+    if name not in _NETWORKS:
+        raise ValueError(f"there is no measure {name!r}, only {', '.join(_NETWORKS)}")
+    network, path = _NETWORKS[name], _cached_weights(name)
     if path.is_file():
         return None
     return (
-        f"{measure.upper()} needs torchvision's {network} weights as {path}; to fetch them: "
+        f"{name.upper()} needs torchvision's {network} weights as {path}; to fetch them: "
         f"python -c \"import torchvision; torchvision.models.{network}(weights='DEFAULT')\""
     )
 
 
-def _require(measure: Literal["lpips", "dists"]) -> None:
-    reason = why_unavailable(measure)
-    if reason:
-        raise InputError(reason)
+def _cached_weights(name: Name) -> Path:
+    from torchvision.models import get_model_weights
 
-
-def _unreadable(measure: str, error: Exception) -> InputError:
-    path = _cached_weights(_NETWORKS[measure])
-    return InputError(f"{measure.upper()} cannot read {path}, delete it to fetch it again: {error}")
-
-
-def _check_size(picture: Tensor, measure: str) -> None:
-    height, width = picture.shape[-2:]
-    if min(height, width) < _MINIMUM_SIZE:
-        raise InputError(
-            f"{measure.upper()} needs a picture of {_MINIMUM_SIZE} pixels or more a side, "
-            f"this one is {width}x{height}"
-        )
-
-
-class LPIPS(ReferenceMetric):
-    """Learned perceptual image patch similarity (Zhang et al., 2018), with AlexNet.
-
-    Raises:
-        InputError: If the weights are not on this machine, or cannot be read.
-    """
-
-    higher_is_better = False
-    is_differentiable = True
-    plot_lower_bound = 0.0
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        _require("lpips")
-        from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
-
-        try:
-            self.net = LearnedPerceptualImagePatchSimilarity("alex", normalize=True).net
-        except Exception as error:
-            raise _unreadable("lpips", error) from error
-
-    def measure(self, picture: Tensor, reference: Tensor) -> Tensor:
-        """Return one value a picture."""
-        _check_size(picture, "lpips")
-        return self.net(picture.float(), reference.float(), normalize=True).reshape(-1)
-
-
-class DISTS(ReferenceMetric):
-    """Deep image structure and texture similarity (Ding et al., 2020), with VGG-16.
-
-    Raises:
-        InputError: If the weights are not on this machine, or cannot be read.
-    """
-
-    higher_is_better = False
-    is_differentiable = True
-    plot_lower_bound = 0.0
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        _require("dists")
-        # torchmetrics' own class builds the whole network again at every update.
-        from torchmetrics.functional.image.dists import DISTSNetwork
-
-        try:
-            self.net = DISTSNetwork().eval()
-        except Exception as error:
-            raise _unreadable("dists", error) from error
-
-    def measure(self, picture: Tensor, reference: Tensor) -> Tensor:
-        """Return one value a picture."""
-        _check_size(picture, "dists")
-        picture, reference = picture.float(), reference.float()
-        return self.net(picture, reference, require_grad=picture.requires_grad).reshape(-1)
+    url: str = get_model_weights(_NETWORKS[name]).DEFAULT.url
+    return Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]

@@ -20,7 +20,7 @@ def test_the_model_of_ones_own(tmp_path, monkeypatch, content, style):
     import yaml
     from jsonargparse import ArgumentParser
 
-    from nst_lightning.baselines import FastStylizer
+    from nst_lightning.baselines import Baseline
 
     text = DOCUMENT.read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n# my_painter\.py\n(.*?)```", text, re.DOTALL)
@@ -32,7 +32,7 @@ def test_the_model_of_ones_own(tmp_path, monkeypatch, content, style):
     monkeypatch.chdir(tmp_path)
 
     parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("--baseline", type=FastStylizer)
+    parser.add_argument("--baseline", type=Baseline)
     config = parser.parse_object({"baseline": yaml.safe_load(settings)})
     stylizer = parser.instantiate_classes(config).baseline
     torch.testing.assert_close(stylizer(content, style), content * 0.5)

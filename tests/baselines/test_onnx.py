@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from nst_lightning.baselines import FastStylizer, OnnxStylizer
+from nst_lightning.baselines import Baseline, OnnxStylizer
 from nst_lightning.errors import InputError
 
 from .conftest import HAS_ONNX
@@ -108,7 +108,7 @@ def test_yaml_names_it():
     from jsonargparse import ArgumentParser
 
     parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("--baseline", type=FastStylizer)
+    parser.add_argument("--baseline", type=Baseline)
     config = parser.parse_object(
         {"baseline": {"class_path": "nst_lightning.baselines.OnnxStylizer"}}
     )

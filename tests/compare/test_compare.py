@@ -42,8 +42,14 @@ def test_the_others_are_done_and_the_failure_is_named(made: Made) -> None:
 
 def test_a_pairs_folder_is_a_run_folder_with_the_pictures_beside(made: Made) -> None:
     assert files(made.out / "runs" / "content--style") == [
-        *("checkpoints/last.ckpt", "compare.json", "config.yaml", "content.png", "fast.png"),
-        *("metrics.csv", "style.png", "stylized.png"),
+        "MeanColour.png",
+        "checkpoints/last.ckpt",
+        "compare.json",
+        "config.yaml",
+        "content.png",
+        "metrics.csv",
+        "style.png",
+        "stylized.png",
     ]
     assert len(logged(made.out / "runs" / "content--style")) == STEPS
     assert not list(made.out.rglob("*.part*"))
@@ -62,9 +68,9 @@ def test_the_picture_is_that_of_fit(
 
 def test_the_control_and_the_baseline_are_in_it(made: Made) -> None:
     for pair in made.document["pairs"]:
-        assert list(pair["measures"]) == ["content", "fast", "optimised"]
+        assert list(pair["measures"]) == ["content", "MeanColour", "optimised"]
         assert pair["measures"]["content"]["ssim/content"] == 1.0
-    assert made.document["baselines"]["fast"]["class_path"] == "helpers.comparing.MeanColour"
+    assert made.document["baselines"]["MeanColour"]["class_path"] == "helpers.comparing.MeanColour"
 
 
 # -- nothing is done twice --
@@ -128,8 +134,12 @@ def test_baselines_are_told_apart(tmp_path: Path, pictures: tuple[Path, Path]) -
     two = "--baselines=[helpers.comparing.MeanColour, helpers.comparing.MeanColour]"
     assert compare(*given, two, "--fit.data.steps_per_epoch=1") == 0
     (pair,) = document(tmp_path)["pairs"]
-    assert list(pair["measures"]) == ["content", "fast", "fast-MeanColour", "optimised"]
-    assert (tmp_path / "runs" / "content--style" / "fast-MeanColour.png").is_file()
+    assert list(pair["measures"]) == ["content", "MeanColour", "MeanColour-2", "optimised"]
+    assert (tmp_path / "runs" / "content--style" / "MeanColour-2.png").is_file()
+    assert pair["improvement"]["MeanColour"] == pair["improvement"]["MeanColour-2"]
+    page = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+    assert "the means over all pairs" in page
+    assert page.count("improvement over mean colour") == 2
 
 
 # -- stopped --
@@ -225,7 +235,7 @@ def test_killed_and_repeated(tmp_path: Path, pictures: tuple[Path, Path]) -> Non
     assert len(document(tmp_path / "out")["pairs"]) == 2
     # Silent where there is no terminal: the summary, and no bar.
     assert done.stderr == ""
-    assert "optimised beats fast" in done.stdout
+    assert "optimised beats mean colour" in done.stdout
 
 
 def test_an_unforeseen_error_costs_one_pair(
@@ -234,7 +244,7 @@ def test_an_unforeseen_error_costs_one_pair(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    import comparing
+    from helpers import comparing
 
     def fails(self: Any, content: Any, style: Any) -> Any:
         if style.shape[-1] != style.shape[-2]:
@@ -366,5 +376,5 @@ def test_the_shipped_baseline(tmp_path: Path, pictures: tuple[Path, Path]) -> No
     line = options(tmp_path, [pictures[0]], [pictures[1]], "--fit.data.steps_per_epoch=1")
     assert main([arg for arg in line if not arg.startswith("--baselines")]) == 0
     told = document(tmp_path)
-    assert told["baselines"]["fast"]["class_path"] == "nst_lightning.baselines.OnnxStylizer"
-    assert told["pairs"][0]["seconds"]["fast"] > 0
+    assert told["baselines"]["OnnxStylizer"]["class_path"] == "nst_lightning.baselines.OnnxStylizer"
+    assert told["pairs"][0]["seconds"]["OnnxStylizer"] > 0

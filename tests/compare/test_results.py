@@ -19,7 +19,7 @@ def measures(ssim: float, distance: float, mse: float) -> dict[str, float]:
 def pair(name: str, fast: tuple[float, ...], ours: tuple[float, ...]) -> dict[str, Any]:
     found = {
         "content": measures(1.0, 0.8, 0.0),
-        "fast": measures(*fast),
+        "Fast": measures(*fast),
         "optimised": measures(*ours),
     }
     return {
@@ -27,11 +27,11 @@ def pair(name: str, fast: tuple[float, ...], ours: tuple[float, ...]) -> dict[st
         "content": {"label": "c"},
         "style": {"label": name},
         "folder": f"runs/{name}",
-        "pictures": {"content": "content.png", "fast": "fast.png", "optimised": "stylized.png"},
-        "seconds": {"fast": 0.5},
+        "pictures": {"content": "content.png", "Fast": "Fast.png", "optimised": "stylized.png"},
+        "seconds": {"Fast": 0.5},
         "measures": found,
-        "improvement": improvement(found),
-        "wins": wins(found),
+        "improvement": {"Fast": improvement(found, "Fast")},
+        "wins": {"Fast": wins(found, "Fast")},
     }
 
 
@@ -40,29 +40,47 @@ LOST = pair("lost", (0.5, 0.1, 0.0), (0.4, 0.1, 0.01))
 
 
 def test_improvement() -> None:
-    assert WON["improvement"] == pytest.approx(
+    assert WON["improvement"]["Fast"] == pytest.approx(
         {"ssim": 100.0, "mse": 20.0, "style_distance": 75.0, "ssim_style": 0.0, "mse_style": 0.0}
     )
     # A baseline of 0 that is missed: by infinitely many percent.
-    assert LOST["improvement"]["mse"] == -math.inf
+    assert LOST["improvement"]["Fast"]["mse"] == -math.inf
 
 
 def test_wins() -> None:
-    assert WON["wins"] == {"ssim": True, "style_distance": True, "both": True}
+    assert WON["wins"]["Fast"] == {"ssim": True, "style_distance": True, "both": True}
     # As good is not better.
-    assert LOST["wins"] == {"ssim": False, "style_distance": False, "both": False}
+    assert LOST["wins"]["Fast"] == {"ssim": False, "style_distance": False, "both": False}
 
 
 def test_summary() -> None:
     told = summary([WON, LOST])
     assert told["pairs"] == 2
-    assert told["wins"] == {"ssim": 1, "style_distance": 1, "both": 1}
-    assert told["exceptions"] == ["lost"]
-    assert told["improvement"]["ssim"] == pytest.approx({"mean": 40.0, "median": 40.0})
-    assert told["improvement"]["mse"]["mean"] == pytest.approx(20.0)  # the infinite one is out
+    assert told["wins"]["Fast"] == {"ssim": 1, "style_distance": 1, "both": 1}
+    assert told["exceptions"] == {"Fast": ["lost"]}
+    assert told["improvement"]["Fast"]["ssim"] == pytest.approx({"mean": 40.0, "median": 40.0})
+    assert told["improvement"]["Fast"]["mse"]["mean"] == pytest.approx(
+        20.0
+    )  # the infinite one is out
     assert told["mean"]["optimised"] == pytest.approx({"ssim/content": 0.45, "style_distance": 0.1})
     assert told["mean"]["content"]["ssim/content"] == 1.0
     assert summary([]) == {"pairs": 0}
+
+
+def test_every_baseline_has_its_own_results() -> None:
+    both = pair("both", (0.25, 0.4, 0.05), (0.5, 0.1, 0.04))
+    both["measures"]["Other"] = measures(0.6, 0.05, 0.02)
+    both["improvement"]["Other"] = improvement(both["measures"], "Other")
+    both["wins"]["Other"] = wins(both["measures"], "Other")
+    told = summary([both])
+    assert told["wins"] == {
+        "Fast": {"ssim": 1, "style_distance": 1, "both": 1},
+        "Other": {"ssim": 0, "style_distance": 0, "both": 0},
+    }
+    assert told["exceptions"] == {"Fast": [], "Other": ["both"]}
+    assert told["improvement"]["Fast"]["mse"]["mean"] == pytest.approx(20.0)
+    assert told["improvement"]["Other"]["mse"]["mean"] == pytest.approx(-100.0)
+    assert told["mean"]["Other"]["ssim/content"] == 0.6
 
 
 def test_files(tmp_path: Path) -> None:
@@ -74,8 +92,8 @@ def test_files(tmp_path: Path) -> None:
     assert found["pairs"][0]["measures"]["content"]["psnr/content"] is None
     with (tmp_path / "metrics.csv").open(newline="", encoding="utf-8") as handle:
         rows = list(csv.DictReader(handle))
-    assert [row["picture"] for row in rows] == 2 * ["untouched content", "fast", "optimised"]
-    assert rows[1]["file"] == "runs/won/fast.png"
+    assert [row["picture"] for row in rows] == 2 * ["untouched content", "Fast", "optimised"]
+    assert rows[1]["file"] == "runs/won/Fast.png"
     assert float(rows[2]["ssim/content"]) == 0.5
     assert not list(tmp_path.glob("*.part*"))
 

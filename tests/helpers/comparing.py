@@ -8,13 +8,13 @@ import numpy as np
 from PIL import Image
 
 from helpers.painting import OBJECTIVE
-from nst_lightning.baselines import FastStylizer
+from nst_lightning.baselines import Baseline
 from nst_lightning.cli import main
 
 STEPS = 6
 
 
-class MeanColour(FastStylizer):
+class MeanColour(Baseline):
     """Moves the content's mean colour to the style's."""
 
     name = "mean colour"

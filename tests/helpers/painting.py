@@ -70,11 +70,9 @@ def paint(
         prepare: Called with the session when all is built and before the trainer runs.
     """
     session = open_words(arguments(folder, pictures, *args, steps=steps)[1:])
-    trainer: Any = session.trainer
-    trainer.callbacks = [*callbacks, *trainer.callbacks]
     if prepare is not None:
         prepare(session)
-    session.run()
+    session.run(*callbacks)
     return session
 
 

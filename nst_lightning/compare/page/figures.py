@@ -1,28 +1,19 @@
-"""The page's figures by matplotlib: each light and dark, wide and narrow, as SVG."""
+"""The page's figures: improvement in percent, both measures at once, losses."""
 
-import contextlib
-import logging
 import math
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nst_lightning.compare.page.palette import SCHEMES, Palette
+from nst_lightning.compare.keys import CONTENT, OPTIMISED
+from nst_lightning.compare.page.drawing import NARROW, WIDE, Draw, new_figure
+from nst_lightning.compare.page.palette import Palette
 from nst_lightning.compare.page.words import number, percent, short, tick
-from nst_lightning.files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Curves = Mapping[str, Sequence[tuple[int, float]]]
-Draw = Callable[[Palette, bool], "Figure"]
-"""(colours, narrow) -> figure."""
-
-WIDE, NARROW = 10.0, 4.0
-"""Widths in inches, of 72 SVG units each: as large as they are shown, so that 9 pt stays 9 pt."""
-
 _IMPROVEMENTS = {
     "ssim": "SSIM to the content",
     "style_distance": "style distance",
@@ -30,81 +21,14 @@ _IMPROVEMENTS = {
 }
 
 
-def write_variants(folder: Path, name: str, draw: Draw) -> list[str]:
-    """Write ``name-light-wide.svg`` and the three other variants.
-
-    Returns:
-        The files' names.
-
-    Raises:
-        InputError: If they cannot be written.
-    """
-    import matplotlib
-
-    written = []
-    style: Any = {
-        "font.family": "sans-serif",
-        "font.sans-serif": ["DejaVu Sans", "Verdana", "Segoe UI", "Arial", "sans-serif"],
-        "font.size": 9,
-        "svg.fonttype": "none",  # the reader's fonts have letters that DejaVu lacks
-        "svg.hashsalt": "nst_lightning",
-        "axes.unicode_minus": True,
-    }
-    with matplotlib.rc_context(style), _quiet():
-        for scheme, colours in SCHEMES.items():
-            for width in ("wide", "narrow"):
-                figure = draw(colours, width == "narrow")
-                figure.set_facecolor(colours.surface)
-                for axes in figure.axes:
-                    _dress(axes, colours)
-                path = folder / f"{name}-{scheme}-{width}.svg"
-                with atomic_write(path) as part:
-                    figure.savefig(part, format="svg", metadata={"Date": None})
-                written.append(path.name)
-    return written
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Fonts that are missing here are the reader's matter."""
-    logger = logging.getLogger("matplotlib.font_manager")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing from")
-            yield
-    finally:
-        logger.setLevel(level)
-
-
-def _figure(width: float, height: float, rows: int = 1, columns: int = 1, **kwargs: Any) -> Any:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
-
-
-def _dress(axes: "Axes", colours: Palette) -> None:
-    axes.set_facecolor(colours.surface)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(colours.line)
-    axes.tick_params(colors=colours.soft, which="both", length=3)
-    for text in (axes.xaxis.label, axes.yaxis.label):
-        text.set_color(colours.ink)
-    # A file's name may hold a $.
-    for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
-        label.set_parse_math(False)
-
-
-def improvement_bars(pairs: Sequence[Mapping[str, Any]]) -> Draw:
+def improvement_bars(pairs: Sequence[Mapping[str, Any]], baseline: str) -> Draw:
     """Return figure 12 of the report: improvement in percent, a bar a style.
 
     Bars are means over the contents; with several contents each has a dot.
 
     Args:
         pairs: The pairs of ``metrics.json``, at least one.
+        baseline: The key of the baseline that is improved on.
     """
     styles = {pair["style"]["name"]: pair["style"]["label"] for pair in pairs}
     several = len({pair["content"]["name"] for pair in pairs}) > 1
@@ -112,11 +36,15 @@ def improvement_bars(pairs: Sequence[Mapping[str, Any]]) -> Draw:
     def draw(colours: Palette, narrow: bool) -> "Figure":
         height = 0.34 * len(styles) + 0.9
         if narrow:
-            figure, grid = _figure(NARROW, 3 * height, rows=3)
+            figure, grid = new_figure(NARROW, 3 * height, rows=3)
         else:
-            figure, grid = _figure(WIDE, height + 0.2, columns=3, sharey=True)
+            figure, grid = new_figure(WIDE, height + 0.2, columns=3, sharey=True)
         for axes, (key, title) in zip(grid.flat, _IMPROVEMENTS.items(), strict=True):
-            _bars(axes, pairs, list(styles), key, several, colours)
+            by_style = [
+                [p["improvement"][baseline][key] for p in pairs if p["style"]["name"] == style]
+                for style in styles
+            ]
+            _bars(axes, by_style, several, colours)
             axes.set_title(title, loc="left", fontsize=10, color=colours.ink)
             axes.set_yticks(range(len(styles)), [short(label) for label in styles.values()])
             axes.xaxis.set_major_formatter(lambda value, _: tick(value))
@@ -128,23 +56,12 @@ def improvement_bars(pairs: Sequence[Mapping[str, Any]]) -> Draw:
 
 
 def _bars(
-    axes: "Axes",
-    pairs: Sequence[Mapping[str, Any]],
-    styles: Sequence[str],
-    key: str,
-    several: bool,
-    colours: Palette,
+    axes: "Axes", by_style: Sequence[Sequence[float | None]], several: bool, colours: Palette
 ) -> None:
     widest = 0.0
     bars: list[tuple[int, float]] = []
-    for place, style in enumerate(styles):
-        values = [
-            value
-            for pair in pairs
-            if pair["style"]["name"] == style
-            and (value := pair["improvement"][key]) is not None
-            and math.isfinite(value)
-        ]
+    for place, found in enumerate(by_style):
+        values = [value for value in found if value is not None and math.isfinite(value)]
         if not values:
             continue
         mean = sum(values) / len(values)
@@ -153,8 +70,15 @@ def _bars(
         colour = colours.ours if mean >= 0 else colours.fast
         axes.barh(place, mean, height=0.62, color=colour, alpha=0.9, zorder=2)
         if several:
-            dots: Any = {"s": 14, "color": colours.surface, "edgecolor": colours.ink, "zorder": 3}
-            axes.scatter(values, [place] * len(values), linewidths=0.8, **dots)
+            axes.scatter(
+                values,
+                [place] * len(values),
+                s=14,
+                color=colours.surface,
+                edgecolor=colours.ink,
+                linewidths=0.8,
+                zorder=3,
+            )
     low = min([0.0, *(value for _, value in bars)])
     high = max([0.0, *(value for _, value in bars)])
     span = max(high - low, widest, 1e-9)
@@ -181,19 +105,20 @@ def _bars(
     axes.set_axisbelow(True)
 
 
-def measure_plane(pairs: Sequence[Mapping[str, Any]]) -> Draw:
-    """Return the plane of style distance and SSIM, an arrow a pair from fast to optimised.
+def measure_plane(pairs: Sequence[Mapping[str, Any]], baseline: str) -> Draw:
+    """Return the plane of style distance and SSIM, an arrow a pair from the baseline to optimised.
 
     The untouched contents stand in it as crosses, with SSIM 1; one that lies beyond the right edge
     is a mark on the edge.
 
     Args:
         pairs: The pairs of ``metrics.json``, at least one, numbered as on the page.
+        baseline: The key of the baseline that the arrows begin at.
     """
-    keys = ("fast", "optimised", "content")
+    keys = (baseline, OPTIMISED, CONTENT)
 
     def draw(colours: Palette, narrow: bool) -> "Figure":
-        figure, grid = _figure(NARROW if narrow else 7.2, 4.2 if narrow else 5.2)
+        figure, grid = new_figure(NARROW if narrow else 7.2, 4.2 if narrow else 5.2)
         axes = grid[0, 0]
         points = [
             [
@@ -207,14 +132,18 @@ def measure_plane(pairs: Sequence[Mapping[str, Any]]) -> Draw:
         for place, (pair, (fast, ours, control)) in enumerate(
             zip(pairs, points, strict=True), start=1
         ):
-            colour = colours.ours if pair["wins"]["both"] else colours.fast
+            colour = colours.ours if pair["wins"][baseline]["both"] else colours.fast
             axes.annotate(
                 "",
                 ours,
                 fast,
                 arrowprops={
-                    **{"arrowstyle": "-|>", "color": colour, "linewidth": 1.4},
-                    **{"shrinkA": 4, "shrinkB": 4, "mutation_scale": 11},
+                    "arrowstyle": "-|>",
+                    "color": colour,
+                    "linewidth": 1.4,
+                    "shrinkA": 4,
+                    "shrinkB": 4,
+                    "mutation_scale": 11,
                 },
             )
             axes.plot(*fast, "o", ms=6, mfc=colours.surface, mec=colours.fast, mew=1.4)
@@ -237,9 +166,9 @@ def measure_plane(pairs: Sequence[Mapping[str, Any]]) -> Draw:
         outside = [control[0] for _, _, control in points if control[0] > edge]
         if outside:
             low, high = number(min(outside), 2), number(max(outside), 2)
-            told = low if low == high else f"{low} to {high}"
+            places = low if low == high else f"{low} to {high}"
             axes.annotate(
-                f"control at {told}",
+                f"control at {places}",
                 (edge, 1.0),
                 xytext=(-8, -12),
                 textcoords="offset points",
@@ -266,7 +195,7 @@ def measure_plane(pairs: Sequence[Mapping[str, Any]]) -> Draw:
         axes.set_xlabel("style distance (less is better)")
         axes.set_ylabel("SSIM to the content (more is better)")
         axes.set_xlim(0, edge)
-        bottom = min(0.0, *(m["ssim/content"] for p in pairs for m in p["measures"].values()))
+        bottom = min(0.0, *(ssim for group in points for _, ssim in group))
         axes.set_ylim(bottom * 1.1, 1.06)
         axes.grid(color=colours.line, linewidth=0.6)
         axes.set_axisbelow(True)
@@ -295,7 +224,7 @@ def loss_curves(runs: Sequence[tuple[str, Curves]]) -> Draw:
         columns = min(len(runs), 2 if narrow else 3)
         rows = math.ceil(len(runs) / columns)
         size = (NARROW, 1.65 * rows + 0.5) if narrow else (WIDE, 2.2 * rows + 0.5)
-        figure, grid = _figure(*size, rows=rows, columns=columns, sharex=True, sharey=True)
+        figure, grid = new_figure(*size, rows=rows, columns=columns, sharex=True, sharey=True)
         looks = {"loss": (colours.ink, "-"), "content": (colours.ours, "-")}
         looks |= {"style": (colours.fast, "-"), "tv": (colours.third, "-")}
         for axes in grid.flat[len(runs) :]:
@@ -334,11 +263,11 @@ def loss_curves(runs: Sequence[tuple[str, Curves]]) -> Draw:
     return draw
 
 
-def plane_in_words(pairs: Sequence[Mapping[str, Any]]) -> str:
-    """Return the plane as text for those who do not see it."""
+def plane_in_words(pairs: Sequence[Mapping[str, Any]], baseline: str) -> str:
+    """Return :func:`measure_plane` as text for those who do not see it."""
     parts = []
     for place, pair in enumerate(pairs, start=1):
-        fast, ours = (pair["measures"][key] for key in ("fast", "optimised"))
+        fast, ours = (pair["measures"][key] for key in (baseline, OPTIMISED))
         parts.append(
             f"{place}: style distance {number(fast['style_distance'])} to "
             f"{number(ours['style_distance'])}, SSIM {number(fast['ssim/content'])} to "

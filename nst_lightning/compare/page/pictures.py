@@ -1,6 +1,6 @@
 """Pictures beside the page: copies to look at, and the high-frequency deltas of the report."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from torch import Tensor
@@ -17,7 +17,7 @@ _QUALITY = 92
 
 
 def write_pictures(
-    folder: Path, files: Mapping[str, Path], with_deltas: tuple[str, ...]
+    folder: Path, files: Mapping[str, Path], with_deltas: Collection[str]
 ) -> dict[str, tuple[int, int]]:
     """Write JPEG copies of a pair's pictures, and the deltas of some.
 
@@ -35,7 +35,7 @@ def write_pictures(
     sizes = {}
     for key, path in files.items():
         pixels = load_image(path, role=key).pixels
-        small = _at_most(pixels)
+        small = _made_smaller(pixels)
         save_image(small, folder / f"{key}.jpg", quality=_QUALITY)
         sizes[key] = (small.shape[-1], small.shape[-2])
         if key in with_deltas:
@@ -44,11 +44,11 @@ def write_pictures(
                 ("horizontal", "vertical"), delta_pictures(pixels), strict=True
             ):
                 path = folder / f"{key}-{direction}.jpg"
-                save_image(_at_most(deltas), path, quality=_QUALITY)
+                save_image(_made_smaller(deltas), path, quality=_QUALITY)
     return sizes
 
 
-def _at_most(pixels: Tensor) -> Tensor:
+def _made_smaller(pixels: Tensor) -> Tensor:
     height, width = pixels.shape[-2:]
     scale = LONGEST / max(height, width)
     if scale >= 1:

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from nst_lightning.compare.keys import CONTENT, OPTIMISED
+
 MINUS = "\N{MINUS SIGN}"
 TIMES = "\N{MULTIPLICATION SIGN}"
 
@@ -49,16 +51,17 @@ def count(amount: int, what: str) -> str:
     return f"{amount} {what}" if amount == 1 else f"{amount} {what}s"
 
 
-def verdict(summary: Mapping[str, Any]) -> str:
+def verdict(summary: Mapping[str, Any], baseline: str) -> str:
     """Return the comparison's result in one sentence.
 
     Args:
         summary: Of ``metrics.json``.
+        baseline: The key of the baseline that is called "the fast one".
     """
     pairs = summary["pairs"]
     if not pairs:
         return "No pair was finished, so there is nothing to compare."
-    both = summary["wins"]["both"]
+    both = summary["wins"][baseline]["both"]
     claim = (
         "the optimised picture keeps more of the photograph and comes closer to the painting "
         "than the fast one"
@@ -71,13 +74,14 @@ def verdict(summary: Mapping[str, Any]) -> str:
     return f"On {both} of {pairs} pairs {claim}; the others are listed as exceptions."
 
 
-def means(summary: Mapping[str, Any]) -> str:
+def means(summary: Mapping[str, Any], baseline: str) -> str:
     """Return the means in one sentence, SSIM with the style distance and the control.
 
     Args:
         summary: Of ``metrics.json``, with at least one pair.
+        baseline: The key of the baseline that is called "the fast one".
     """
-    fast, ours, control = (summary["mean"][key] for key in ("fast", "optimised", "content"))
+    fast, ours, control = (summary["mean"][key] for key in (baseline, OPTIMISED, CONTENT))
 
     def both(picture: Mapping[str, float]) -> str:
         return f"{number(picture['ssim/content'])} and {number(picture['style_distance'])}"
@@ -89,11 +93,12 @@ def means(summary: Mapping[str, Any]) -> str:
     )
 
 
-def lost(pair: Mapping[str, Any]) -> str:
+def lost(pair: Mapping[str, Any], baseline: str) -> str:
     """Return what an exception lost, in words, with both measures as always.
 
     Args:
         pair: Of ``metrics.json``, not better in both measures.
+        baseline: The key of the baseline it lost against.
     """
     names = {
         "ssim/content": ("ssim", "SSIM to the content"),
@@ -101,8 +106,8 @@ def lost(pair: Mapping[str, Any]) -> str:
     }
     parts = []
     for measure, (key, title) in names.items():
-        fast, ours = (pair["measures"][picture][measure] for picture in ("fast", "optimised"))
-        verb = "better" if pair["wins"][key] else "not better"
+        fast, ours = (pair["measures"][picture][measure] for picture in (baseline, OPTIMISED))
+        verb = "better" if pair["wins"][baseline][key] else "not better"
         parts.append(f"{title} {number(ours)} against {number(fast)}, {verb}")
     return "; ".join(parts)
 
@@ -110,3 +115,37 @@ def lost(pair: Mapping[str, Any]) -> str:
 def short(text: str, length: int = 24) -> str:
     """Cut a long name for a figure's label."""
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+
+
+def settings_in_words(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return the settings that a reader asks for first, in words.
+
+    Args:
+        config: A run's whole configuration.
+    """
+    data, trainer, model = (config.get(key) or {} for key in ("data", "trainer", "model"))
+    words = {}
+    if data.get("size"):
+        words["size"] = f"{data['size']} px ({data.get('size_rule', 'long')} side)"
+    if data.get("steps_per_epoch") and trainer.get("max_epochs"):
+        epochs, steps = trainer["max_epochs"], data["steps_per_epoch"]
+        words["steps"] = f"{steps}" if epochs == 1 else f"{epochs} {TIMES} {steps}"
+    for name in ("content", "style", "tv", *(model.get("extra") or {})):
+        term = model.get(name) or (model.get("extra") or {}).get(name) or {}
+        arguments = term.get("init_args") or {}
+        if "weight" not in arguments:
+            continue
+        kind = str(term.get("class_path", "")).rpartition(".")[2]
+        layers = arguments.get("layers")
+        where = f" on {', '.join(map(str, layers))}" if isinstance(layers, list) else ""
+        words[f"{name} term"] = f"{arguments['weight']:g} {TIMES} {kind}{where}"
+    optimizer = (model.get("optimizer") or {}).get("class_path")
+    if optimizer:
+        words["optimiser"] = str(optimizer).rpartition(".")[2]
+    if data.get("style_scale"):
+        words["style scale"] = f"{data['style_scale']:g}"
+    if data.get("init"):
+        words["starts from"] = str(data["init"])
+    if "seed_everything" in config:
+        words["seed"] = str(config["seed_everything"])
+    return words

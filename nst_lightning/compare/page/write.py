@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from nst_lightning.compare.keys import CONTENT, OPTIMISED, STYLE
 from nst_lightning.compare.page import words
+from nst_lightning.compare.page.drawing import write_variants
 from nst_lightning.compare.page.figures import (
     improvement_bars,
     loss_curves,
     measure_plane,
     plane_in_words,
-    write_variants,
 )
 from nst_lightning.compare.page.markdown import escape_markdown
 from nst_lightning.compare.page.palette import SCHEMES
@@ -22,7 +23,7 @@ from nst_lightning.compare.page.pictures import write_pictures
 from nst_lightning.data.which_pictures import SEPARATOR
 from nst_lightning.errors import InputError
 from nst_lightning.files import atomic_write
-from nst_lightning.run_folder import read_config, read_curves, told_settings
+from nst_lightning.run_folder import CONFIG, RunFolder
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -66,10 +67,13 @@ def write_report(out: Path) -> Path:
         _prepared(pair, number, out, report, document["baselines"])
         for number, pair in enumerate(document["pairs"], start=1)
     ]
-    figures = _write_figures(report / "figures", pairs) if pairs else {}
+    # The page's headline, figures and exceptions are of the first one.
+    baseline = next(iter(document["baselines"]))
+    figures = _write_figures(report / "figures", pairs, baseline) if pairs else {}
     summary = document["summary"]
     context = {
         **document,
+        "baseline": baseline,
         "pairs": pairs,
         "figures": figures,
         "columns": {
@@ -77,9 +81,9 @@ def write_report(out: Path) -> Path:
             for key, heading in COLUMNS.items()
             if any(key in measures for p in pairs for measures in p["measures"].values())
         },
-        "exceptions": [pair for pair in pairs if not pair["wins"]["both"]],
-        "verdict": words.verdict(summary),
-        "means": words.means(summary) if pairs else "",
+        "exceptions": [pair for pair in pairs if not pair["wins"][baseline]["both"]],
+        "verdict": words.verdict(summary, baseline),
+        "means": words.means(summary, baseline) if pairs else "",
         "again": shlex.join(
             ["python", "train.py", "compare", "--config", (out / "compare.yaml").as_posix()]
         ),
@@ -152,16 +156,14 @@ def _prepared(
     baselines: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Write a pair's pictures; return all that the templates need to know of it."""
-    folder = out / pair["folder"]
-    files = {key: folder / name for key, name in pair["pictures"].items()}
+    run = RunFolder(out / pair["folder"])
+    files = {key: run.path / name for key, name in pair["pictures"].items()}
     sizes = write_pictures(
-        report / "pictures" / pair["name"], files, ("content", "fast", "optimised")
+        report / "pictures" / pair["name"], files, (CONTENT, OPTIMISED, *baselines)
     )
-    config, text = read_config(folder)
     content, style = pair["content"]["label"], pair["style"]["label"]
-    labels = {"content": "untouched content", "fast": "fast", "optimised": "optimised"}
-    labels |= {key: baselines[key]["label"] for key in baselines if key != "fast"}
-    repeat = ["python", "train.py", "fit", "--config", (folder / "config.yaml").as_posix()]
+    described = {OPTIMISED: "optimised"} | {key: b["label"] for key, b in baselines.items()}
+    repeat = ["python", "train.py", "fit", "--config", (run.path / CONFIG).as_posix()]
     repeat += ["--trainer.default_root_dir", f"outputs/again/{pair['name']}"]
     return {
         **pair,
@@ -169,37 +171,39 @@ def _prepared(
         "label": f"{content} {words.TIMES} {style}",
         "anchor": f"pair-{number}",
         "sizes": sizes,
-        "labels": labels,
+        "labels": {CONTENT: "untouched content", **described},
         "alts": {
-            "content": f"The content: {content}",
-            "style": f"The style: {style}",
-            "optimised": f"{content} in the style of {style}, optimised",
+            CONTENT: f"The content: {content}",
+            STYLE: f"The style: {style}",
             **{
-                key: f"{content} in the style of {style}, {baselines[key]['label']}"
-                for key in baselines
+                key: f"{content} in the style of {style}, {label}"
+                for key, label in described.items()
             },
         },
-        "curves": read_curves(folder),
-        "settings": told_settings(config),
-        "config": text,
-        "repeat": shlex.join(repeat) if text else "",
+        "curves": run.curves,
+        "settings": words.settings_in_words(run.config),
+        "config": run.config_text,
+        "repeat": shlex.join(repeat) if run.config else "",
     }
 
 
-def _write_figures(folder: Path, pairs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def _write_figures(
+    folder: Path, pairs: Sequence[Mapping[str, Any]], baseline: str
+) -> dict[str, dict[str, Any]]:
     """Write every figure; return the text that stands for each."""
-    bars = "; ".join(
-        f"{pair['label']}: SSIM {words.percent(pair['improvement']['ssim'])}, style distance "
-        f"{words.percent(pair['improvement']['style_distance'])}, MSE "
-        f"{words.percent(pair['improvement']['mse'])}"
-        for pair in pairs
-    )
-    told = {
-        "improvement": f"Improvement of optimised over fast. {bars}.",
-        "plane": plane_in_words(pairs),
+    parts = []
+    for pair in pairs:
+        gain = {name: words.percent(v) for name, v in pair["improvement"][baseline].items()}
+        parts.append(
+            f"{pair['label']}: SSIM {gain['ssim']}, style distance {gain['style_distance']}, "
+            f"MSE {gain['mse']}"
+        )
+    alts = {
+        "improvement": f"Improvement of optimised over fast. {'; '.join(parts)}.",
+        "plane": plane_in_words(pairs, baseline),
     }
-    write_variants(folder, "improvement", improvement_bars(pairs))
-    write_variants(folder, "plane", measure_plane(pairs))
+    write_variants(folder, "improvement", improvement_bars(pairs, baseline))
+    write_variants(folder, "plane", measure_plane(pairs, baseline))
     runs = [(f"{pair['number']} · {pair['label']}", pair["curves"]) for pair in pairs]
     runs = [(label, curves) for label, curves in runs if curves]
     if runs:
@@ -209,5 +213,5 @@ def _write_figures(folder: Path, pairs: Sequence[Mapping[str, Any]]) -> dict[str
             for label, curves in runs
             if curves.get("loss")
         ]
-        told["losses"] = f"Loss from the first step to the last. {'; '.join(parts)}."
-    return {name: {"alt": alt, "src": f"figures/{name}"} for name, alt in told.items()}
+        alts["losses"] = f"Loss from the first step to the last. {'; '.join(parts)}."
+    return {name: {"alt": alt, "src": f"figures/{name}"} for name, alt in alts.items()}

@@ -143,9 +143,9 @@ def test_the_pictures_on_the_divider_are_the_two_methods(browser: Any, bad_names
     style = "document.querySelectorAll('.tag,.handle').forEach(e => { e.style.display = 'none'; })"
     browser.execute_script(style)
     names = [image.get_attribute("src").rsplit("/", 1)[1] for image in row[:4]]
-    assert names == ["content.jpg", "style.jpg", "optimised.jpg", "fast.jpg"]
+    assert names == ["content.jpg", "style.jpg", "optimised.jpg", "MeanColour.jpg"]
     slider = browser.find_element("css selector", ".slider")
-    for key, name in ((Keys.HOME, "optimised"), (Keys.END, "fast")):
+    for key, name in ((Keys.HOME, "optimised"), (Keys.END, "MeanColour")):
         field.send_keys(key)
         small = screenshot(slider).resize((32, 24), Image.Resampling.BOX)
         found = np.asarray(small, dtype=float)

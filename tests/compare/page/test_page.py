@@ -12,7 +12,6 @@ from nst_lightning.compare.page.markdown import escape_markdown
 from nst_lightning.compare.page.palette import SCHEMES
 from nst_lightning.compare.page.write import write_report
 from nst_lightning.errors import InputError
-from nst_lightning.run_folder import read_config, read_curves, told_settings
 
 from .conftest import BAD_CONTENT, BAD_STYLE
 
@@ -138,13 +137,3 @@ def test_escaped_markdown_says_what_it_was(text: str) -> None:
 def test_no_comparison(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="run compare first"):
         write_report(tmp_path)
-
-
-def test_a_run_folder_may_be_bare(tmp_path: Path) -> None:
-    assert read_curves(tmp_path) == {}
-    assert read_config(tmp_path) == ({}, "")
-    assert told_settings({}) == {}
-    (tmp_path / "metrics.csv").write_text("step,loss,style_loss,x\n0,3.5,1,2\n1,nan,,\nq,1,1,1\n")
-    assert read_curves(tmp_path) == {"loss": [(0, 3.5)], "style": [(0, 1.0)]}
-    (tmp_path / "config.yaml").write_text("[1, 2]")
-    assert read_config(tmp_path) == ({}, "")

@@ -58,17 +58,17 @@ def test_short() -> None:
     ],
 )
 def test_verdict(pairs: int, both: int, words: str) -> None:
-    assert verdict({"pairs": pairs, "wins": {"both": both}}).startswith(words)
+    assert verdict({"pairs": pairs, "wins": {"A": {"both": both}}}, "A").startswith(words)
 
 
 def test_what_was_lost() -> None:
     def pair(ssim: bool, style: bool) -> dict[str, Any]:
         fast = {"ssim/content": 0.5, "style_distance": 0.1}
         return {
-            "measures": {"fast": fast, "optimised": {"ssim/content": 0.4, "style_distance": 0.2}},
-            "wins": {"ssim": ssim, "style_distance": style},
+            "measures": {"A": fast, "optimised": {"ssim/content": 0.4, "style_distance": 0.2}},
+            "wins": {"A": {"ssim": ssim, "style_distance": style}},
         }
 
     ssim, style = "SSIM to the content 0.400 against 0.500", "style distance 0.200 against 0.100"
-    assert lost(pair(False, True)) == f"{ssim}, not better; {style}, better"
-    assert lost(pair(True, False)) == f"{ssim}, better; {style}, not better"
+    assert lost(pair(False, True), "A") == f"{ssim}, not better; {style}, better"
+    assert lost(pair(True, False), "A") == f"{ssim}, better; {style}, not better"

@@ -1,0 +1,139 @@
+"""One progress bar, on the standard error stream, and only where that is a terminal."""
+
+import sys
+from types import TracebackType
+from typing import Any, Self
+
+
+class ProgressBar:
+    """Description, bar, count, time taken and time left, then any further words.
+
+    A context manager; or :meth:`start` and :meth:`stop`, which may be called twice. Where the
+    standard error stream is no terminal, or there is none, nothing is shown, and :meth:`print`
+    writes plain lines. rich is imported when a bar is shown.
+
+    Args:
+        total: Steps in all; None if it is not known.
+        description: Before the bar.
+        unit: After the count, such as ``steps``.
+        completed: Steps taken already.
+        details: After the bar, such as the losses.
+        lasting: Whether the bar stays on the screen when it has ended.
+    """
+
+    def __init__(
+        self,
+        total: float | None,
+        description: str = "",
+        *,
+        unit: str = "",
+        completed: float = 0,
+        details: str = "",
+        lasting: bool = True,
+    ) -> None:
+        self._state: dict[str, Any] = {
+            "total": total,
+            "completed": completed,
+            "description": description,
+            "details": details,
+        }
+        self._unit, self._lasting = unit, lasting
+        self._progress: Any = None
+        self._task: Any = None
+
+    def start(self) -> Self:
+        """Show the bar, if there is a terminal; it hides the cursor until :meth:`stop`."""
+        if self._progress is not None or not is_terminal():
+            return self
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        self._progress = Progress(
+            # A picture's name may hold [brackets], which are rich's markup.
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            *([TextColumn(self._unit)] if self._unit else []),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=False),
+            TextColumn("{task.fields[details]}", markup=False),
+            console=Console(stderr=True),
+            speed_estimate_period=120,
+            transient=not self._lasting,
+        )
+        self._progress.start()
+        self._task = self._progress.add_task(**self._state)
+        return self
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether there is a bar on the screen now."""
+        return self._progress is not None
+
+    def stop(self) -> None:
+        """Take the bar away, or leave it as it is now, and show the cursor again."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def update(
+        self,
+        completed: float | None = None,
+        *,
+        total: float | None = None,
+        description: str | None = None,
+        details: str | None = None,
+    ) -> None:
+        """Change what is given; the rest stays.
+
+        Args:
+            completed: Steps taken.
+            total: Steps in all.
+            description: Before the bar.
+            details: After the bar.
+        """
+        given = {
+            "completed": completed,
+            "total": total,
+            "description": description,
+            "details": details,
+        }
+        changed = {key: value for key, value in given.items() if value is not None}
+        self._state |= changed
+        if self._progress is not None:
+            self._progress.update(self._task, **changed)
+
+    def advance(self, steps: float = 1) -> None:
+        """Move by so many steps."""
+        self.update(self._state["completed"] + steps)
+
+    def print(self, line: str) -> None:
+        """Print a line to the standard error stream, above the bar."""
+        if self._progress is not None:
+            self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        elif sys.stderr is not None:
+            print(line, file=sys.stderr, flush=True)
+
+
+def is_terminal() -> bool:
+    """Whether the standard error stream is a terminal; it may be missing, or replaced."""
+    return bool(getattr(sys.stderr, "isatty", lambda: False)())
