@@ -99,6 +99,11 @@ def explain(message: str, parser: ArgumentParser) -> str:
     text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", " ".join(said) or " ".join(lines))
     text = re.sub(r"\b[Ee]xpected an? (?:typing\.)?Literal\[([^]]*)\]", r"expected one of \1", text)
     text = re.sub(r"^Expected", "expected", text).replace(". Got value: ", ", got ")
+    text = re.sub(
+        r"'(\w+)' object (?:does not support item assignment|is not iterable)",
+        r"expected a list, got one \1",
+        text,
+    )
     text = re.sub(r"\ba (?=int\b)", "an ", text)
     text = re.sub(
         r"Not a valid subclass of (\w+) Subclass types expect one of: .*",

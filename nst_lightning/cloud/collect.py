@@ -12,7 +12,8 @@ import yaml
 from nst_lightning.cloud.manifest import JobState, Manifest
 from nst_lightning.errors import InputError
 from nst_lightning.files import write_error
-from nst_lightning.options import lookup, read_yaml
+from nst_lightning.options import lookup
+from nst_lightning.run_folder import CONFIG, RunFolder
 
 MARK = "job.json"
 """File of a collected folder that says which job it came from."""
@@ -30,7 +31,7 @@ def is_collected(manifest: Manifest, key: str) -> bool:
         mark = json.loads((folder / MARK).read_bytes())
     except (OSError, ValueError):
         return False
-    return mark.get("job") == manifest.name_of(key) and _picture(folder) is not None
+    return mark.get("job") == manifest.name_of(key) and RunFolder(folder).picture is not None
 
 
 def collect(manifest: Manifest, key: str, archive: bytes) -> Path:
@@ -56,11 +57,11 @@ def collect(manifest: Manifest, key: str, archive: bytes) -> Path:
             fresh.mkdir(mode=0o755)
             with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
                 tar.extractall(fresh, filter="data")
-            picture = _picture(fresh)
+            picture = RunFolder(fresh).picture
             if picture is None:
                 raise InputError(f"{key}: there is no picture in the job's results")
             _check(picture, key)
-            _localise(fresh / "config.yaml", job, folder)
+            _localise(RunFolder(fresh), job, folder)
             mark = {
                 "job": manifest.name_of(key),
                 "content": job.plan.content,
@@ -80,10 +81,6 @@ def collect(manifest: Manifest, key: str, archive: bytes) -> Path:
     return folder
 
 
-def _picture(folder: Path) -> Path | None:
-    return next((p for p in sorted(folder.glob("stylized.*")) if p.is_file()), None)
-
-
 def _check(picture: Path, key: str) -> None:
     from PIL import Image
 
@@ -94,11 +91,11 @@ def _check(picture: Path, key: str) -> None:
         raise InputError(f"{key}: the job's picture cannot be read: {error}") from error
 
 
-def _localise(path: Path, job: JobState, folder: Path) -> None:
+def _localise(fresh: RunFolder, job: JobState, folder: Path) -> None:
     """Write this machine's paths into a job's configuration, so that it repeats the run here."""
-    if not path.is_file():
+    config = fresh.config
+    if not config:
         return
-    config = read_yaml(path)
     local = {
         "data.content": job.plan.content,
         "data.style": job.plan.style,
@@ -110,7 +107,8 @@ def _localise(path: Path, job: JobState, folder: Path) -> None:
         place = lookup(config, section)
         if isinstance(place, dict):
             place.get("init_args", place)[key] = value
-    path.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+    (fresh.path / CONFIG).write_text(text, encoding="utf-8")
 
 
 def clear_leftovers(manifest: Manifest) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from jsonargparse.typing import NotEmptyStr
+
 from nst_lightning.cloud.config import AwsConfig, Launch
 from nst_lightning.cloud.tuning.space import Tuning
 from nst_lightning.errors import InputError, did_you_mean
@@ -82,8 +84,9 @@ def parse(args: Sequence[str]) -> Request:
 
 
 def _fields_of(kind: type, values: Any) -> dict[str, Any]:
-    """Return those values that a dataclass has fields for."""
-    return {item.name: values[item.name] for item in fields(kind) if item.name in values}
+    """Return those values that a dataclass has fields for; where one is null, its default holds."""
+    names = [item.name for item in fields(kind)]
+    return {name: values[name] for name in names if values.get(name) is not None}
 
 
 def _overview() -> OneLineParser:
@@ -128,4 +131,4 @@ def _flag(parser: OneLineParser, name: str, text: str) -> None:
 
 def _list(parser: OneLineParser, name: str, text: str) -> None:
     """Add an option with several values."""
-    parser.add_argument(name, type=str, nargs="+", default=[], help=text)
+    parser.add_argument(name, type=NotEmptyStr, nargs="+", default=[], help=text)

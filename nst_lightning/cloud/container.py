@@ -8,6 +8,7 @@ from typing import Any
 
 from nst_lightning.cloud.hyperparameters import SDK_PREFIXES
 from nst_lightning.errors import InputError
+from nst_lightning.run_folder import CHECKPOINT
 
 CHANNEL_KEYS = {
     "content": "data.content",
@@ -71,7 +72,7 @@ class Container:
     @property
     def checkpoint(self) -> Path:
         """Where the checkpoint is once there is one."""
-        return self.run_folder / "checkpoints" / "last.ckpt"
+        return self.run_folder / CHECKPOINT
 
     def configs(self) -> list[Path]:
         """Return the run's config files, in the order in which they are laid over one another."""

@@ -63,8 +63,9 @@ def main(environ: Mapping[str, str] | None = None) -> int:
         if str(container.base / "code") not in sys.path:
             sys.path.append(str(container.base / "code"))
         checkpoint = find_checkpoint(container)
-        session = open_run(settings, configs, resume=checkpoint, callbacks=[MetricLines()])
-        session.run()
+        session = open_run(settings, configs, resume=checkpoint)
+        # Its line is printed before a step's checkpoint is written, not after.
+        session.run(MetricLines())
         hand_over(session, container, time.monotonic() - started)
     except InputError as error:
         return _fail(_USERS_MISTAKE, str(error))

@@ -6,7 +6,7 @@ import shlex
 from nst_lightning.cloud.collect import run_folder
 from nst_lightning.cloud.fleet import Fleet
 from nst_lightning.errors import InputError
-from nst_lightning.options import lookup, read_yaml
+from nst_lightning.run_folder import RunFolder
 
 
 def make_page(fleet: Fleet) -> None:
@@ -19,13 +19,13 @@ def make_page(fleet: Fleet) -> None:
         fleet: A launch whose pictures are all here.
     """
     jobs = fleet.manifest.jobs
-    folder = run_folder(fleet.manifest, next(iter(jobs)))
+    first = RunFolder(run_folder(fleet.manifest, next(iter(jobs))))
     words = [
         "--contents",
         *dict.fromkeys(job.plan.content for job in jobs.values()),
         "--styles",
         *dict.fromkeys(job.plan.style for job in jobs.values()),
-        f"--size={lookup(read_yaml(folder / 'config.yaml'), 'data.size')}",
+        f"--size={first.config['data']['size']}",
         f"--out={fleet.manifest.launch.folder}",
     ]
     # By name, as the command line does: features know the session, and not each other.

@@ -65,6 +65,9 @@ def refused(aws: FakeAws | None, capsys: Any, *args: str) -> str:
         ({"limits__parallel": "many"}, "limits.parallel: "),
         ({"contents": ["nowhere.jpg"]}, "no such file: nowhere.jpg"),
         ({"contents": []}, "no picture was given"),
+        ({"contents": None}, "no picture was given"),
+        ({"contents": "sample:cat"}, "contents: expected a list, got one str"),
+        ({"styles": [3]}, "styles: .*got 'int'"),
         ({"settings": {"data.szie": 3}}, "unknown (key|option) .*data.szie"),
         ({"settings": {"data.size": 0}}, "data.size: 0 is not a size"),
         (

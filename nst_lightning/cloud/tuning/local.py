@@ -10,6 +10,7 @@ from nst_lightning.cloud.tuning.report import Trial, write_report
 from nst_lightning.cloud.tuning.space import Tuning
 from nst_lightning.errors import InputError
 from nst_lightning.files import atomic_write
+from nst_lightning.run_folder import RunFolder
 
 MEASURES = "metrics.json"
 
@@ -76,7 +77,7 @@ def _trials(study: Any, tuning: Tuning, folder: Path) -> list[Trial]:
         state = states.get(trial.state.name, "Stopped")
         place = folder / "trials" / f"{trial.number:03d}"
         measures = json.loads((place / MEASURES).read_text()) if state == "Completed" else {}
-        shown = f"trials/{trial.number:03d}" if (place / "stylized.png").is_file() else ""
+        shown = str(place.relative_to(folder)) if RunFolder(place).picture else ""
         trials.append(Trial(trial.number, state, dict(trial.params), measures, shown))
     return trials
 
@@ -100,7 +101,7 @@ def paint(launch: Launch, values: Mapping[str, float], folder: Path) -> dict[str
     }
     session = open_run(dict(sorted(settings.items())), launch.configs)
     session.run()
-    if session.stopped:
+    if session.interrupted:
         raise KeyboardInterrupt
     measures = session.measures()
     with atomic_write(folder / MEASURES) as part:
