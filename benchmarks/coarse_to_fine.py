@@ -8,7 +8,6 @@ right, and below them a part of each at full size.
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,8 @@ from typing import Any
 from lightning.pytorch import Callback
 from PIL import Image
 
-from nst_lightning.cli import run
-from nst_lightning.encoder import VGG19Encoder
-from nst_lightning.metrics.evaluate import STYLE_LAYERS, PictureMetrics
+from nst_lightning.metrics.evaluate import PictureMetrics
+from nst_lightning.session import Session, open_run
 
 SHARES, STEPS = (0.25, 0.5), (60, 40)
 """Sizes of the coarse scales as shares of the final one, and their steps."""
@@ -40,17 +38,22 @@ class Clock(Callback):
         self.seconds = time.monotonic() - self._began
 
 
-def paint(given: argparse.Namespace, name: str, *options: str) -> tuple[Any, Path]:
-    folder = given.out / name
-    cli = run(
-        [
-            *("fit", f"--data.content={given.content}", f"--data.style={given.style}"),
-            *(f"--data.size={given.size}", f"--trainer.default_root_dir={folder}"),
-            *("--trainer.max_epochs=1", "--images.every_n_steps=0", *options),
-            f"--trainer.callbacks+={Clock.__module__}.Clock",
-        ]
+def paint(given: argparse.Namespace, name: str, settings: dict[str, Any]) -> tuple[Session, float]:
+    """Paint one picture; return the session and the seconds of its training."""
+    session = open_run(
+        {
+            "data.content": given.content,
+            "data.style": given.style,
+            "data.size": given.size,
+            "trainer.default_root_dir": str(given.out / name),
+            "trainer.max_epochs": 1,
+            "images.every_n_steps": 0,
+            **settings,
+        }
     )
-    return cli, folder / "stylized.png"
+    clock = Clock()
+    session.run(clock)
+    return session, clock.seconds
 
 
 def main() -> None:
@@ -65,25 +68,21 @@ def main() -> None:
         {"size": round(given.size * share), "steps": steps}
         for share, steps in zip(SHARES, STEPS, strict=True)
     ]
-    steps = f"--data.steps_per_epoch={sum(STEPS) + given.steps}"
-    fine, fine_path = paint(given, "coarse_to_fine", f"--data.scales={json.dumps(scales)}", steps)
-    seconds = next(c for c in fine.trainer.callbacks if isinstance(c, Clock)).seconds
-    limit = json.dumps({"seconds": round(seconds)})
-    plain, plain_path = paint(
-        given, "single", f"--trainer.max_time={limit}", "--data.steps_per_epoch=10000"
+    steps = sum(STEPS) + given.steps
+    fine, seconds = paint(
+        given, "coarse_to_fine", {"data.scales": scales, "data.steps_per_epoch": steps}
     )
-    pair = fine.datamodule
-    measure = PictureMetrics(
-        pair.content, pair.styles, VGG19Encoder(STYLE_LAYERS), pair.blend, learned=False
-    )
+    limit = {"seconds": round(seconds)}
+    plain, _ = paint(given, "single", {"trainer.max_time": limit, "data.steps_per_epoch": 10_000})
+    measure = PictureMetrics.of(fine.pair, learned=False)
     print(f"{seconds:.0f} s each")
-    for name, cli in (("single scale", plain), ("coarse to fine", fine)):
-        picture = cli.model.picture()
+    for name, session in (("single scale", plain), ("coarse to fine", fine)):
+        picture = session.picture()
         measures = measure(picture)
-        told = ", ".join(f"{key} {measures[key]:.3f}" for key in SHOWN)
+        words = ", ".join(f"{key} {measures[key]:.3f}" for key in SHOWN)
         loss = float(fine.model.losses(picture)["loss"])
-        print(f"{name}: {cli.trainer.global_step} steps, loss {loss:.5g}, {told}")
-    draw([plain_path, fine_path], given.out / "both.jpg")
+        print(f"{name}: {session.trainer.global_step} steps, loss {loss:.5g}, {words}")
+    draw([plain.picture_path, fine.picture_path], given.out / "both.jpg")
 
 
 def draw(paths: list[Path], target: Path) -> None:

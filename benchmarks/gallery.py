@@ -8,6 +8,7 @@ into docs/images/gallery/. Start it in the repository's root.
 
 import argparse
 import csv
+import io
 import sys
 from pathlib import Path
 
@@ -15,17 +16,20 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from nst_lightning.cli import main as nst
-from nst_lightning.data.samples import SAMPLES
-from nst_lightning.data.sources import open_source
+from nst_lightning.data.samples import sample_bytes
 
 FOLDER = Path("docs/images/gallery")
+
+
+def sample(name: str) -> Image.Image:
+    """Return a sample as RGB."""
+    return Image.open(io.BytesIO(sample_bytes(name))).convert("RGB")
 
 
 def sources() -> None:
     """Draw the mask and the cut-out that two controls use."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    cat, _ = open_source("sample:cat", 512)
-    assert isinstance(cat, Image.Image)
+    cat = sample("cat")
     cat = cat.resize((200, round(200 * cat.height / cat.width)))
     width, height = cat.size
     ramp = np.clip((np.arange(width) / width - 0.5) / 0.06 + 0.5, 0, 1)
@@ -56,7 +60,7 @@ def main() -> int:
                 flat = Image.alpha_composite(white, shown).convert("RGB")
                 flat.save(FOLDER / f"{row['control']}.jpg", quality=88)
     for name in ("cat", "klimt", "waves"):
-        SAMPLES[name](256).resize((120, 120) if name != "cat" else (180, 120)).save(
+        sample(name).resize((120, 120) if name != "cat" else (180, 120)).save(
             FOLDER / f"sample_{name}.jpg", quality=85
         )
     return 0

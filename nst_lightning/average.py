@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nst_lightning.errors import InputError
+
 
 class Average:
     """An exponential moving average, free of the bias of its first steps (as in Adam).
@@ -13,17 +15,17 @@ class Average:
 
     Args:
         decay: Share of the average that each step keeps, in [0, 1).
+
+    Raises:
+        InputError: If it is not.
     """
 
     def __init__(self, decay: float) -> None:
+        if not 0 <= decay < 1:
+            raise InputError(f"model.average: {decay} is not in [0, 1)")
         self.decay = decay
         self._sum: Tensor | None = None
         self._steps = 0
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether no picture was added yet."""
-        return self._sum is None
 
     @torch.no_grad()
     def add(self, picture: Tensor) -> None:
@@ -33,16 +35,10 @@ class Average:
         self._sum.lerp_(picture.detach(), 1 - self.decay)
         self._steps += 1
 
-    def picture(self) -> Tensor:
-        """Return the average, shape ``(1, 3, H, W)``.
-
-        Raises:
-            RuntimeError: If no picture was added yet.
-        """
-        if self._sum is None:
-            raise RuntimeError("no picture was added to the average yet")
+    def picture(self) -> Tensor | None:
+        """Return the average, shape ``(1, 3, H, W)``; None if no picture was added yet."""
         # The sum starts from zero; dividing by the weights' sum undoes that.
-        return self._sum / (1 - self.decay**self._steps)
+        return None if self._sum is None else self._sum / (1 - self.decay**self._steps)
 
     def clear(self) -> None:
         """Forget every picture, as when another one is put in place."""

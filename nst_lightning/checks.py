@@ -1,18 +1,22 @@
 """Checks of settings, each failing with one line that names the setting."""
 
 import math
+from collections.abc import Sequence
+from numbers import Real
 
-from nst_lightning.errors import InputError
+from nst_lightning.errors import InputError, did_you_mean
 
 
-def whole_number(name: str, value: object, least: int) -> int:
-    """Return ``value`` if it is an integer of at least ``least``.
+def whole_number(name: str, value: object, least: int, most: int | None = None) -> int:
+    """Return ``value`` if it is an integer from ``least`` to ``most``.
 
     Raises:
         InputError: Otherwise.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InputError(f"{name} must be a whole number of at least {least}, not {value!r}")
+    limit = math.inf if most is None else most
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= limit:
+        wanted = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise InputError(f"{name} must be a whole number {wanted}, not {value!r}")
     return value
 
 
@@ -28,11 +32,38 @@ def number(
     Raises:
         InputError: Otherwise.
     """
-    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not good or not (above < value < below and value >= least):  # type: ignore[operator]
+    as_float = math.nan
+    if isinstance(value, Real) and not isinstance(value, bool):
+        as_float = float(value)
+    if not (math.isfinite(as_float) and above < as_float < below and as_float >= least):
         wanted = [f"above {above:g}"] * (above > -math.inf)
-        wanted += [f"at least {least:g}"] * (least > -math.inf)
+        wanted += [f"of at least {least:g}"] * (least > -math.inf)
         wanted += [f"below {below:g}"] * (below < math.inf)
-        range_ = f" {' and '.join(wanted)}" if wanted else ""
-        raise InputError(f"{name} must be a number{range_}, not {value!r}")
-    return float(value)  # type: ignore[arg-type]
+        limits = f" {' and '.join(wanted)}" if wanted else ""
+        raise InputError(f"{name} must be a finite number{limits}, not {value!r}")
+    return as_float
+
+
+def choice(name: str, value: object, known: Sequence[str]) -> str:
+    """Return ``value`` if it is one of ``known``.
+
+    Raises:
+        InputError: Otherwise; the message names the nearest one.
+    """
+    if not isinstance(value, str) or value not in known:
+        raise InputError(
+            f"{name} must be one of {', '.join(known)}, not {value!r}"
+            f"{did_you_mean(str(value), known)}"
+        )
+    return value
+
+
+def names(name: str, value: Sequence[str]) -> list[str]:
+    """Return a list of names, where one name alone is easily given in place of a list.
+
+    Raises:
+        InputError: If it is a text.
+    """
+    if isinstance(value, str):
+        raise InputError(f"{name} must be a list of names, not {value!r}; write [{value}]")
+    return list(value)

@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nst_lightning import __version__
-from nst_lightning.errors import InputError, did_you_mean
-
-INTERRUPTED = 130
-"""Exit code that a shell reports for a program ended by Ctrl-C."""
+from nst_lightning.errors import INTERRUPTED, InputError, did_you_mean
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nst_lightning.checks import choice, names
 from nst_lightning.errors import InputError, did_you_mean
-from nst_lightning.weights import CONVOLUTIONS, Convention, load_vgg19
+from nst_lightning.vgg19 import CONVOLUTIONS
+from nst_lightning.weights import Convention, load_vgg19
 
 Pooling = Literal["max", "avg", "l2"]
 Padding = Literal["zeros", "replicate"]
@@ -38,33 +40,39 @@ def pool(features: Tensor, pooling: Pooling) -> Tensor:
     return F.lp_pool2d(features, 2.0, 2) * POOLING_SCALES["l2"]
 
 
-@runtime_checkable
-class HasMinimumSize(Protocol):
-    """An encoder that cannot take every picture."""
-
-    minimum_size: int
-    """Least height and width in pixels."""
-
-
-@runtime_checkable
-class Refinable(Protocol):
-    """An encoder that can be asked for more exact features."""
-
-    refined: bool
-    """Whether it was asked."""
-
-    def refine(self) -> bool:
-        """Compute more exactly from here on; returns whether that changes anything."""
-
-
 @functools.cache
 def has_fast_bfloat16() -> bool:
-    """Tell whether this CPU multiplies bfloat16 faster than float32: AVX-512 BF16 or AMX.
+    """Say whether this CPU multiplies bfloat16 faster than float32: AVX-512 BF16 or AMX.
 
     Others can be made to, several times more slowly.
     """
     asks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, ask, lambda: False)() for ask in asks)
+
+
+@runtime_checkable
+class HasMinimumSize(Protocol):
+    """An encoder that needs pictures of a certain size.
+
+    Attributes:
+        minimum_size: The smallest height and width accepted, in pixels.
+    """
+
+    minimum_size: int
+
+
+@runtime_checkable
+class Refinable(Protocol):
+    """An encoder that computes coarsely at first, and can go on more exactly.
+
+    Attributes:
+        refined: Whether it does already.
+    """
+
+    refined: bool
+
+    def refine(self) -> bool:
+        """Go on more exactly from here on; return whether that changes anything."""
 
 
 class VGG19Encoder(nn.Module):
@@ -118,10 +126,10 @@ class VGG19Encoder(nn.Module):
         precision: Precision = "float32",
     ) -> None:
         super().__init__()
-        _check_choice("pooling", pooling, get_args(Pooling))
-        _check_choice("padding", padding, get_args(Padding))
-        _check_choice("padding_layers", padding_layers, get_args(PaddingLayers))
-        _check_choice("precision", precision, get_args(Precision))
+        choice("pooling", pooling, get_args(Pooling))
+        choice("padding", padding, get_args(Padding))
+        choice("padding_layers", padding_layers, get_args(PaddingLayers))
+        choice("precision", precision, get_args(Precision))
         self.taps = _in_network_order(taps)
         self.weights = os.fspath(weights)
         self.pooling: Pooling = pooling
@@ -244,17 +252,8 @@ class VGG19Encoder(nn.Module):
         )
 
 
-def _check_choice(key: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise InputError(
-            f"unknown {key} {value!r}: choose {', '.join(choices)}" + did_you_mean(value, choices)
-        )
-
-
 def _in_network_order(taps: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(taps, str):
-        raise InputError(f"layers must be a list of names such as [{taps}], not a single text")
-    for tap in taps:
+    for tap in names("layers", taps):
         if tap not in VGG19_LAYERS:
             raise InputError(
                 f"unknown layer {str(tap)!r}: VGG-19 has conv1_1, relu1_1, conv1_2, ... relu5_4"

@@ -1,5 +1,10 @@
 """The one exception that means "the user can mend this"."""
 
+from collections.abc import Iterable
+
+INTERRUPTED = 130
+"""Exit code that a shell reports for a program ended by Ctrl-C."""
+
 
 class InputError(ValueError):
     """A mistake in a file, key or value that the user gave.
@@ -12,14 +17,14 @@ class InputError(ValueError):
         super().__init__(" ".join(str(message).split()))
 
 
-def did_you_mean(name: str, known: object) -> str:
+def did_you_mean(name: str, known: Iterable[object]) -> str:
     """Return ``"; did you mean X?"`` for the nearest known name, or an empty string.
 
     Args:
         name: What was given.
-        known: Iterable of the names there are.
+        known: The names there are.
     """
     import difflib
 
-    close = difflib.get_close_matches(str(name), [str(k) for k in known], n=1, cutoff=0.5)  # type: ignore[attr-defined]
+    close = difflib.get_close_matches(str(name), [str(k) for k in known], n=1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else ""

@@ -1,25 +1,26 @@
 """The LightningModule whose only parameter is the picture."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
-from torch.optim import LBFGS, Optimizer
+from torch.optim import Optimizer
 
+from nst_lightning import refusals
 from nst_lightning.average import Average
 from nst_lightning.best import BestPicture
-from nst_lightning.data.colour_match import grey, with_luminance
+from nst_lightning.data.image_pair import ImagePair, pictures_of
 from nst_lightning.data.resizing import carry_up, resize_to
 from nst_lightning.encoder import VGG19Encoder
-from nst_lightning.errors import InputError
 from nst_lightning.losses.term import LossTerm
-from nst_lightning.objective import EncoderFactory, Losses, Objective, compiled
+from nst_lightning.objective import EncoderFactory, Objective, compiled, named_terms
 from nst_lightning.optim import BoundedLBFGS
-from nst_lightning.optim.protocols import AsksForPrecision, KeepsCurvature
+from nst_lightning.optim.protocols import AsksToRefine, forget_picture, objective_changed
+from nst_lightning.view import View
 
-OptimizerFactory = Callable[[Iterable], Optimizer]
+OptimizerFactory = Callable[[Iterable[Tensor]], Optimizer]
 
 CHECKPOINT_KEY = "nst_lightning"
 
@@ -48,7 +49,6 @@ class NeuralStyleTransfer(LightningModule):
             the last one (crowsonkb uses 0.99 with Adam); null for none.
         compile: Mode of ``torch.compile`` for the loss and its gradient, null for none. Compiling
             takes half a minute and needs a C++ compiler; on a CPU it gains next to nothing.
-            ``reduce-overhead`` uses CUDA graphs.
 
     Attributes:
         objective: What is minimised.
@@ -75,27 +75,16 @@ class NeuralStyleTransfer(LightningModule):
         compile: Literal["default", "reduce-overhead", "max-autotune"] | None = None,
     ) -> None:
         super().__init__()
-        named = {"content": content, "style": style, "tv": tv}
-        for name in extra or {}:
-            if name in named or not name.isidentifier():
-                raise InputError(
-                    f"model.extra: {name!r} cannot name a term; use a plain word other than "
-                    "content, style, tv"
-                )
-        terms = {name: term for name, term in (named | (extra or {})).items() if term is not None}
-        if average is not None and not 0 <= average < 1:
-            raise InputError(f"model.average: {average} is not in [0, 1)")
+        terms = named_terms({"content": content, "style": style, "tv": tv}, extra or {})
         self.objective = Objective(terms, encoder or VGG19Encoder)
         self.optimizer_factory = optimizer or BoundedLBFGS
         self.clamp = clamp
         self.average = None if average is None else Average(average)
-        self.compile_mode = compile
-        self._compiled: Losses | None = None
+        self._evaluate = self.losses if compile is None else compiled(self.losses, compile)
         self._resumed_optimizer: str | None = None
         self.best = BestPicture()
         self.unavailable_measures: dict[str, str] = {}
-        self.coloured_like: Tensor | None = None
-        """The content, where only the luminance is painted and the colours are its own."""
+        self.view = View()
         self.settings: dict[str, Any] = {}
         self.public_settings: dict[str, Any] = {}
         self.register_parameter("image", None)
@@ -105,64 +94,38 @@ class NeuralStyleTransfer(LightningModule):
     def setup(self, stage: str) -> None:
         """Create the picture, for a fit only; a test takes it from the checkpoint."""
         pair = self._pair()
-        height, width = pair.content.shape[-2:]
-        for name, picture in [("content", pair.content), *(("style", s) for s in pair.styles)]:
-            self._check_size(name, picture)
-        self._take_colours(pair)
-        if pair.regions is not None and not self.objective.takes_regions:
-            raise InputError(
-                "data.content_mask: no term looks at regions; add --model.style GuidedGramLoss"
-            )
+        refusals.check_pictures(pair, self.objective)
+        self._look_at(pair)
         if stage == "fit" and self.image is None:
             self.objective.refined = False  # the encoder may have served another run
             self.image = nn.Parameter(pair.initial().clone())
-        if self.image is not None and self.image.shape[-2:] != (height, width):
-            raise InputError(
-                f"the picture is {self.image.shape[-1]}x{self.image.shape[-2]} but the content is "
-                f"{width}x{height}; use a new NeuralStyleTransfer for another size"
-            )
+        if self.image is not None:
+            refusals.check_same_size(self.image, pair.content)
 
-    def _pair(self) -> Any:
-        pair = getattr(self.trainer, "datamodule", None)
-        if pair is None or not hasattr(pair, "styles"):
-            raise InputError("no pictures: give the trainer an ImagePair as datamodule")
-        return pair
-
-    def _check_size(self, name: str, picture: Tensor) -> None:
-        smallest = self.objective.minimum_size
-        height, width = picture.shape[-2:]
-        if min(height, width) < smallest:
-            raise InputError(
-                f"data.{name}: {width}x{height} px is too small for the chosen layers, which need "
-                f"{smallest} px a side; use a larger data.size or a picture that is less narrow"
-            )
+    def _pair(self) -> ImagePair:
+        return pictures_of(self.trainer)
 
     @torch.no_grad()
     def picture(self) -> Tensor:
         """Return the picture as it would be shown: shape ``(1, 3, H, W)``, values in [0, 1]."""
-        if self.average is None or self.average.is_empty:
-            return self.shown(self.image)
-        return self.shown(self.average.picture())
+        shown = self.average.picture() if self.average is not None else None
+        return self.shown(self.image if shown is None else shown)
 
     @property
     def shows_average(self) -> bool:
         """Whether the picture shown is an average, which no loss was computed for."""
-        return self.average is not None and not self.average.is_empty
+        return self.average is not None and self.average.picture() is not None
 
-    @torch.no_grad()
     def shown(self, image: Tensor) -> Tensor:
         """Return a picture of the optimiser's as people see it: within [0, 1], its colours kept.
 
         Args:
             image: Shape ``(1, 3, H, W)``.
         """
-        picture = image.detach().clamp(0, 1)
-        if self.coloured_like is None:
-            return picture
-        return with_luminance(self.coloured_like.to(picture), picture)
+        return self.view.of_people(image)
 
-    def _take_colours(self, pair: Any) -> None:
-        self.coloured_like = pair.content if pair.colour == "luminance" else None
+    def _look_at(self, pair: ImagePair) -> None:
+        self.view = View(pair.content if pair.colour == "luminance" else None)
 
     # -- what happens to picture and objective -----------------------------------------------------
 
@@ -176,28 +139,18 @@ class NeuralStyleTransfer(LightningModule):
         self.image.copy_(picture)
         self.image.grad = None
         for optimizer in self.trainer.optimizers:
-            if isinstance(optimizer, KeepsCurvature):
-                optimizer.reset()
-            else:
-                optimizer.state.clear()
+            forget_picture(optimizer)
         if self.average is not None:
             self.average.clear()
 
     def objective_changed(self) -> None:
         """Note that from here on the same picture has another loss, as when a weight changes.
 
-        The best picture is cleared, since losses are no longer comparable. ``BoundedLBFGS`` forgets
-        loss and gradient of the picture but keeps its curvature pairs: a weight moves the curvature
-        little, the preconditioner is worth many steps, and the line search guards against what has
-        become false. torch's L-BFGS, without one, forgets everything; other optimisers keep their
-        running means, which follow by themselves.
+        The best picture is cleared; what an optimiser keeps is for it to say.
         """
         self.best.clear()
         for optimizer in self.trainer.optimizers:
-            if isinstance(optimizer, KeepsCurvature):
-                optimizer.objective_changed()
-            elif isinstance(optimizer, LBFGS):
-                optimizer.state.clear()
+            objective_changed(optimizer)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Go on at the next scale if its turn has come."""
@@ -206,7 +159,7 @@ class NeuralStyleTransfer(LightningModule):
             self._climb(pair, pair.scale_at(self.trainer.global_step))
 
     @torch.no_grad()
-    def _climb(self, pair: Any, scale: int) -> None:
+    def _climb(self, pair: ImagePair, scale: int) -> None:
         """Carry the picture up to a larger scale, with a new optimiser and new targets."""
         picture, before = self.picture(), pair.content.to(self.device)
         pair.use_scale(scale)
@@ -220,7 +173,7 @@ class NeuralStyleTransfer(LightningModule):
             self.average.clear()
         self.best.clear()
         self.objective.refined = False  # another scale, another descent
-        self._take_colours(pair)
+        self._look_at(pair)
         self.set_targets()
         self.trainer.optimizers = [self.configure_optimizers()]
 
@@ -232,18 +185,8 @@ class NeuralStyleTransfer(LightningModule):
         Raises:
             InputError: If the run goes on from a checkpoint of another optimiser.
         """
-        now, then = type(self.trainer.optimizers[0]).__name__, self._resumed_optimizer
-        if then not in (None, now):
-            raise InputError(
-                f"model.optimizer: the checkpoint was made with {then}, whose state {now} cannot "
-                "use; keep it, or start anew with the picture as data.init and without --ckpt_path"
-            )
-        coarse = sum(scale.steps for scale in self._pair().scales)
-        if coarse and coarse >= self.trainer.estimated_stepping_batches:
-            raise InputError(
-                f"data.scales: they take {coarse} steps, but the run has only "
-                f"{self.trainer.estimated_stepping_batches}; leave some for the final size"
-            )
+        refusals.check_optimizer(self.trainer.optimizers[0], self._resumed_optimizer)
+        refusals.check_scales(self._pair(), self.trainer.estimated_stepping_batches)
         self.set_targets()
 
     def on_test_start(self) -> None:
@@ -258,7 +201,7 @@ class NeuralStyleTransfer(LightningModule):
             of_styles = [mask.to(self.device) for mask in pair.regions.styles]
             masks = pair.regions.content.to(self.device), of_styles
         with torch.no_grad():
-            content = self._seen(pair.content.to(self.device))
+            content = self.view.of_encoder(pair.content.to(self.device))
         styles = [style.to(self.device) for style in pair.style_targets]
         self.objective.set_targets(content, styles, pair.blend, masks)
 
@@ -268,12 +211,7 @@ class NeuralStyleTransfer(LightningModule):
         Args:
             picture: Shape ``(1, 3, H, W)``, values in [0, 1].
         """
-        losses: dict[str, Tensor] = self.objective(self._seen(picture))
-        return losses
-
-    def _seen(self, picture: Tensor) -> Tensor:
-        """Return what the encoder and the terms see of a picture: all of it, or its luminance."""
-        return picture if self.coloured_like is None else grey(picture)
+        return self.objective.losses(self.view.of_encoder(picture))
 
     # -- the step ---------------------------------------------------------------------------------
 
@@ -282,9 +220,7 @@ class NeuralStyleTransfer(LightningModule):
         if self.clamp == "closure":
             with torch.no_grad():
                 self.image.clamp_(0, 1)
-        if self.compile_mode is not None and self._compiled is None:
-            self._compiled = compiled(self.losses, self.compile_mode)
-        losses = (self._compiled or self.losses)(self.image)
+        losses = self._evaluate(self.image)
         self.best.update(losses["loss"], self.image)
         self.log_dict({name: loss.detach() for name, loss in losses.items()}, batch_size=1)
         return losses["loss"]
@@ -305,19 +241,9 @@ class NeuralStyleTransfer(LightningModule):
             InputError: If the trainer would change the gradients under an L-BFGS.
         """
         optimizer = self.optimizer_factory([self.image])
-        if isinstance(optimizer, AsksForPrecision):
+        if isinstance(optimizer, AsksToRefine):
             optimizer.refine = self._refine
-        if isinstance(optimizer, LBFGS | KeepsCurvature):
-            if self.trainer.gradient_clip_val:
-                raise InputError(
-                    "trainer.gradient_clip_val: clipped gradients make L-BFGS's curvature pairs "
-                    "false; leave it out, or use Adam"
-                )
-            if self.trainer.accumulate_grad_batches != 1:
-                raise InputError(
-                    "trainer.accumulate_grad_batches: L-BFGS needs one whole gradient a step; "
-                    "leave it at 1"
-                )
+        refusals.check_gradients(optimizer, self.trainer)
         return optimizer
 
     def _refine(self) -> bool:
@@ -326,8 +252,6 @@ class NeuralStyleTransfer(LightningModule):
         if refined:
             self.best.clear()
         return refined
-
-    # -- evaluation -------------------------------------------------------------------------------
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
         """Log the measures of the picture, and of the untouched content as a control."""
@@ -360,25 +284,15 @@ class NeuralStyleTransfer(LightningModule):
         Raises:
             InputError: If the checkpoint is not of this framework or of another picture size.
         """
-        state: Mapping[str, Any] | None = checkpoint.get(CHECKPOINT_KEY)
-        image = checkpoint.get("state_dict", {}).get("image")
-        if state is None or image is None:
-            raise InputError(
-                "ckpt_path: the checkpoint holds no picture of nst_lightning; give another"
-            )
+        image, state = refusals.picture_in(checkpoint, CHECKPOINT_KEY)
         pair = self._pair()
         if state["scale"] != pair.scale:
             pair.use_scale(state["scale"])
-            self._take_colours(pair)
+            self._look_at(pair)
             self.image = nn.Parameter(pair.content.clone().to(self.device))
-        if self.image is not None and self.image.shape != image.shape:
-            raise InputError(
-                f"ckpt_path: the checkpoint holds a {image.shape[-1]}x{image.shape[-2]} picture "
-                f"but this run is {self.image.shape[-1]}x{self.image.shape[-2]}; use the "
-                "checkpoint's content and size, or start without --ckpt_path"
-            )
         if self.image is None:
             self.image = nn.Parameter(torch.empty_like(image, device=self.device))
+        refusals.check_checkpoint_size(self.image, image)
         self.best.load_state_dict(state["best"], self.device)
         if self.average is not None and state["average"] is not None:
             self.average.load_state_dict(state["average"], self.device)

@@ -74,11 +74,12 @@ def stylize(
             f"stylize() has no option {unknown[0]!r}; there are {', '.join(SHORT_NAMES)}"
         )
     values = dict(settings or {}) | {SHORT_NAMES[name]: value for name, value in options.items()}
-    styles: list[Any] = [style] if _is_one(style) else list(style)  # type: ignore[arg-type]
+    several = isinstance(style, Sequence) and not isinstance(style, str)
+    styles: list[Any] = [*style] if isinstance(style, Sequence) and several else [style]
     names = [_source_name(source) for source in styles]
     values |= {
         "data.content": _source_name(content),
-        "data.style": names[0] if _is_one(style) else names,
+        "data.style": names if several else names[0],
     }
     if steps is not None:
         values |= {"data.steps_per_epoch": steps, "trainer.max_epochs": 1}
@@ -97,10 +98,6 @@ def stylize(
         )
         session.run(*callbacks)
         return _as_pillow(session)
-
-
-def _is_one(style: Any) -> bool:
-    return isinstance(style, str | os.PathLike) or hasattr(style, "getpixel")
 
 
 def _source_name(source: Any) -> str:

@@ -26,8 +26,8 @@ def refuse_nulls(config: Mapping[str, Any], classes: Mapping[str, type]) -> None
             raise InputError(f"{group}: null is no value here; write keys under it or leave it out")
         for key, wanted in _forbidden(config.get(group), kind, group):
             raise InputError(
-                f"{key}: null is no value here; give {_spoken(wanted)}, or leave the key out for "
-                "the default"
+                f"{key}: null is no value here; give {_words_for(wanted)}, or leave the key out "
+                "for the default"
             )
 
 
@@ -63,7 +63,7 @@ def _find_class(path: str) -> Any:
     try:
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError):
-        return None  # said better where it is built
+        return None  # reported better where it is built
 
 
 def _hints(kind: Any) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def _allows_none(hint: Any) -> bool:
     return None in typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else False
 
 
-def _spoken(hint: Any) -> str:
+def _words_for(hint: Any) -> str:
     if typing.get_origin(hint) is typing.Literal:
         return "one of " + ", ".join(map(str, typing.get_args(hint)))
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}

@@ -117,7 +117,7 @@ class Objective(nn.Module):
             return Reference(image=picture, features=encode(picture), weight=weight)
         return replace(self.shared.reference(self.encoder, picture), weight=weight)
 
-    def forward(self, picture: Tensor) -> dict[str, Tensor]:
+    def losses(self, picture: Tensor) -> dict[str, Tensor]:
         """Return every term's weighted loss as ``NAME_loss``, and their sum as ``loss``.
 
         Args:
@@ -125,10 +125,31 @@ class Objective(nn.Module):
         """
         features = self.encoder(picture)
         losses = {
-            f"{name}_loss": term.weight * term(picture, _in_its_precision(term, features))
+            f"{name}_loss": term.weight * term(picture, term.take(features))
             for name, term in self.terms.items()
         }
         return losses | {"loss": torch.stack(list(losses.values())).sum()}
+
+
+def named_terms(
+    named: Mapping[str, LossTerm | None], extra: Mapping[str, LossTerm]
+) -> dict[str, LossTerm]:
+    """Return all terms that there are by name.
+
+    Args:
+        named: The terms with names of their own; None where one is left out.
+        extra: Further terms.
+
+    Raises:
+        InputError: If a further term's name is taken or no plain word.
+    """
+    for name in extra:
+        if name in named or not name.isidentifier():
+            raise InputError(
+                f"model.extra: {name!r} cannot name a term; use a plain word other than "
+                f"{', '.join(named)}"
+            )
+    return {name: term for name, term in {**named, **extra}.items() if term is not None}
 
 
 class SharedTargets:
@@ -174,15 +195,6 @@ class SharedTargets:
                 del self._references[next(iter(self._references))]
             self._references[key] = Reference(picture, encoder(picture))
         return self._references[key]
-
-
-def _in_its_precision(term: LossTerm, features: dict[str, Tensor]) -> dict[str, Tensor]:
-    if term.takes_half:
-        return features
-    return {
-        name: value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
-        for name, value in features.items()
-    }
 
 
 def compiled(losses: Losses, mode: str) -> Losses:

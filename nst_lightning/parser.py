@@ -81,6 +81,9 @@ def explain(message: str, parser: ArgumentParser) -> str:
     if match := re.search(r"[Uu]nrecognized arguments: (\S+)", message):
         option = match.group(1).split("=")[0]
         return f"unknown option {option}{_nearest(option, parser)}"
+    if match := re.search(r"Group '([\w.]+)' does not accept option '([\w.]+)'", message):
+        key = ".".join(match.groups())
+        return f"unknown key {key}{_nearest(f'--{key}', parser).replace('--', '')}"
     if match := _UNKNOWN_KEY.search(message):
         key = next(group for group in match.groups() if group)
         return f"unknown key {key}{_nearest(f'--{key}', parser).replace('--', '')}"

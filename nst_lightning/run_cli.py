@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from nst_lightning.callbacks import (
     GracefulStop,
@@ -76,7 +76,7 @@ class RunCLI(LightningCLI):
 
     def __init__(
         self,
-        given: Sequence[str] | Sequence[Settings],
+        given: Sequence[Any],
         command: str = "fit",
         *,
         parts: frozenset[str] = PARTS,
@@ -106,7 +106,7 @@ class RunCLI(LightningCLI):
             },
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
-            args=given,  # type: ignore[arg-type]  # mappings are ours
+            args=list(given),
             run=False,
         )
 

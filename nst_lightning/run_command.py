@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from nst_lightning.cli import INTERRUPTED
+from nst_lightning.errors import INTERRUPTED
 from nst_lightning.session import open_words
 
 

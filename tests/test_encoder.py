@@ -227,9 +227,18 @@ def test_minimum_size(tap, padding):
         ({"taps": ["relu4_5"]}, "unknown layer 'relu4_5'.*did you mean relu4_"),
         ({"taps": ["conv1_1", "pool1"]}, "unknown layer 'pool1'"),
         ({"taps": "relu1_1"}, "list of names"),
-        ({"taps": ["relu1_1"], "pooling": "average"}, "unknown pooling 'average'.*mean avg"),
-        ({"taps": ["relu1_1"], "padding": "replicat"}, "unknown padding .*mean replicate"),
-        ({"taps": ["relu1_1"], "padding_layers": "last"}, "unknown padding_layers 'last'"),
+        (
+            {"taps": ["relu1_1"], "pooling": "average"},
+            "pooling must be one of max, avg, l2, not 'average'.*mean avg",
+        ),
+        (
+            {"taps": ["relu1_1"], "padding": "replicat"},
+            "padding must be one of .* not 'replicat'.*mean replicate",
+        ),
+        (
+            {"taps": ["relu1_1"], "padding_layers": "last"},
+            "padding_layers must be one of all, first, not 'last'",
+        ),
         ({"taps": ["relu1_1"], "weights": "bundeld"}, "weights 'bundeld'.*did you mean bundled"),
     ],
 )

@@ -113,7 +113,7 @@ def test_mistakes_in_a_file(tmp_path: Path, text: str, words: list[str]) -> None
         ("--model.content.layers=[conv1_l]", ["conv1_l", "did you mean conv1_"]),
         ("--model.style.weight=-1", ["weight", "-1"]),
         ("--model.encoder.weights=/nowhere.pth", ["/nowhere.pth"]),
-        ("--data.size=0", ["data.size: 0 is not a size"]),
+        ("--data.size=0", ["data.size must be a whole number of at least 1, not 0"]),
         ("--explosion.factor=0.5", ["explosion.factor: 0.5"]),
         ("--images.quality=0", ["quality"]),
         ("--trainer.devices=2", ["trainer.devices"]),

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.slow
-def test_the_configs_are_in_the_wheel(tmp_path: Path) -> None:
+def test_configs_and_samples_are_in_the_wheel(tmp_path: Path) -> None:
     pytest.importorskip("setuptools", reason="needs setuptools, which builds the wheel")
     # A copy: setuptools leaves its build folders beside the sources.
     clone = tmp_path / "clone"
@@ -28,7 +28,9 @@ def test_the_configs_are_in_the_wheel(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         archive.extractall(tmp_path / "installed")
-    assert "nst_lightning/defaults.yaml" in names
+    assert {"nst_lightning/defaults.yaml", "nst_lightning/py.typed"} <= names
+    samples = ("klimt", "starry", "waves")
+    assert {f"nst_lightning/data/samples/{name}.webp" for name in samples} <= names
     inside = {n.removeprefix("nst_lightning/") for n in names if "nst_lightning/configs/" in n}
     assert inside == {
         str(p.relative_to(ROOT)) for p in (ROOT / "configs").rglob("*") if p.is_file()

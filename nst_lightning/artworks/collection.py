@@ -4,11 +4,12 @@ import csv
 import os
 import random
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from nst_lightning.artworks.download import find_root
 from nst_lightning.artworks.index import Entry, index_folder
 from nst_lightning.artworks.names import (
     fold,
@@ -16,16 +17,11 @@ from nst_lightning.artworks.names import (
     number_of,
     printable,
     repair,
-    spoken,
+    with_spaces,
     without_number,
 )
-from nst_lightning.artworks.query import Query, is_artwork, parse_query
+from nst_lightning.artworks.query import Query, parse_query
 from nst_lightning.errors import InputError, did_you_mean
-
-VARIABLE = "NST_ARTWORKS"
-"""Environment variable that names the data set's folder."""
-
-__all__ = ["Artist", "Artwork", "Artworks", "expand", "find_root", "is_artwork"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +45,7 @@ class Artwork:
 
 @dataclass(frozen=True)
 class Artist:
-    """One artist; what ``artists.csv`` does not tell is empty."""
+    """One artist; what ``artists.csv`` does not say is empty."""
 
     key: str
     name: str
@@ -109,10 +105,10 @@ class Artworks:
         artists = _artists(folder / "artists.csv")
         works, duplicates = _works(base, entries, artists)
         for path in base.iterdir():
-            # A folder without a picture is an artist too, and an empty one can be told.
+            # A folder without a picture is an artist too, and an empty one can be reported.
             if path.is_dir() and not path.name.startswith("."):
                 key = _known_key(path.name, artists)
-                artists.setdefault(key, Artist(key, spoken(key)))
+                artists.setdefault(key, Artist(key, with_spaces(key)))
         corrupt = [(printable(str(base / e.path)), e.error) for e in entries if e.error]
         return cls(folder, works, artists, corrupt, duplicates)
 
@@ -198,68 +194,23 @@ class Artworks:
             )
             raise InputError(
                 f"artworks: there is no painting of {key} {wanted!r}{did_you_mean(wanted, known)}"
-                + ("" if known else f"; {self.root} has no artists.csv to tell it")
+                + ("" if known else f"; {self.root} has no artists.csv that says it")
             )
         return found
 
 
-def find_root(given: str | os.PathLike[str] | None = None) -> Path:
-    """Return the data set's folder: the one given, ``NST_ARTWORKS``, or what kagglehub downloaded.
-
-    Raises:
-        InputError: If none of them is there.
-    """
-    for source in (given, os.environ.get(VARIABLE)):
-        if source:
-            folder = Path(source).expanduser()
-            if not folder.is_dir():
-                raise InputError(
-                    f"artworks: there is no folder {folder}; give the data set's folder as "
-                    f"data.artworks or in the environment variable {VARIABLE}"
-                )
-            return folder
-    from nst_lightning.artworks.download import downloaded
-
-    folder_or_none = downloaded()
-    if folder_or_none is None:
-        raise InputError(
-            f"artworks: where is the data set? Set {VARIABLE} or data.artworks to its folder, or "
-            "fetch it with: python train.py artworks --download true"
-        )
-    return folder_or_none
-
-
-def expand(sources: Iterable[object], root: str | os.PathLike[str] | None = None) -> list[object]:
-    """Replace every ``artworks:...`` by the files that it names; leave the rest as it is.
+def find_files(source: str, root: str | os.PathLike[str] | None = None) -> list[str]:
+    """Return the files that an ``artworks:...`` names.
 
     Args:
-        sources: Paths, URLs, samples, Pillow pictures, ``artworks:...``.
+        source: The query; see ``parse_query``.
         root: Folder of the data set; see ``find_root``.
 
     Raises:
-        InputError: If a query is not valid or finds too little.
+        InputError: If the query is not valid or finds too little.
     """
-    found: list[object] = []
-    for source in sources:
-        if isinstance(source, str) and is_artwork(source):
-            query = parse_query(source)
-            works = _indexed(find_root(root).resolve()).select(query)
-            found.extend(str(work.path) for work in works)
-        else:
-            found.append(source)
-    return found
-
-
-def expand_one(source: str, root: str | os.PathLike[str] | None = None) -> str:
-    """Return the one file that an ``artworks:...`` names.
-
-    Raises:
-        InputError: If it names several, or see ``expand``.
-    """
-    files = expand([source], root)
-    if len(files) != 1:
-        raise InputError(f"{source} names {len(files)} paintings, but one is wanted; use n=1")
-    return str(files[0])
+    works = _indexed(find_root(root).resolve()).select(parse_query(source))
+    return [str(work.path) for work in works]
 
 
 @lru_cache(maxsize=2)
@@ -331,7 +282,7 @@ def _works(
             keys[name] = _known_key(name, artists)
         key = keys[name]
         number = number_of(stem)
-        artists.setdefault(key, Artist(key, spoken(key)))
+        artists.setdefault(key, Artist(key, with_spaces(key)))
         identity = (key, number if number is not None else entry.path)
         if spellings.setdefault(identity, name) != name:
             duplicates += 1

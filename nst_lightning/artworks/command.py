@@ -3,7 +3,10 @@
 import sys
 from pathlib import Path
 
-from nst_lightning.artworks.collection import VARIABLE, Artworks, find_root
+from nst_lightning.artworks.collection import Artworks
+from nst_lightning.artworks.download import VARIABLE, download, find_root
+from nst_lightning.artworks.query import parse_query
+from nst_lightning.data.schemes import is_artwork
 from nst_lightning.errors import InputError
 from nst_lightning.files import atomic_write, check_folder
 from nst_lightning.parser import OneLineParser
@@ -12,7 +15,7 @@ DESCRIPTION = (
     "Index a folder of paintings: counts and sizes by artist as a table and as figures. The folder "
     'is Kaggle\'s "Best Artworks of All Time" or any folder with one folder an artist.'
 )
-_LISTED = 5
+_NAMED_ON_SCREEN = 5
 
 
 def make_parser() -> OneLineParser:
@@ -52,15 +55,8 @@ def make_parser() -> OneLineParser:
 def main(args: list[str]) -> int:
     """Run the command; returns the exit code."""
     given = make_parser().parse_args(args)
-    if given.download:
-        from nst_lightning.artworks.download import download
-
-        root = download()
-    else:
-        root = find_root(given.root)
+    root = download() if given.download else find_root(given.root)
     if given.select is not None:
-        from nst_lightning.artworks.query import is_artwork, parse_query
-
         if not is_artwork(given.select):
             raise InputError(f"--select: {given.select} does not begin with artworks:")
         query = parse_query(given.select)
@@ -98,8 +94,8 @@ def _report(artworks: Artworks, out: Path, figures: bool) -> None:
     painted = {work.artist for work in artworks.works}
     empty = [artist.name for key, artist in artworks.artists.items() if key not in painted]
     if empty:
-        more = f" and {len(empty) - _LISTED} more" if len(empty) > _LISTED else ""
-        print(f"note: no readable painting by {', '.join(empty[:_LISTED])}{more}")
+        more = f" and {len(empty) - _NAMED_ON_SCREEN} more" if len(empty) > _NAMED_ON_SCREEN else ""
+        print(f"note: no readable painting by {', '.join(empty[:_NAMED_ON_SCREEN])}{more}")
     if artworks.duplicates:
         print(
             f"note: {artworks.duplicates} files are left out: the same artist and number lie in a "
@@ -111,9 +107,9 @@ def _report(artworks: Artworks, out: Path, figures: bool) -> None:
             lines = [f"{damaged}: {why}\n" for damaged, why in artworks.corrupt]
             part.write_text("".join(lines), encoding="utf-8")
         written.append(listing)
-        for damaged, why in artworks.corrupt[:_LISTED]:
+        for damaged, why in artworks.corrupt[:_NAMED_ON_SCREEN]:
             print(f"corrupt: {damaged}: {why}")
-        if len(artworks.corrupt) > _LISTED:
-            print(f"corrupt: {len(artworks.corrupt) - _LISTED} more, see {listing}")
+        if len(artworks.corrupt) > _NAMED_ON_SCREEN:
+            print(f"corrupt: {len(artworks.corrupt) - _NAMED_ON_SCREEN} more, see {listing}")
     for path in [*written, *drawn]:
         print(f"written  {path}")

@@ -1,22 +1,48 @@
-"""Fetching the paintings from Kaggle, through the optional package kagglehub."""
+"""Where the paintings are, and fetching them from Kaggle by the optional package kagglehub."""
 
+import os
 from pathlib import Path
 
 from nst_lightning.errors import InputError
+
+VARIABLE = "NST_ARTWORKS"
+"""Environment variable that names the data set's folder."""
 
 HANDLE = "ikarus777/best-artworks-of-all-time"
 
 
 def downloaded() -> Path | None:
     """Return the folder where kagglehub put the data set, if it did; nothing is fetched."""
-    import os
-
     cache = Path(os.environ.get("KAGGLEHUB_CACHE", "~/.cache/kagglehub")).expanduser()
     versions = cache.joinpath("datasets", *HANDLE.split("/"), "versions")
     if not versions.is_dir():
         return None
     found = [path for path in versions.iterdir() if path.is_dir() and path.name.isdigit()]
     return max(found, key=lambda path: int(path.name), default=None)
+
+
+def find_root(given: str | os.PathLike[str] | None = None) -> Path:
+    """Return the data set's folder: the one given, ``NST_ARTWORKS``, or what kagglehub downloaded.
+
+    Raises:
+        InputError: If none of them is there.
+    """
+    for source in (given, os.environ.get(VARIABLE)):
+        if source:
+            folder = Path(source).expanduser()
+            if not folder.is_dir():
+                raise InputError(
+                    f"artworks: there is no folder {folder}; give the data set's folder as "
+                    f"data.artworks or in the environment variable {VARIABLE}"
+                )
+            return folder
+    found = downloaded()
+    if found is None:
+        raise InputError(
+            f"artworks: where is the data set? Set {VARIABLE} or data.artworks to its folder, or "
+            "fetch it with: python train.py artworks --download true"
+        )
+    return found
 
 
 def download() -> Path:
@@ -38,7 +64,7 @@ def download() -> Path:
         return Path(kagglehub.dataset_download(HANDLE))
     # requests', kagglehub's and zipfile's exceptions share no base class.
     except Exception as error:
-        said = str(error).split("\n")[0][:160] or type(error).__name__
+        reason = str(error).split("\n")[0][:160] or type(error).__name__
         raise InputError(
-            f"--download: Kaggle cannot be reached or refuses: {said}; {by_hand}"
+            f"--download: Kaggle cannot be reached or refuses: {reason}; {by_hand}"
         ) from error

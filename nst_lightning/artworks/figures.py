@@ -11,7 +11,7 @@ from nst_lightning.files import atomic_write
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_MOST = 100
+_MAXIMUM_NAMES = 100
 """Artists that one figure can name; of more only the first."""
 
 
@@ -43,7 +43,7 @@ def _figure(rows: int) -> "Figure":
 
 
 def _counts(statistics: Statistics) -> "Figure":
-    rows = statistics.rows[:_MOST]
+    rows = statistics.rows[:_MAXIMUM_NAMES]
     figure = _figure(len(rows))
     axes = figure.subplots()
     bars = axes.bar(range(len(rows)), [row.paintings for row in rows], color="#4878a8", width=0.8)
@@ -62,14 +62,14 @@ def _counts(statistics: Statistics) -> "Figure":
     axes.set_ylabel("paintings")
     axes.set_title(
         f"{statistics.paintings} paintings of {len(statistics.rows)} artists"
-        + (f", the first {_MOST}" if len(statistics.rows) > _MOST else "")
+        + (f", the first {_MAXIMUM_NAMES}" if len(statistics.rows) > _MAXIMUM_NAMES else "")
     )
     _name(axes, [row.artist for row in rows])
     return figure
 
 
 def _sizes(statistics: Statistics) -> "Figure":
-    rows = statistics.rows[:_MOST]
+    rows = statistics.rows[:_MAXIMUM_NAMES]
     figure = _figure(len(rows))
     axes = figure.subplots()
     places = range(len(rows))

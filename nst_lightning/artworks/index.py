@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from nst_lightning.artworks.names import printable
+from nst_lightning.data.which_pictures import SUFFIXES
 from nst_lightning.errors import InputError
 from nst_lightning.files import atomic_write
-
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"))
-"""What counts as a picture."""
 
 _CACHE_FORMAT = 1
 _QUARTER_TURNS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
@@ -131,7 +129,7 @@ def _with_bar(work: Iterator[list[Entry]], chunks: int) -> Iterator[list[Entry]]
 def look(base: Path, path: str, decode: bool = False) -> Entry:
     """Return the entry of one file.
 
-    A header alone does not tell that the rest of the file is missing: a file whose end is not a
+    A header alone does not show that the rest of the file is missing: a file whose end is not a
     picture's end is decoded.
 
     Args:
@@ -139,7 +137,7 @@ def look(base: Path, path: str, decode: bool = False) -> Entry:
         path: File.
         decode: Decode it in any case.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with open(os.path.join(base, path), "rb") as handle:  # noqa: PTH118, PTH123
@@ -158,7 +156,7 @@ def look(base: Path, path: str, decode: bool = False) -> Entry:
                     picture.load()
     except Image.DecompressionBombError:
         return Entry(path, 0, 0, "its header claims too many pixels")
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         return Entry(path, 0, 0, "it is not a picture, or damaged at the beginning")
     except OSError as error:
         return Entry(path, 0, 0, error.strerror or str(error))

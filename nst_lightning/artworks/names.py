@@ -39,7 +39,7 @@ def key_of(name: str) -> str:
     return "_".join(repair(name).replace("_", " ").split())
 
 
-def spoken(key: str) -> str:
+def with_spaces(key: str) -> str:
     """Return an artist's name with spaces."""
     return key.replace("_", " ")
 

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from nst_lightning.data.schemes import ARTWORKS_PREFIX
 from nst_lightning.errors import InputError, did_you_mean
-
-PREFIX = "artworks:"
 
 _NUMBERS = {"min_side": 1, "max_side": 1, "n": 1, "seed": 0}
 _WORDS = ("genre", "nationality")
@@ -29,7 +28,7 @@ class Query:
         all: Every painting that fits, ``n=all``.
     """
 
-    text: str = PREFIX
+    text: str = ARTWORKS_PREFIX
     artist: str = ""
     painting: str = ""
     min_side: int = 1
@@ -41,14 +40,9 @@ class Query:
     all: bool = False
 
     def fits(self, width: int, height: int) -> bool:
-        """Tell whether a painting has the size that is wanted."""
+        """Return whether a painting has the size that is wanted."""
         longest = self.max_side is None or max(width, height) <= self.max_side
         return longest and min(width, height) >= self.min_side
-
-
-def is_artwork(source: object) -> bool:
-    """Tell whether a source names paintings of the data set."""
-    return isinstance(source, str) and source.startswith(PREFIX)
 
 
 def parse_query(source: str) -> Query:
@@ -61,7 +55,7 @@ def parse_query(source: str) -> Query:
     Raises:
         InputError: If it is not of this form.
     """
-    path, _, options = source.removeprefix(PREFIX).partition("?")
+    path, _, options = source.removeprefix(ARTWORKS_PREFIX).partition("?")
     artist, slash, painting = path.strip().partition("/")
     values: dict[str, str] = {}
     for option in filter(None, options.split("&")):
@@ -75,12 +69,13 @@ def parse_query(source: str) -> Query:
         values[key] = unquote(value)
     if not artist and (slash or not options):
         raise InputError(
-            f"{source}: name an artist, such as {PREFIX}Gustav_Klimt/3, or what you look for, such "
-            f"as {PREFIX}?genre=Impressionism&n=3"
+            f"{source}: name an artist, such as {ARTWORKS_PREFIX}Gustav_Klimt/3, or what you "
+            f"look for, such as {ARTWORKS_PREFIX}?genre=Impressionism&n=3"
         )
     if slash and (not painting or values):
         raise InputError(
-            f"{source}: after the slash comes one painting's number, such as {PREFIX}{artist}/3"
+            f"{source}: after the slash comes one painting's number, such as "
+            f"{ARTWORKS_PREFIX}{artist}/3"
         )
     count = values.pop("n", "1")
     numbers: dict[str, Any] = {

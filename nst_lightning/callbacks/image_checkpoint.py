@@ -8,6 +8,7 @@ from lightning.pytorch import Callback, Trainer
 from PIL import Image
 from torch import Tensor
 
+from nst_lightning.data.image_pair import pictures_of
 from nst_lightning.data.output import check_path, contact_sheet, save_animation, save_image
 from nst_lightning.errors import InputError
 from nst_lightning.files import remove_parts
@@ -120,7 +121,7 @@ class ImageCheckpoint(Callback):
         save_image(
             picture,
             path,
-            alpha=trainer.datamodule.alpha,  # type: ignore[attr-defined]
+            alpha=pictures_of(trainer).alpha,
             settings=pl_module.public_settings,
             quality=self.quality,
             bits=self.bits,

@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import Callback, Trainer
 
 from nst_lightning.callbacks.image_checkpoint import ImageCheckpoint
+from nst_lightning.data.image_pair import pictures_of
 
 
 class RunSummary(Callback):
@@ -25,7 +26,7 @@ class RunSummary(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Start the clock and say what will be done."""
         self._started = time.monotonic()
-        pair = trainer.datamodule  # type: ignore[attr-defined]
+        pair = pictures_of(trainer)
         for note in pair.notes:
             print(f"note: {note}", flush=True)
         width, height = pair.largest
@@ -56,7 +57,7 @@ class RunSummary(Callback):
         from nst_lightning.metrics.functional import structural_similarity
 
         picture = pl_module.picture()
-        content = trainer.datamodule.content.to(picture.device)  # type: ignore[attr-defined]
+        content = pictures_of(trainer).content.to(picture.device)
         with torch.no_grad():
             losses = {name: float(value) for name, value in pl_module.losses(picture).items()}
         total = losses.pop("loss")

@@ -5,6 +5,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 
+from nst_lightning.data.image_pair import pictures_of
 from nst_lightning.errors import InputError, did_you_mean
 
 _CHECKED = 100_000
@@ -54,7 +55,7 @@ class WeightSchedule(Callback):
         """What messages and metrics.csv call the weight."""
         return self.term if self.layer is None else f"{self.term}_{self.layer}"
 
-    def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Look for the term and the layer.
 
         Raises:
@@ -67,7 +68,7 @@ class WeightSchedule(Callback):
         if self.layer is not None and self.layer not in layers:
             hint = did_you_mean(self.layer, layers)
             raise self.error(f"{self.term} has no layer {self.layer!r}{hint}")
-        others = [c for c in trainer.callbacks if isinstance(c, WeightSchedule)]  # type: ignore[attr-defined]
+        others = [c for c in trainer.callbacks if isinstance(c, WeightSchedule)]
         if any(c is not self and c.name == self.name for c in others):
             raise self.error(f"two schedules set the weight of {self.name}; leave one out")
 
@@ -82,7 +83,7 @@ class WeightSchedule(Callback):
             raise self.error("a run without end has no progress; give --trainer.max_epochs")
         for step in range(min(int(steps), _CHECKED)):
             self._at(trainer, step)
-        self.check_epochs(math.ceil(steps / trainer.datamodule.steps_per_epoch))  # type: ignore[attr-defined]
+        self.check_epochs(math.ceil(steps / pictures_of(trainer).steps_per_epoch))
 
     def check_epochs(self, epochs: int) -> None:
         """Refuse a schedule that does not suit a run of so many epochs; for subclasses."""
@@ -104,7 +105,7 @@ class WeightSchedule(Callback):
 
     def _at(self, trainer: Trainer, step: int) -> float:
         last = max(1, int(trainer.estimated_stepping_batches) - 1)
-        epoch = step // trainer.datamodule.steps_per_epoch  # type: ignore[attr-defined]
+        epoch = step // pictures_of(trainer).steps_per_epoch
         weight = self.weight_at(min(step / last, 1.0), epoch)
         where = f"epoch {epoch}, step {step}"
         if weight is None:

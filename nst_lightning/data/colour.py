@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from PIL import Image, ImageCms
 
 # A profile that moves no colour by more than this many 8-bit levels is sRGB by another name.
-_SAME = 1
+_ROUNDING = 1
 
 
 def to_srgb(image: "Image.Image", name: str) -> tuple[Tensor, Tensor | None, list[str]]:
@@ -126,7 +126,7 @@ def _apply_to_pixels(
 
 
 def _changes_nothing(transform: "ImageCms.ImageCmsTransform") -> bool:
-    """Tell whether a transform is sRGB to sRGB, give or take rounding, on a grid of colours."""
+    """Return whether a transform is sRGB to sRGB, give or take rounding, on a grid of colours."""
     import numpy as np
     from PIL import Image
 
@@ -134,7 +134,7 @@ def _changes_nothing(transform: "ImageCms.ImageCmsTransform") -> bool:
     grid = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(9, 81, 3)
     result = _apply_to_pixels(Image.fromarray(grid), transform)
     change = np.asarray(result).astype(int) - grid.astype(int)
-    return bool(np.abs(change).max() <= _SAME)
+    return bool(np.abs(change).max() <= _ROUNDING)
 
 
 def _deep_grey(image: "Image.Image", name: str) -> tuple[Tensor, Tensor | None, list[str]]:

@@ -66,7 +66,8 @@ def match_covariance(style: Tensor, content: Tensor) -> Tensor:
 def _power(covariance: Tensor, exponent: float) -> Tensor:
     values, vectors = torch.linalg.eigh(covariance)
     # A style of one hue has no spread in some directions: they are not to be blown up.
-    return (vectors * values.clamp_min(1e-5).pow(exponent)) @ vectors.mT
+    power: Tensor = (vectors * values.clamp_min(1e-5).pow(exponent)) @ vectors.mT
+    return power
 
 
 def match_histogram(style: Tensor, content: Tensor) -> Tensor:

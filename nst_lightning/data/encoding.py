@@ -104,7 +104,7 @@ def encode_tiff(levels: "Samples", text: str | None) -> bytes:
         iccprofile=srgb_profile(),
         description=text,
         software=SOFTWARE,
-        # No shape comment of tifffile's own: the description is ours.
+        # No shape comment of tifffile's own: the description holds the settings.
         metadata=None,
     )
     return buffer.getvalue()

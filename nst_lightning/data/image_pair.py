@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,11 +10,12 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
-from nst_lightning.artworks.query import is_artwork
+from nst_lightning.checks import number, whole_number
 from nst_lightning.data.colour_match import match_covariance, match_histogram, match_luminance
-from nst_lightning.data.images import LoadedImage, load_image, resize_to
+from nst_lightning.data.images import LoadedImage, load_image
 from nst_lightning.data.regions import Regions, load_regions
-from nst_lightning.data.resizing import check_size
+from nst_lightning.data.resizing import check_size, resize_to
+from nst_lightning.data.schemes import resolve, resolve_one
 from nst_lightning.errors import InputError
 
 SizeRule = Literal["long", "short", "height", "area"]
@@ -74,7 +75,7 @@ class ImagePair(LightningDataModule):
         scales: Sizes to paint at first, from coarse to fine, each with its steps; the rest of the
             run's steps are at ``size``. It gives larger strokes.
         artworks: Folder of the paintings that ``artworks:`` names; if null, the environment
-            variable NST_ARTWORKS tells it.
+            variable NST_ARTWORKS names it.
 
     Raises:
         InputError: If a value is out of range or a picture cannot be read.
@@ -100,38 +101,27 @@ class ImagePair(LightningDataModule):
         artworks: str | None = None,
     ) -> None:
         super().__init__()
-        if size < 1:
-            raise InputError(
-                f"data.size: {size} is not a size; give a number of pixels such as 512"
-            )
-        if steps_per_epoch < 1:
-            raise InputError(f"data.steps_per_epoch: {steps_per_epoch} is not at least 1")
-        if not (math.isfinite(style_scale) and style_scale > 0):
-            raise InputError(f"data.style_scale: {style_scale} is not a positive number")
-        if not (math.isfinite(init_noise) and init_noise >= 0):
-            raise InputError(f"data.init_noise: {init_noise} is not zero or more")
-        self.artworks = artworks
-        if not (math.isfinite(mask_feather) and 0 <= mask_feather <= 0.5):
-            raise InputError(f"data.mask_feather: {mask_feather} is not from 0 to 0.5")
         if style_mask is not None and content_mask is None:
             raise InputError("data.style_mask: give a data.content_mask with the same regions too")
+        self.size, self.size_rule = whole_number("data.size", size, 1), size_rule
+        self.style_resize = style_resize
+        self.style_scale = number("data.style_scale", style_scale, above=0)
+        self.init = resolve_one(init, artworks)
+        self.init_noise = number("data.init_noise", init_noise, least=0)
+        self.steps_per_epoch = whole_number("data.steps_per_epoch", steps_per_epoch, 1)
         self.colour = colour
         self.content_mask, self.style_mask = content_mask, style_mask
-        self.mask_feather = mask_feather
-        self.regions: Regions | None = None
-        self.scales = _checked_scales([as_scale(scale) for scale in scales or []], size)
+        self.mask_feather = number("data.mask_feather", mask_feather, least=0)
+        if self.mask_feather > 0.5:
+            raise InputError(f"data.mask_feather must be at most 0.5, not {mask_feather}")
+        self.scales = _checked_scales(scales or [], size)
         self.scale = 0
-        self._sized: dict[int, _Sized] = {}
-        self._file(content)  # refused now, not when the run is set up
-        self.content_source: Any = content
+        self.artworks = artworks
+        self.content_source: Any = resolve_one(content, artworks)
         self.style_weights = style_weights
         self.set_styles(style if isinstance(style, list) else [style])
-        self.size, self.size_rule = size, size_rule
-        self.style_resize, self.style_scale = style_resize, style_scale
-        self.init, self.init_noise = self._file(init), init_noise
-        self.steps_per_epoch = steps_per_epoch
-        self.content_image: LoadedImage | None = None
-        self.style_images: list[LoadedImage] = []
+        self._sized: dict[int, _Sized] = {}
+        self._start: Tensor | None = None
 
     def set_styles(self, sources: list[Any]) -> None:
         """Name the styles, by source or as Pillow pictures.
@@ -141,37 +131,30 @@ class ImagePair(LightningDataModule):
         """
         if not sources:
             raise InputError("data.style: the list is empty; give at least one picture")
-        self.style_sources: list[Any] = list(sources)
-        if any(is_artwork(source) for source in sources):
-            from nst_lightning.artworks.collection import expand
-
-            self.style_sources = expand(sources, self.artworks)
+        self.style_sources: list[Any] = [
+            file for source in sources for file in resolve(source, self.artworks)
+        ]
         self.blend = _normalised(self.style_weights, len(self.style_sources))
-
-    def _file(self, source: Any) -> Any:
-        """Return the file of an ``artworks:`` source, or the source itself."""
-        if not is_artwork(source):
-            return source
-        from nst_lightning.artworks.collection import expand_one
-
-        return expand_one(source, self.artworks)
 
     def setup(self, stage: str) -> None:
         """Read and resize every picture, once; for a fit at every scale."""
-        if self.content_image is not None:
+        if self._sized:
             return
-        # All of them at once: a mistake is to be told before the run, not in its middle.
-        for number in range(len(self.scales), -1, -1) if stage == "fit" else [len(self.scales)]:
-            self.use_scale(number)
-        self._start = self._load_start() if stage == "fit" else None
+        last = len(self.scales)
+        # All of them at once: a mistake is reported before the run, not in its middle.
+        for scale in range(last, -1, -1) if stage == "fit" else [last]:
+            self.use_scale(scale)
+        if stage == "fit" and self.init not in STARTS:
+            self._start = resize_to(
+                load_image(self.init, role="init").pixels, _height_and_width(self.content)
+            )
 
     def _load(self, size: int) -> "_Sized":
-        content = self._load_sized(self._file(self.content_source), "content", size)
-        shape = (content.pixels.shape[-2], content.pixels.shape[-1])
+        content = self._load_sized(self.content_source, "content", size)
         if self.style_resize == "content":
             styles = [load_image(s, role="style") for s in self.style_sources]
             for style in styles:
-                style.pixels = resize_to(style.pixels, shape)
+                style.pixels = resize_to(style.pixels, _height_and_width(content.pixels))
         else:
             style_size = size * self.style_scale
             styles = [self._load_sized(s, "style", style_size) for s in self.style_sources]
@@ -182,7 +165,7 @@ class ImagePair(LightningDataModule):
             )
         return _Sized(content, styles, regions)
 
-    def _load_sized(self, source: str, role: str, size: float) -> LoadedImage:
+    def _load_sized(self, source: Any, role: str, size: float) -> LoadedImage:
         def long_side(width: int, height: int) -> int:
             ratio = {
                 "long": 1.0,
@@ -205,43 +188,46 @@ class ImagePair(LightningDataModule):
         """The step at which the present scale began."""
         return sum(scale.steps for scale in self.scales[: self.scale])
 
-    def use_scale(self, number: int) -> None:
+    def use_scale(self, scale: int) -> None:
         """Let content, styles and regions be those of a scale; of the last if there are fewer."""
-        self.scale = min(number, len(self.scales))
+        self.scale = min(scale, len(self.scales))
         if self.scale not in self._sized:
             sizes = [*(scale.size for scale in self.scales), self.size]
             self._sized[self.scale] = self._load(sizes[self.scale])
-        there = self._sized[self.scale]
-        self.content_image, self.style_images = there.content, there.styles
-        self.regions = there.regions
 
     @property
     def largest(self) -> tuple[int, int]:
         """Width and height of the finished picture."""
-        height, width = self._sized[len(self.scales)].content.pixels.shape[-2:]
+        height, width = _height_and_width(self._sized[len(self.scales)].content.pixels)
         return width, height
 
-    def _load_start(self) -> Tensor | None:
-        if self.init in STARTS:
-            return None
-        shape = (self.content.shape[-2], self.content.shape[-1])
-        return resize_to(load_image(self.init, role="init").pixels, shape)
+    # -- the pictures of the present scale --------------------------------------------------------
+
+    @property
+    def _now(self) -> _Sized:
+        if self.scale not in self._sized:
+            raise RuntimeError("ImagePair.setup has not been called yet")
+        return self._sized[self.scale]
 
     @property
     def content(self) -> Tensor:
         """The content, shape ``(1, 3, H, W)``, values in [0, 1]."""
-        return self._loaded().pixels
+        return self._now.content.pixels
 
     @property
     def alpha(self) -> Tensor | None:
         """The content's transparency, shape ``(1, 1, H, W)``, or None if it is opaque."""
-        return self._loaded().alpha
+        return self._now.content.alpha
 
     @property
     def styles(self) -> list[Tensor]:
         """The styles, each of shape ``(1, 3, h, w)``, values in [0, 1]."""
-        self._loaded()
-        return [style.pixels for style in self.style_images]
+        return [style.pixels for style in self._now.styles]
+
+    @property
+    def regions(self) -> Regions | None:
+        """The masks of content and styles; None without a ``content_mask``."""
+        return self._now.regions
 
     @property
     def style_targets(self) -> list[Tensor]:
@@ -257,13 +243,9 @@ class ImagePair(LightningDataModule):
     @property
     def notes(self) -> list[str]:
         """What the user should know about how the files were read."""
-        notes = [n for image in (self._loaded(), *self.style_images) for n in image.notes]
-        return notes + (self.regions.notes if self.regions else [])
-
-    def _loaded(self) -> LoadedImage:
-        if self.content_image is None:
-            raise RuntimeError("ImagePair.setup has not been called yet")
-        return self.content_image
+        now = self._now
+        notes = [note for image in (now.content, *now.styles) for note in image.notes]
+        return notes + (now.regions.notes if now.regions else [])
 
     def initial(self) -> Tensor:
         """Return the picture to start from, of the content's shape."""
@@ -273,7 +255,7 @@ class ImagePair(LightningDataModule):
         if self.init == "content":
             return content
         if self.init == "style":
-            return resize_to(self.styles[0], (content.shape[-2], content.shape[-1]))
+            return resize_to(self.styles[0], _height_and_width(content))
         grey = torch.full_like(content, 0.5)
         if self.init == "grey":
             return grey
@@ -286,6 +268,21 @@ class ImagePair(LightningDataModule):
     def test_dataloader(self) -> "StepLoader":
         """Return one item: the picture is measured once."""
         return StepLoader(1)
+
+
+def pictures_of(trainer: Any) -> ImagePair:
+    """Return a trainer's pictures.
+
+    Args:
+        trainer: Lightning's trainer.
+
+    Raises:
+        InputError: If its datamodule is no ``ImagePair``.
+    """
+    pair = getattr(trainer, "datamodule", None)
+    if not isinstance(pair, ImagePair):
+        raise InputError("no pictures: give the trainer an ImagePair as datamodule")
+    return pair
 
 
 class StepLoader:
@@ -316,6 +313,10 @@ class StepLoader:
         self._start = self.position = state["position"] if state["position"] < self.steps else 0
 
 
+def _height_and_width(picture: Tensor) -> tuple[int, int]:
+    return picture.shape[-2], picture.shape[-1]
+
+
 def _normalised(weights: list[float] | None, count: int) -> list[float]:
     if weights is None:
         return [1 / count] * count
@@ -323,23 +324,17 @@ def _normalised(weights: list[float] | None, count: int) -> list[float]:
         raise InputError(
             f"data.style_weights: {len(weights)} weights for {count} styles; give one for each"
         )
-    if any(not math.isfinite(w) or w < 0 for w in weights) or sum(weights) == 0:
-        raise InputError(f"data.style_weights: {weights} must be zero or more, and not all zero")
-    return [w / sum(weights) for w in weights]
+    total = sum(number("data.style_weights", weight, least=0) for weight in weights)
+    if total == 0:
+        raise InputError("data.style_weights: all are zero; give at least one above zero")
+    return [weight / total for weight in weights]
 
 
-def as_scale(scale: Scale | dict[str, int]) -> Scale:
-    """Return a scale that was given as itself or as ``{"size": 128, "steps": 50}``."""
-    return scale if isinstance(scale, Scale) else Scale(**scale)
-
-
-def _checked_scales(scales: list[Scale], size: int) -> list[Scale]:
-    for number, scale in enumerate(scales, start=1):
-        if scale.steps < 1:
-            raise InputError(
-                f"data.scales: scale {number} has {scale.steps} steps; give at least 1"
-            )
-        check_size(scale.size, f"data.scales: the size of scale {number}")
+def _checked_scales(given: Sequence[Scale | dict[str, int]], size: int) -> list[Scale]:
+    scales = [scale if isinstance(scale, Scale) else Scale(**scale) for scale in given]
+    for place, scale in enumerate(scales, start=1):
+        whole_number(f"data.scales: the steps of scale {place}", scale.steps, 1)
+        check_size(scale.size, f"data.scales: the size of scale {place}")
     sizes = [*(scale.size for scale in scales), size]
     if any(after <= before for before, after in itertools.pairwise(sizes)):
         raise InputError(

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from nst_lightning.data.resizing import (
-    MAXIMUM_SIDE,
-    MINIMUM_SIDE,
     check_sides,
     check_size,
     fit_long_side,
@@ -21,13 +19,11 @@ from nst_lightning.errors import InputError
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["MAXIMUM_SIDE", "MINIMUM_SIDE", "LoadedImage", "load_image", "resize_to"]
-
 SizeOf = Callable[[int, int], int]
 """A rule: ``(width, height)`` of a picture as displayed -> its long side in pixels."""
 
-# A picture this many times larger than wanted is first brought nearer in 8 bits, to save memory.
-_GAP = 4
+# A picture is first shrunk in 8 bits to this many times the size wanted, which saves memory.
+_FIRST_SHRINK_TO = 4
 
 
 @dataclass
@@ -81,7 +77,7 @@ def load_image(
     try:
         if size is not None and not callable(size):
             size = check_size(size)
-        picture, name = _find(source, size)
+        picture, name = _open(source)
         # Before decoding: a strip or a dot is refused without spending memory on it.
         check_sides(name, *picture.size)
         picture, notes = decode(picture, name)
@@ -101,9 +97,7 @@ def load_image(
     return LoadedImage(pixels, alpha, name, (width, height), notes + more)
 
 
-def _find(
-    source: "str | os.PathLike[str] | Image.Image", size: int | SizeOf | None
-) -> "tuple[Image.Image, str]":
+def _open(source: "str | os.PathLike[str] | Image.Image") -> "tuple[Image.Image, str]":
     """Return the picture, its pixels not yet decoded, and its name."""
     from PIL import Image
 
@@ -112,20 +106,14 @@ def _find(
 
     if isinstance(source, Image.Image):
         return source.copy(), "the picture given"
-    found, name = open_source(source, None if callable(size) else size)
-    if isinstance(found, Image.Image):
-        # A drawn sample is not enlarged but drawn again, at the size that the rule gives its shape.
-        if callable(size) and (wanted := check_size(size(*found.size))) > max(found.size):
-            found, name = open_source(source, wanted)
-        assert isinstance(found, Image.Image)
-        return found, name
-    return open_header(found, name), name
+    data, name = open_source(source)
+    return open_header(data, name), name
 
 
 def _shrink(image: "Image.Image", target: tuple[int, int]) -> "Image.Image":
     from PIL import Image
 
-    height, width = (_GAP * side for side in target)
+    height, width = (_FIRST_SHRINK_TO * side for side in target)
     large = image.width >= 2 * width and image.height >= 2 * height
     if not large or image.has_transparency_data:
         return image

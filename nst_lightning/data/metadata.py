@@ -79,15 +79,13 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     found, name = open_source(path)
     missing = InputError(f"{name} holds no settings of nst_lightning")
-    if not isinstance(found, bytes):
-        raise missing
     with open_header(found, name) as image:
         if image.format == "PNG":
             text = image.info.get(PNG_KEYWORD)
         else:
             tags = image.getexif()
-            ours = str(tags.get(_SOFTWARE, "")).startswith(SOFTWARE)
-            text = tags.get(_DESCRIPTION) if ours else None
+            own = str(tags.get(_SOFTWARE, "")).startswith(SOFTWARE)
+            text = tags.get(_DESCRIPTION) if own else None
     try:
         settings = json.loads(str(text))
     except ValueError:

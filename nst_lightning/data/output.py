@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
-from nst_lightning.data.metadata import read_settings, settings_text
+from nst_lightning.data.metadata import settings_text
 from nst_lightning.errors import InputError, did_you_mean
 from nst_lightning.files import atomic_write
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
     Frame = Tensor | Image.Image
-
-__all__ = ["check_path", "contact_sheet", "read_settings", "save_animation", "save_image"]
 
 _log = logging.getLogger(__name__)
 
@@ -196,12 +195,19 @@ def contact_sheet(
         InputError: If the file cannot be written.
         ValueError: If there is no frame, or not one label for each.
     """
-    from nst_lightning.data.contact_sheet import draw_contact_sheet
+    from nst_lightning.data.sheet import Cell, draw_cells
 
     target = check_path(path)
     pictures = [_as_rgb(frame) for frame in frames]
-    sheet = draw_contact_sheet(pictures, [str(label) for label in labels], columns, tile)
-    return save_image(sheet, target)
+    if not pictures or len(labels) != len(pictures):
+        raise ValueError(f"{len(pictures)} pictures and {len(labels)} labels; give one label each")
+    cells = [
+        Cell(picture, ((str(label), "black"),))
+        for picture, label in zip(pictures, labels, strict=True)
+    ]
+    across = columns or math.ceil(math.sqrt(len(cells)))
+    rows = [cells[start : start + across] for start in range(0, len(cells), across)]
+    return save_image(draw_cells(rows, tile), target)
 
 
 def _as_rgb(frame: "Frame") -> "Image.Image":

@@ -11,11 +11,11 @@ from nst_lightning.data.images import LoadedImage, load_image
 from nst_lightning.errors import InputError
 
 _SHAPE_TOLERANCE = 0.02
-_LEAST_SHARE = 0.005
-_APART = 0.25
+_MINIMUM_SHARE = 0.005
+_SAME_COLOUR_WITHIN = 0.25
 """Distance of two colours of a map, in units of [0, 1]; nearer ones are one colour."""
-_FLAT = 0.04
-_MOST_COLOURS = 16
+_FLAT_CHANGE = 0.04
+_MAXIMUM_COLOURS = 16
 
 
 @dataclass
@@ -139,10 +139,10 @@ def _by_colour(
                 "data.style_mask: with a map of colours for the content every style needs a map"
             )
         there = _read(map_file, "style_mask", style).pixels
-        of_style = assign(there, colours, _APART)
+        of_style = assign(there, colours, _SAME_COLOUR_WITHIN)
         of_styles.append(_resized(of_style, style.pixels.shape[-2:]))
     for region, name in enumerate(names):
-        if not any(bool(m[:, region].mean() > _LEAST_SHARE / 2) for m in of_styles):
+        if not any(bool(m[:, region].mean() > _MINIMUM_SHARE / 2) for m in of_styles):
             raise InputError(
                 f"data.style_mask: no style has a region {name}, which {file} has; paint it into "
                 "one of the styles' masks"
@@ -224,14 +224,14 @@ def palette(pixels: Tensor, name: str) -> Tensor:
     _, inverse, counts = torch.unique(bins, return_inverse=True, return_counts=True)
     found: list[Tensor] = []
     for index in counts.argsort(descending=True).tolist():
-        if counts[index] < _LEAST_SHARE * len(flat):
+        if counts[index] < _MINIMUM_SHARE * len(flat):
             break
         colour = flat[inverse == index].mean(0)
-        if all(float((colour - other).norm()) > _APART for other in found):
+        if all(float((colour - other).norm()) > _SAME_COLOUR_WITHIN for other in found):
             found.append(colour)
-        if len(found) > _MOST_COLOURS:
+        if len(found) > _MAXIMUM_COLOURS:
             raise InputError(
-                f"data.content_mask: {name} has more than {_MOST_COLOURS} colours; paint every "
+                f"data.content_mask: {name} has more than {_MAXIMUM_COLOURS} colours; paint every "
                 "region in one flat colour"
             )
     if len(found) < 2:
@@ -249,11 +249,11 @@ def _brightness(colour: Tensor) -> tuple[float, ...]:
 
 
 def _is_flat(pixels: Tensor) -> Tensor:
-    """Tell where a picture does not change from pixel to pixel: ``(H·W,)``; all if nowhere."""
+    """Say where a picture does not change from pixel to pixel: ``(H·W,)``; all if nowhere."""
     padded = F.pad(pixels, (0, 1, 0, 1), mode="replicate")
     across = (padded[..., :-1, 1:] - pixels).abs().amax(1)
     down = (padded[..., 1:, :-1] - pixels).abs().amax(1)
-    flat = (torch.maximum(across, down)[0] < _FLAT).flatten()
+    flat = (torch.maximum(across, down)[0] < _FLAT_CHANGE).flatten()
     return flat if bool(flat.any()) else torch.ones_like(flat)
 
 

@@ -15,7 +15,7 @@ MAXIMUM_SIDE = 16384
 """Pixels: the largest long side that may be asked for."""
 
 # Below this opacity dividing by it is too unsteady: the colour fades to the fill colour instead.
-_FAINT = 1 / 16
+_FAINT_ALPHA = 1 / 16
 
 
 def check_size(size: object, key: str = "size") -> int:
@@ -147,4 +147,4 @@ def resize_with_alpha(
     # below then ends at that colour.
     colour = F.interpolate((pixels - fill) * alpha, size=size, mode="bicubic", antialias=True)
     opacity = F.interpolate(alpha, size=size, mode="bicubic", antialias=True).clamp(0.0, 1.0)
-    return (fill + colour / opacity.clamp(min=_FAINT)).clamp(0.0, 1.0), opacity
+    return (fill + colour / opacity.clamp(min=_FAINT_ALPHA)).clamp(0.0, 1.0), opacity

@@ -5,20 +5,15 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
-from nst_lightning.artworks.query import PREFIX as ARTWORK_PREFIX
+from nst_lightning.data.samples import SAMPLES, sample_bytes
+from nst_lightning.data.schemes import resolve_one
 from nst_lightning.errors import InputError, did_you_mean
 
-if TYPE_CHECKING:
-    from PIL import Image
-
 SAMPLE_PREFIX = "sample:"
-SAMPLE_SIDE = 512
-"""Least long side at which a sample is drawn: smaller ones are resized, and drawn once for all."""
 MAXIMUM_BYTES = 2**31
 """A file larger than this is not read."""
 
@@ -41,7 +36,7 @@ _BACKENDS = {
 
 
 def is_url(source: str) -> bool:
-    """Tell whether a source is a URL (``s3://...``, ``https://...``) and not a path or a sample."""
+    """Return whether a source is a URL (``s3://...``), neither a path nor a sample."""
     return bool(_URL.match(source))
 
 
@@ -52,52 +47,35 @@ def public_name(source: str) -> str:
     return re.sub(r"[?#].*$", "", re.sub(r"://[^/@]*@", "://", source))
 
 
-def samples() -> dict[str, Callable[[int], "Image.Image"]]:
-    """Return every sample: its name, and the function of the long side in pixels that makes it."""
-    from nst_lightning.data.samples import SAMPLES
-
-    return dict(SAMPLES)
-
-
-def open_source(
-    source: str | os.PathLike[str], size: int | None = None
-) -> "tuple[bytes | Image.Image, str]":
+def open_source(source: str | os.PathLike[str]) -> tuple[bytes, str]:
     """Find a picture and fetch it.
 
     Args:
         source: A local path (``~`` is expanded), a URL of any fsspec file system (``s3://``,
             ``https://``, ...), ``sample:NAME``, or ``artworks:ARTIST/NUMBER`` (see ``artworks``).
-        size: Long side in pixels that is wanted; a sample is drawn so large, but no smaller than
-            `SAMPLE_SIDE`. Ignored for files.
 
     Returns:
-        The bytes of a file, or the RGB Pillow picture of a sample; and the name to call it by, free
-        of secrets.
+        The bytes of the picture's file, and the name to call it by, free of secrets.
 
     Raises:
         InputError: If there is no such file, sample, protocol or access.
     """
     text = os.fspath(source)
     if text.startswith(SAMPLE_PREFIX):
-        return _sample(text, size), text
-    if text.startswith(ARTWORK_PREFIX):
-        from nst_lightning.artworks.collection import expand_one
-
-        return _local(expand_one(text)), text
+        return _sample(text), text
     if is_url(text) and not text.startswith("file://"):
         return _remote(text), public_name(text)
-    return _local(text.removeprefix("file://")), text
+    return _local(resolve_one(text.removeprefix("file://"))), text
 
 
-def _sample(source: str, size: int | None) -> "Image.Image":
-    known = samples()
+def _sample(source: str) -> bytes:
     name = source.removeprefix(SAMPLE_PREFIX)
-    if name not in known:
+    if name not in SAMPLES:
+        known = [SAMPLE_PREFIX + sample for sample in sorted(SAMPLES)]
         raise InputError(
-            f"unknown sample {source}{did_you_mean(source, [SAMPLE_PREFIX + k for k in known])} "
-            f"(there are {', '.join(SAMPLE_PREFIX + k for k in sorted(known))})"
+            f"unknown sample {source}{did_you_mean(source, known)} (there are {', '.join(known)})"
         )
-    return known[name](max(size or 0, SAMPLE_SIDE))
+    return sample_bytes(name)
 
 
 def _local(source: str) -> bytes:
@@ -140,7 +118,7 @@ def _limited(handle: BinaryIO, name: str) -> bytes:
 def _nearest(missing: Path) -> str:
     """Suggest a sample or a file of the same folder, or say which folder is missing."""
     bare = missing.name == str(missing)
-    if bare and missing.name in samples():
+    if bare and missing.name in SAMPLES:
         return f"; did you mean {SAMPLE_PREFIX}{missing.name}?"
     if not missing.parent.is_dir():
         return f" (there is no folder {missing.parent})"
@@ -182,7 +160,7 @@ def _remote(source: str) -> bytes:
 
 
 def _missing(error: BaseException, name: str) -> str:
-    """Tell what fsspec calls a missing file: it says so of an unreachable host too."""
+    """Say what fsspec calls a missing file: it calls an unreachable host so too."""
     root = error
     while (inner := root.__cause__ or root.__context__) is not None and not hasattr(root, "status"):
         root = inner
@@ -205,12 +183,10 @@ def _reason(error: Exception, source: str) -> str:
 
 
 def source_digest(source: str) -> str:
-    """Return a digest of a picture's file; a sample is told by its name.
+    """Return the SHA-256 of a picture's file.
 
     Raises:
         InputError: If it cannot be read.
     """
-    if source.startswith(SAMPLE_PREFIX):
-        return source
     data, _ = open_source(source)
-    return hashlib.sha256(data if isinstance(data, bytes) else data.tobytes()).hexdigest()
+    return hashlib.sha256(data).hexdigest()

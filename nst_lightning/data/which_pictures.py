@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nst_lightning.artworks.query import is_artwork
+from nst_lightning.data.schemes import is_artwork, resolve
 from nst_lightning.data.sources import SAMPLE_PREFIX, is_url, public_name
 from nst_lightning.errors import InputError
 
@@ -17,7 +17,8 @@ SUFFIXES = frozenset(
 SEPARATOR = "--"
 """Stands between content and style in a pair's name, and nowhere else."""
 
-_LONGEST, _MOST_BYTES = 60, 100
+# File systems count bytes, of which a letter may have four, and a pair's folder has two names.
+_MAXIMUM_LETTERS, _MAXIMUM_BYTES = 60, 100
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,7 @@ def _expand(item: str, key: str, artworks: str | None) -> list[str]:
     if not item:
         raise InputError(f"--{key}: the name of a picture is empty")
     if is_artwork(item):
-        from nst_lightning.artworks.collection import expand
-
-        return [str(file) for file in expand([item], artworks)]
+        return [str(file) for file in resolve(item, artworks)]
     if _is_named(item):
         return [item]
     path = Path(item).expanduser()
@@ -155,6 +154,5 @@ def safe_name(label: str) -> str:
     Letters of any alphabet stay.
     """
     name = re.sub(r"-{2,}", "-", re.sub(r"[^\w.-]+", "-", label)).strip("-.")
-    # File systems count bytes, of which a letter may have four, and a pair's folder has two names.
-    cut = name[:_LONGEST].encode()[:_MOST_BYTES].decode(errors="ignore")
+    cut = name[:_MAXIMUM_LETTERS].encode()[:_MAXIMUM_BYTES].decode(errors="ignore")
     return cut.rstrip("-.") or "picture"

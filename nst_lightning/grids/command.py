@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nst_lightning.cli import INTERRUPTED
 from nst_lightning.data.which_pictures import find_sources
-from nst_lightning.errors import InputError
+from nst_lightning.errors import INTERRUPTED, InputError
 from nst_lightning.files import atomic_write, check_folder
 from nst_lightning.grids.spec import (
     COLUMNS,
@@ -137,7 +136,8 @@ def _with_pictures(grid: Grid, given: Any, more: dict[str, Any]) -> Grid:
 def _folder_of_artworks(grid: Grid, more: Mapping[str, Any]) -> str | None:
     """Return the folder of the paintings, from the command line, the grid or its configs."""
     key = "data.artworks"
-    return more.get(key) or grid.settings.get(key) or configured(grid.base, key)
+    found = more.get(key) or grid.settings.get(key) or configured(grid.base, key)
+    return None if found is None else str(found)
 
 
 def _ask(grid: Grid, runs: int) -> None:

@@ -14,7 +14,8 @@ from nst_lightning.data.image_pair import STARTS, ImagePair
 from nst_lightning.data.sources import source_digest
 from nst_lightning.grids.snapshots import Snapshots
 from nst_lightning.grids.spec import Run
-from nst_lightning.metrics.evaluate import STYLE_LAYERS, PictureMetrics
+from nst_lightning.metrics.evaluate import PictureMetrics
+from nst_lightning.metrics.style_distance import STYLE_LAYERS
 from nst_lightning.objective import SharedTargets
 from nst_lightning.options import lay_over
 from nst_lightning.session import Session, open_run

@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch import Callback, Trainer
 
 from nst_lightning.callbacks.loss_explosion import has_exploded
+from nst_lightning.data.image_pair import pictures_of
 from nst_lightning.data.output import save_image
 from nst_lightning.files import atomic_write
 from nst_lightning.grids.spec import MEASURES
@@ -65,7 +66,7 @@ class Snapshots(Callback):
     @staticmethod
     def _is_above(trainer: Trainer, pl_module: Any, loss: float) -> bool:
         """Whether a loss is an explosion; the best is of the present weights and scale."""
-        began: int = trainer.datamodule.scale_began  # type: ignore[attr-defined]
+        began: int = pictures_of(trainer).scale_began
         return has_exploded(loss, float(pl_module.best.loss), trainer.global_step - began)
 
     @torch.no_grad()
@@ -82,7 +83,7 @@ class Snapshots(Callback):
         if finite:
             row |= {name: float(value) for name, value in pl_module.losses(picture).items()}
             # A picture of a coarser scale has nothing of its size to be compared with.
-            pair = trainer.datamodule  # type: ignore[attr-defined]
+            pair = pictures_of(trainer)
             if self.measure is not None and pair.scale == len(pair.scales):
                 measures = self.measure(picture.cpu())
                 row |= {name: measures[name] for name in MEASURES if name in measures}
@@ -93,7 +94,7 @@ class Snapshots(Callback):
         losses = (shown,) if ended is not None else (shown, loss)
         row["exploded"] = any(self._is_above(trainer, pl_module, value) for value in losses)
         if finite:
-            alpha = trainer.datamodule.alpha  # type: ignore[attr-defined]
+            alpha = pictures_of(trainer).alpha
             save_image(picture, folder / f"step-{step:05d}.png", alpha=alpha)
         # The picture first: where there is a row, there is a picture.
         with atomic_write(folder / f"step-{step:05d}.json") as part:

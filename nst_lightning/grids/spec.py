@@ -8,7 +8,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from nst_lightning.artworks.query import PREFIX
+from nst_lightning.data.schemes import ARTWORKS_PREFIX
 from nst_lightning.data.sources import SAMPLE_PREFIX
 from nst_lightning.errors import InputError, did_you_mean
 from nst_lightning.options import digest, find_config, lay_over, lookup, read_yaml
@@ -223,7 +223,7 @@ def _labels(value: Any) -> list[str]:
 
 def _picture_labels(source: Any) -> list[str]:
     text = str(source)
-    if text.startswith((SAMPLE_PREFIX, PREFIX)) or not isinstance(source, str):
+    if text.startswith((SAMPLE_PREFIX, ARTWORKS_PREFIX)) or not isinstance(source, str):
         return [text]
     path = Path(text)
     return [path.stem, path.name, str(Path(*path.parts[-2:])), text]

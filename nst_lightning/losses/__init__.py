@@ -1,4 +1,4 @@
-"""Loss terms: one a file, each formula in ``functional`` under the same name."""
+"""Loss terms: one a file, its formulas above the class."""
 
 from nst_lightning.losses.content import ContentLoss
 from nst_lightning.losses.gram import GramLoss

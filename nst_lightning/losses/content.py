@@ -1,19 +1,23 @@
 """The content term."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import get_args
 
-import torch
 from torch import Tensor
 
-from nst_lightning.losses import functional
-from nst_lightning.losses.term import LossTerm, Reference, require_whole
+from nst_lightning.checks import choice
+from nst_lightning.losses.products import Reduction, squared_error
+from nst_lightning.losses.term import LossTerm
 
 
 class ContentLoss(LossTerm):
-    """Squared distance of the features to the content picture's (Gatys, Ecker & Bethge 2016).
+    """Squared distance of the features to the content picture's.
 
-    Opposed to the paper, which takes half of the sum, the mean is the default.
+    Gatys, Ecker & Bethge, "Image Style Transfer Using Convolutional Neural Networks" (2016),
+    equation 1. Unlike the paper, which takes half of the sum, the mean is the default, as in the
+    systems since: a weight then means the same at any size of picture.
+
+    The picture must have the content picture's size.
 
     Args:
         weight: Factor of the term.
@@ -25,6 +29,7 @@ class ContentLoss(LossTerm):
         InputError: If a weight, a layer or the reduction is not valid.
     """
 
+    target_from = "content"
     takes_half = True
 
     def __init__(
@@ -32,26 +37,12 @@ class ContentLoss(LossTerm):
         weight: float = 1.0,
         layers: Sequence[str] = ("relu4_2",),
         layer_weights: float | list[float] | None = None,
-        reduction: Literal["mean", "sum"] = "mean",
+        reduction: Reduction = "mean",
     ) -> None:
         super().__init__(weight, layers, layer_weights)
-        if not self.layers:
-            raise self.error("layers is empty; name at least one layer, for instance relu4_2")
-        self.check_choice("reduction", reduction, ("mean", "sum"))
+        choice(self.named("reduction"), reduction, get_args(Reduction))
         self.reduction = reduction
 
-    @torch.no_grad()
-    def set_targets(self, content: Reference, styles: Sequence[Reference] = ()) -> None:
-        """Keep the content picture's features; the styles are not looked at.
-
-        The picture must have the content picture's size from here on.
-        """
-        for layer in self.layers:
-            self.set_target(layer, require_whole(content).features[layer])
-
-    def forward(self, image: Tensor, features: dict[str, Tensor]) -> Tensor:
-        """Sum over the layers, each times its weight."""
-        return self.sum_layers(
-            functional.content_loss(features[layer], self.target(layer), self.reduction)
-            for layer in self.layers
-        )
+    def distance(self, layer: str, representation: Tensor, target: Tensor) -> Tensor:
+        """Mean or sum of the squared differences."""
+        return squared_error(representation, target, self.reduction)

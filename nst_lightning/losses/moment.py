@@ -6,10 +6,45 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nst_lightning.losses import functional
-from nst_lightning.losses.term import STD5, LossTerm, Reference, blend, blend_weights
+from nst_lightning.checks import whole_number
+from nst_lightning.losses.products import weighted_sum
+from nst_lightning.losses.term import STD5, LossTerm
 
-_MOST = 6
+_HIGHEST_ORDER = 6
+
+
+def channel_moments(features: Tensor, mean: Tensor, deviation: Tensor, order: int) -> Tensor:
+    """Moments of each channel over all places, measured against a given mean and deviation.
+
+    Args:
+        features: ``(N, C, H, W)``.
+        mean: ``(1, C)``, what is subtracted.
+        deviation: ``(1, C)``, what is divided by; above 0.
+        order: Up to which moment, at least 1.
+
+    Returns:
+        ``(N, order, C)``: the mean of the k-th powers, k from 1 to ``order``; no unit.
+    """
+    flat = features.flatten(2)  # (N, C, H·W)
+    standard = (flat - mean.unsqueeze(2)) / deviation.unsqueeze(2)
+    powers = [standard]
+    for _ in range(order - 1):
+        powers.append(powers[-1] * standard)
+    return torch.stack([power.mean(2) for power in powers], dim=1)
+
+
+def moment_distance(moments: Tensor, target: Tensor) -> Tensor:
+    """Mean squared difference of the channels' moments, summed with 1/k! before the k-th.
+
+    Args:
+        moments: ``(N, order, C)``.
+        target: The same shape, or one for the whole batch: ``(1, order, C)``.
+
+    Returns:
+        A scalar, no unit.
+    """
+    squared = (moments - target).square().mean((0, 2))  # (order,)
+    return torch.stack([part / math.factorial(k) for k, part in enumerate(squared, 1)]).sum()
 
 
 class MomentLoss(LossTerm):
@@ -18,10 +53,10 @@ class MomentLoss(LossTerm):
     With two moments this matches mean and standard deviation, the batch-normalisation statistics of
     Li et al., "Demystifying Neural Style Transfer" (2017); with more, the shape of each channel's
     distribution too, as Kalischek, Wegner & Schindler, "In the Light of Feature Distributions"
-    (2021). Opposed to both, moments are measured in units of the style's deviations (of the layer's
+    (2021). Unlike both, moments are measured in units of the style's deviations (of the layer's
     mean deviation where the channel's is less), so every layer counts alike, and the k-th counts
-    1/k!. It looks at no channel together with
-    another, and so costs far less memory than a Gram matrix.
+    1/k!. It looks at no channel together with another, and so costs far less memory than a Gram
+    matrix.
 
     Args:
         weight: Factor of the term.
@@ -41,36 +76,29 @@ class MomentLoss(LossTerm):
         order: int = 3,
     ) -> None:
         super().__init__(weight, layers, layer_weights)
-        if not self.layers:
-            raise self.error("layers is empty; name at least one layer, for instance relu1_1")
-        if not 1 <= order <= _MOST:
-            raise self.error(f"order must be from 1 to {_MOST}, got {order!r}")
-        self.order = order
+        self.order = whole_number(self.named("order"), order, least=1, most=_HIGHEST_ORDER)
 
-    @torch.no_grad()
-    def set_targets(self, content: Reference, styles: Sequence[Reference]) -> None:
-        """Keep the styles' blended moments; the content is not looked at."""
-        weights = blend_weights(styles)
-        for layer in self.layers:
-            features = [functional._at_least_single(style.features[layer]) for style in styles]
-            flat = [f.flatten(2) for f in features]
-            mean = blend(weights, [f.mean(2) for f in flat])
-            deviation = blend(weights, [f.std(2, correction=0) for f in flat])
-            # In units of its own, a channel that is nearly dead in the style would weigh a million
-            # times as much as the others, at the third power.
-            deviation = deviation.clamp_min(float(deviation.mean()) + 1e-6)
-            moments = [functional.channel_moments(f, mean, deviation, self.order) for f in features]
-            self.set_target(f"{layer}_mean", mean)
-            self.set_target(f"{layer}_deviation", deviation)
-            self.set_target(layer, blend(weights, moments))
+    # A picture's moments depend on the target's mean and deviation, so what represents it is its
+    # features.
 
-    def forward(self, image: Tensor, features: dict[str, Tensor]) -> Tensor:
-        """Sum over the layers, each times its weight."""
-        return self.sum_layers(self._layer_loss(layer, features[layer]) for layer in self.layers)
+    def blend(
+        self, layer: str, representations: Sequence[Tensor], weights: Sequence[float]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean and deviation ``(1, C)`` over the styles, and moments ``(1, order, C)`` in these."""
+        flat = [features.flatten(2) for features in representations]
+        mean = weighted_sum(weights, [f.mean(2) for f in flat])
+        deviation = weighted_sum(weights, [f.std(2, correction=0) for f in flat])
+        # In units of its own, a channel that is nearly dead in the style would weigh a million
+        # times as much as the others, at the third power.
+        deviation = deviation.clamp_min(float(deviation.mean()) + 1e-6)
+        moments = [channel_moments(f, mean, deviation, self.order) for f in representations]
+        return mean, deviation, weighted_sum(weights, moments)
 
-    def _layer_loss(self, layer: str, features: Tensor) -> Tensor:
-        moments = functional.channel_moments(
-            features, self.target(f"{layer}_mean"), self.target(f"{layer}_deviation"), self.order
+    def distance(
+        self, layer: str, representation: Tensor, target: tuple[Tensor, Tensor, Tensor]
+    ) -> Tensor:
+        """See `moment_distance`."""
+        mean, deviation, moments = target
+        return moment_distance(
+            channel_moments(representation, mean, deviation, self.order), moments
         )
-        squared = (moments - self.target(layer)).square().mean((0, 2))
-        return torch.stack([squared[k] / math.factorial(k + 1) for k in range(self.order)]).sum()

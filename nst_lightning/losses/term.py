@@ -1,14 +1,16 @@
 """What every loss term is: a weight, the layers it looks at, targets that it keeps."""
 
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from numbers import Real
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from nst_lightning.errors import InputError, did_you_mean
+from nst_lightning.checks import names, number
+from nst_lightning.errors import InputError
+from nst_lightning.losses.products import at_least_single, at_size_of, weighted_sum
+from nst_lightning.losses.tensor_store import Representation, TensorStore
 
 STD5 = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 """The style layers of Gatys, Ecker & Bethge (2016), and of most systems after them."""
@@ -33,14 +35,19 @@ class Reference:
     mask: Tensor | None = None
 
 
-class LossTerm(nn.Module):
+class LossTerm(TensorStore):
     """One term of the objective.
 
-    A subclass says in ``__init__`` which layers it wants, in ``set_targets`` what it remembers of
-    the references, and in ``forward`` how far the picture is from that. The module that optimises
-    the picture reads ``layers``, calls ``set_targets`` once before the first step (again if the
-    references change), then ``forward`` at each evaluation, and multiplies the result by
-    ``weight``.
+    A subclass says in `represent` what it sees in the features of a layer, and in `distance` how
+    far two of these are apart. All else is done here: the targets are made of the styles (or of the
+    content) and kept, several styles are blended, layers and regions are weighed. The objective
+    reads ``layers``, calls ``set_targets`` once before the first step (again if the references
+    change), then ``forward`` at each evaluation, and multiplies the result by ``weight``.
+
+    A term on the picture itself has no layers and defines ``forward`` instead (and ``set_targets``
+    with `set_target`, if there is something to remember).
+
+    ``nst_lightning.testing.check_term`` checks what every term promises.
 
     Example:
         A term that compares the mean of each channel, in a file of your own::
@@ -51,16 +58,11 @@ class LossTerm(nn.Module):
             ...     def __init__(self, weight: float = 1.0, layers: tuple[str, ...] = ("relu3_1",)):
             ...         super().__init__(weight, layers)
             ...
-            ...     def set_targets(self, content, styles):
-            ...         for layer in self.layers:
-            ...             means = [s.weight * s.features[layer].mean((2, 3)) for s in styles]
-            ...             self.set_target(layer, sum(means))
+            ...     def represent(self, layer, features):
+            ...         return features.mean((2, 3))
             ...
-            ...     def forward(self, image, features):
-            ...         return self.sum_layers(
-            ...             (features[layer].mean((2, 3)) - self.target(layer)).square().mean()
-            ...             for layer in self.layers
-            ...         )
+            ...     def distance(self, layer, representation, target):
+            ...         return (representation - target).square().mean()
             >>> term = ChannelMeanLoss(weight=100.0)
             >>> image = torch.zeros(1, 3, 8, 8)
             >>> style = Reference(image, {"relu3_1": torch.full((1, 4, 2, 2), 3.0)})
@@ -69,93 +71,217 @@ class LossTerm(nn.Module):
             tensor(4.)
 
     Attributes:
-        weight: Factor that the caller puts before the term. A plain float; a schedule may change it
-            during a run.
-        layers: Names of the layers whose features ``forward`` needs; empty if it needs the picture
-            only.
-        layer_weights: One factor a layer, in the order of ``layers``.
-        takes_half: Whether ``forward`` is exact enough with features in half precision, which an
-            encoder may compute for speed. Where it is false, as in a term that does not say, the
-            features are made float32 first.
+        weight: Factor that the caller puts before the term; a schedule may change it.
+        layers: Names of the layers that the term looks at; empty if it looks at the picture only.
+        layer_weights: One factor a layer, in the order of ``layers``; a schedule may change them.
+        regions: Regions of the masks that the targets were set with; 0 without masks.
 
     Args:
         weight: Finite and not negative. 0 keeps the term in the report but out of the objective.
-        layers: Names of encoder layers.
-        layer_weights: One for each layer, or a single number for all of them; 1 each by default.
+        layers: Names of encoder layers, at least one; None for a term on the picture alone.
+        layer_weights: One for each layer, or a single number for all; 1 each by default.
 
     Raises:
         InputError: If a weight is negative, infinite or no number, if there are not as many layer
-            weights as layers, or if a layer is named twice.
+            weights as layers, if there is no layer, or if one is named twice.
     """
 
+    target_from: Literal["content", "styles"] = "styles"
+    """Which pictures the targets are made of."""
+
     takes_half: bool = False
+    """Whether `represent` is exact enough with features in half precision, which an encoder may
+    compute for speed. Where it is false the features are made float32 first."""
+
     guided: bool = False
-    """Whether the term wants the regions' masks; see ``GuidedGramLoss``."""
+    """Whether the term wants the regions' masks; it then defines `represent_region`."""
 
     def __init__(
         self,
         weight: float = 1.0,
-        layers: Sequence[str] = (),
+        layers: Sequence[str] | None = None,
         layer_weights: float | Sequence[float] | None = None,
     ) -> None:
         super().__init__()
-        self.weight = self._checked("weight", weight)
-        if isinstance(layers, str):
-            raise self.error(f"layers must be a list of names, got {layers!r}; write [{layers}]")
-        self.layers: list[str] = list(layers)
+        self.weight = number(self.named("weight"), weight, least=0)
+        self.layers = names(self.named("layers"), layers or ())
+        if layers is not None and not self.layers:
+            raise self.error("layers is empty; name at least one layer, for instance relu1_1")
         twice = sorted({name for name in self.layers if self.layers.count(name) > 1})
         if twice:
-            raise self.error(
-                f"layers names {', '.join(twice)} more than once; name each layer once"
-            )
-        if layer_weights is None:
-            layer_weights = 1.0
+            raise self.error(f"layers names {', '.join(twice)} more than once; name each once")
+        layer_weights = 1.0 if layer_weights is None else layer_weights
         if isinstance(layer_weights, (int, float)):
             layer_weights = [layer_weights] * len(self.layers)
         if isinstance(layer_weights, str) or len(layer_weights) != len(self.layers):
-            raise self.error(
-                f"layer_weights {layer_weights!r} must hold one weight for each of the "
-                f"{len(self.layers)} layers {self.layers}"
-            )
-        self.layer_weights: list[float] = [
-            self._checked(f"layer_weights[{i}]", w) for i, w in enumerate(layer_weights)
+            wanted = f"one weight for each of the {len(self.layers)} layers {self.layers}"
+            raise self.error(f"layer_weights {layer_weights!r} must hold {wanted}")
+        self.layer_weights = [
+            number(self.named(f"layer_weights[{i}]"), w, least=0)
+            for i, w in enumerate(layer_weights)
         ]
+        self.regions = 0
 
-    def set_targets(self, content: Reference, styles: Sequence[Reference]) -> None:
-        """Remember what the picture is compared with; the base class remembers nothing.
+    # -- what a term says -------------------------------------------------------------------------
 
-        Called again, the new targets replace the old. References may have any size.
+    def represent(self, layer: str, features: Tensor) -> Representation:
+        """Return what is compared of a layer; the features themselves if a term does not say.
 
         Args:
-            content: The content picture.
-            styles: The style pictures; their weights sum to 1.
+            layer: Its name, one of ``layers``.
+            features: ``(N, C, h, w)`` of the picture or of a reference, in any memory layout.
+
+        Returns:
+            A tensor or a tuple of tensors.
         """
+        return features
+
+    def represent_region(self, layer: str, features: Tensor, guidance: Tensor) -> Representation:
+        """Return what is compared of one region in a layer, if the term is ``guided``.
+
+        Args:
+            layer: As in `represent`.
+            features: As in `represent`.
+            guidance: ``(1, 1, h, w)`` in [0, 1], the region's mask at the layer's size.
+
+        Returns:
+            As `represent`; the same where guidance is 1 everywhere.
+        """
+        raise NotImplementedError
+
+    def blend(
+        self, layer: str, representations: Sequence[Representation], weights: Sequence[float]
+    ) -> Representation:
+        """Return the target of one layer, of a single picture too; the weighted mean by default.
+
+        Args:
+            layer: Its name.
+            representations: What `represent` gave, one a picture (of content: one).
+            weights: One each, above 0; they sum to 1.
+        """
+        if isinstance(representations[0], Tensor):
+            return weighted_sum(weights, representations)
+        return tuple(weighted_sum(weights, parts) for parts in zip(*representations, strict=True))
+
+    def distance(
+        self, layer: str, representation: Representation, target: Representation
+    ) -> Tensor:
+        """Return how far the picture is from the target in one layer: a scalar.
+
+        Args:
+            layer: Its name.
+            representation: What `represent` gave of the picture.
+            target: What `blend` gave.
+        """
+        raise NotImplementedError
+
+    def take(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return what the term wants of an encoder's features, in the precision that it wants."""
+        wanted = {layer: features[layer] for layer in self.layers}
+        if self.takes_half:
+            return wanted
+        return {layer: at_least_single(value) for layer, value in wanted.items()}
+
+    # -- targets ----------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def set_targets(self, content: Reference, styles: Sequence[Reference]) -> None:
+        """Remember what the picture is compared with.
+
+        Called again, the new targets replace the old. References may have any size, unless a term
+        compares place by place.
+
+        Args:
+            content: The content picture. For a guided term its mask has one channel a region, and
+                its features, or a picture of its size, give the layers' sizes.
+            styles: The style pictures. Under a masked content their masks have one channel a region
+                too, all zero in a region that the style has no part in.
+
+        Raises:
+            InputError: If there is no style, a weight is negative or not finite, all of them are 0,
+                or a region has no style.
+            ValueError: If a picture has a mask and the term is not guided.
+        """
+        self.forget_target()
+        self.regions = 0
+        if not self._compares:
+            return
+        of = [content] if self.target_from == "content" else styles
+        pictures = [replace(p, features=self.take(p.features)) for p in of]
+        _check_weights(pictures)
+        if self.guided and content.mask is not None:
+            self._set_regions(content.mask, content.features, pictures)
+        elif any(picture.mask is not None for picture in pictures):
+            # To ignore it without a word would give the wrong picture.
+            raise ValueError(self.named("it looks at whole pictures; a mask needs another term"))
+        for region in range(self.regions) or [None]:
+            shown = [p for p in pictures if p.weight > 0 and _has_part(p, region)]
+            if region is not None and not shown:
+                raise self.error(f"region {region + 1} has no style")
+            total = sum(picture.weight for picture in shown)
+            weights = [picture.weight / total for picture in shown]
+            for layer in self.layers:
+                seen = [self._see(layer, picture, region) for picture in shown]
+                self.set_target(_target_name(layer, region), self.blend(layer, seen, weights))
+
+    @property
+    def _compares(self) -> bool:
+        return type(self).distance is not LossTerm.distance
+
+    def _set_regions(
+        self, mask: Tensor, features: Mapping[str, Tensor], pictures: Sequence[Reference]
+    ) -> None:
+        self.regions = mask.shape[1]
+        if any(p.mask is None or p.mask.shape[1] != self.regions for p in pictures):
+            raise ValueError(f"every style needs a mask with {self.regions} regions")
+        areas = mask.mean((0, 2, 3))  # (R,)
+        self.set_target("areas", areas / areas.sum())
+        for layer in self.layers:
+            self.set_target(f"{layer} guidance", at_size_of(mask, features[layer]))
+
+    def _see(self, layer: str, picture: Reference, region: int | None) -> Representation:
+        features = picture.features[layer]
+        if region is None or picture.mask is None:
+            return self.represent(layer, features)
+        guidance = at_size_of(picture.mask[:, region : region + 1], features)
+        return self.represent_region(layer, features, guidance)
+
+    # -- the loss ---------------------------------------------------------------------------------
 
     def forward(self, image: Tensor, features: dict[str, Tensor]) -> Tensor:
         """Score the picture: a scalar, with the layer weights but without ``weight``.
 
         Args:
             image: ``(N, 3, H, W)``, values in [0, 1].
-            features: Layer name → features of ``image``, at least those named in ``layers``.
+            features: Layer name → features of ``image`` as `take` gives them.
+
+        Returns:
+            The sum over the layers, and in each over the regions by their share of the picture; in
+            the picture's precision, but float32 at least.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not define forward()")
+        if not self._compares:
+            raise NotImplementedError(f"{type(self).__name__} defines no distance() or forward()")
+        kind = torch.promote_types(image.dtype, torch.float32)
+        return self.sum_layers(
+            self._score(layer, features[layer]).to(kind) for layer in self.layers
+        )
 
-    def set_target(self, name: str, value: Tensor) -> None:
-        """Keep a copy of ``value`` that moves with the module but is in no ``state_dict``.
-
-        Without a graph, and usable in a backward pass even if it was made in inference mode.
-        """
-        with torch.inference_mode(False), torch.no_grad():
-            self.register_buffer(self._buffer_name(name), value.clone(), persistent=False)
-
-    def target(self, name: str) -> Tensor:
-        """Return what ``set_target`` kept under ``name``."""
-        value = self._buffers.get(self._buffer_name(name))
-        if value is None:
-            raise RuntimeError(
-                f"{type(self).__name__} has no target {name!r}; call set_targets() first"
-            )
-        return value
+    def _score(self, layer: str, features: Tensor) -> Tensor:
+        if not self.regions:
+            return self.distance(layer, self.represent(layer, features), self.target(layer))
+        guidance = self.target(f"{layer} guidance")  # (1, R, h, w)
+        losses = torch.stack(
+            [
+                self.distance(
+                    layer,
+                    self.represent_region(layer, features, guidance[:, region : region + 1]),
+                    self.target(_target_name(layer, region)),
+                )
+                for region in range(self.regions)
+            ]
+        )
+        areas: Tensor = self.target("areas").to(losses)
+        return (losses * areas).sum()
 
     def sum_layers(self, losses: Iterable[Tensor]) -> Tensor:
         """Sum one scalar a layer, in the order of ``layers``, each times its layer weight."""
@@ -167,21 +293,15 @@ class LossTerm(nn.Module):
             raise RuntimeError(f"{type(self).__name__} has no layers to sum over")
         return total
 
+    # -- words ------------------------------------------------------------------------------------
+
+    def named(self, argument: str) -> str:
+        """Return an argument's name as messages give it: ``GramLoss: divisor``."""
+        return f"{type(self).__name__}: {argument}"
+
     def error(self, message: str) -> InputError:
-        """Make an ``InputError`` that begins with the name of the term."""
-        return InputError(f"{type(self).__name__}: {message}")
-
-    def check_choice(self, key: str, value: str, known: Sequence[str]) -> str:
-        """Return ``value`` if it is one of ``known``.
-
-        Raises:
-            InputError: If it is not.
-        """
-        if value not in known:
-            raise self.error(
-                f"unknown {key} {value!r}{did_you_mean(value, known)} (one of {', '.join(known)})"
-            )
-        return value
+        """Return an ``InputError`` that begins with the name of the term."""
+        return InputError(self.named(message))
 
     def extra_repr(self) -> str:
         """Show weight and layers where the module is printed."""
@@ -192,49 +312,18 @@ class LossTerm(nn.Module):
             parts.append(f"layer_weights={self.layer_weights}")
         return ", ".join(parts)
 
-    def _checked(self, key: str, value: object) -> float:
-        if not isinstance(value, Real) or not math.isfinite(value) or value < 0:
-            raise self.error(f"{key} must be a finite number >= 0, got {value!r}")
-        return float(value)
 
-    @staticmethod
-    def _buffer_name(name: str) -> str:
-        # nn.Module takes a dot for a path into submodules.
-        return "target_" + name.replace(".", "_")
-
-
-def blend_weights(styles: Sequence[Reference]) -> list[float]:
-    """Return the styles' weights, scaled to sum to 1.
-
-    Raises:
-        InputError: If there is no style, a weight is negative or not finite, or all of them are 0.
-        ValueError: If a style has a mask.
-    """
-    if not styles:
+def _check_weights(pictures: Sequence[Reference]) -> None:
+    if not pictures:
         raise InputError("at least one style picture is needed")
-    weights = [float(style.weight) for style in styles]
-    for weight in weights:
-        if not math.isfinite(weight) or weight < 0:
-            raise InputError(f"a style's blend weight must be a finite number >= 0, got {weight!r}")
-    total = sum(weights)
-    if total == 0:
+    weights = [number("a style's blend weight", p.weight, least=0) for p in pictures]
+    if not sum(weights):
         raise InputError(f"the styles' blend weights {weights} are all 0; give one of them more")
-    for style in styles:
-        require_whole(style)
-    return [weight / total for weight in weights]
 
 
-def blend(weights: Sequence[float], values: Sequence[Tensor]) -> Tensor:
-    """Return the weighted sum of ``values``, tensors of one shape."""
-    return torch.stack([w * v for w, v in zip(weights, values, strict=True)]).sum(0)
+def _has_part(picture: Reference, region: int | None) -> bool:
+    return region is None or picture.mask is None or bool(picture.mask[:, region].amax() > 0)
 
 
-def require_whole(reference: Reference) -> Reference:
-    """Return ``reference`` if it has no mask.
-
-    Raises:
-        ValueError: If it has one: to ignore it in silence would give the wrong picture.
-    """
-    if reference.mask is not None:
-        raise ValueError("this term looks at whole pictures; a Reference with a mask needs another")
-    return reference
+def _target_name(layer: str, region: int | None) -> str:
+    return layer if region is None else f"{layer} region {region}"

@@ -1,13 +1,99 @@
 """The style term of crowsonkb."""
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from nst_lightning.losses import functional
-from nst_lightning.losses.term import STD5, LossTerm, Reference, blend, blend_weights
+from nst_lightning.checks import number
+from nst_lightning.losses.products import mean_and_covariance, weighted_sum
+from nst_lightning.losses.term import STD5, LossTerm
+
+
+def gaussian_statistics(
+    features: Tensor, eps: float = 1e-4, dtype: torch.dtype = torch.float64
+) -> tuple[Tensor, Tensor]:
+    """Mean and covariance of the features over all places.
+
+    Unlike crowsonkb's code, which subtracts the mean's outer product from the raw second
+    moment, the features are centred first: in float32 the difference of two large numbers is easily
+    larger than ``eps`` and leaves a matrix with negative eigenvalues.
+
+    The product over places is summed in the features' own precision. In float32 its rounding, about
+    1e-7 of the largest eigenvalue, can exceed ``eps``: distances between matrices that are as good
+    as equal then come out a little below 0.
+
+    Args:
+        features: ``(N, C, H, W)``.
+        eps: Added to the diagonal, so that the square root has a gradient where channels are
+            constant or places fewer than channels.
+        dtype: Of the results.
+
+    Returns:
+        ``(N, C)`` and ``(N, C, C)``; the covariance divides by H·W, not H·W - 1.
+    """
+    mean, covariance = mean_and_covariance(features.flatten(2))
+    covariance = covariance.to(dtype)
+    diagonal = torch.eye(covariance.shape[-1], dtype=dtype, device=covariance.device)
+    return mean.to(dtype), covariance + eps * diagonal
+
+
+def matrix_sqrt(matrix: Tensor) -> Tensor:
+    """Square root of symmetric positive semi-definite matrices ``(..., C, C)``.
+
+    For targets: the gradient is not finite where eigenvalues coincide.
+    """
+    values, vectors = torch.linalg.eigh(matrix)
+    root: Tensor = (vectors * values.clamp(min=0).sqrt().unsqueeze(-2)) @ vectors.mT
+    return root
+
+
+def wasserstein2(
+    mean: Tensor,
+    covariance: Tensor,
+    target_mean: Tensor,
+    target_covariance: Tensor,
+    target_sqrt: Tensor | None = None,
+) -> Tensor:
+    """Squared Wasserstein-2 distance between Gaussians, per channel.
+
+    ``(|m - m̂|² + tr(Σ + Σ̂ - 2·(Σ̂^½ Σ Σ̂^½)^½)) / C``, as in crowsonkb's style-transfer-pytorch.
+    Unlike that code, which takes the inner square root by twelve Newton-Schulz iterations, only
+    its trace is computed, from the eigenvalues: exact, and with a gradient that stays finite where
+    eigenvalues coincide or vanish. Eigenvalues below the rounding error of the largest count as
+    that error and pass no gradient on. Use float64: in float32 that floor is above the ``eps`` of
+    ``gaussian_statistics``.
+
+    Not finite in, NaN out: the eigenvalue routine would raise, and whoever guards the loss would
+    not see it.
+
+    Args:
+        mean: ``(N, C)``.
+        covariance: ``(N, C, C)``, symmetric positive semi-definite.
+        target_mean: ``(N, C)`` or ``(1, C)``.
+        target_covariance: ``(N, C, C)`` or ``(1, C, C)``.
+        target_sqrt: ``matrix_sqrt(target_covariance)``, if it is at hand already.
+
+    Returns:
+        A scalar: the mean over the batch, in squared units of the features.
+    """
+    if target_sqrt is None:
+        target_sqrt = matrix_sqrt(target_covariance)
+    product = target_sqrt @ covariance @ target_sqrt
+    product = (product + product.mT) / 2
+    trace = _trace(covariance) + _trace(target_covariance)
+    if bool(torch.isfinite(product).all()):
+        values = torch.linalg.eigvalsh(product)
+        floor = torch.finfo(values.dtype).eps * values.detach().amax(-1, keepdim=True)
+        trace = trace - 2 * torch.where(values > floor, values, floor).sqrt().sum(-1)
+    else:
+        trace = trace * torch.nan
+    squared = (mean - target_mean).square().mean(-1) + trace / mean.shape[-1]
+    return squared.mean()
+
+
+def _trace(matrix: Tensor) -> Tensor:
+    return matrix.diagonal(dim1=-2, dim2=-1).sum(-1)
 
 
 class WassersteinLoss(LossTerm):
@@ -15,8 +101,7 @@ class WassersteinLoss(LossTerm):
 
     As in crowsonkb's style-transfer-pytorch. It compares means and covariances, where a Gram matrix
     has both in one, and is measured in the features' own squared units, where Gram losses grow with
-    the fourth power. Opposed to that code, the square root is exact; see
-    ``functional.wasserstein2``.
+    the fourth power. Unlike that code, the square root is exact; see `wasserstein2`.
 
     Several styles are blended as one population: the target is the mean and covariance of the
     features of all of them, each style as likely as its weight. (The weighted mean of the
@@ -46,41 +131,32 @@ class WassersteinLoss(LossTerm):
         eps: float = 1e-4,
     ) -> None:
         super().__init__(weight, layers, layer_weights)
-        if not self.layers:
-            raise self.error("layers is empty; name at least one layer, for instance relu1_1")
-        if not math.isfinite(eps) or eps <= 0:
-            raise self.error(f"eps must be a finite number > 0, got {eps!r}")
-        self.eps = eps
+        self.eps = number(self.named("eps"), eps, above=0)
 
-    @torch.no_grad()
-    def set_targets(self, content: Reference, styles: Sequence[Reference]) -> None:
-        """Keep mean and covariance of the styles, one a layer; the content is not looked at."""
-        weights = blend_weights(styles)
-        for layer in self.layers:
-            statistics = [
-                functional.gaussian_statistics(style.features[layer], self.eps) for style in styles
-            ]
-            mean = blend(weights, [m for m, _ in statistics])
-            # The law of total covariance: within the styles, and between them.
-            covariance = blend(
-                weights,
-                [c + (m - mean).unsqueeze(2) * (m - mean).unsqueeze(1) for m, c in statistics],
-            )
-            self.set_target(f"{layer}_mean", mean)
-            self.set_target(f"{layer}_covariance", covariance)
-            self.set_target(f"{layer}_sqrt", functional.matrix_sqrt(covariance))
+    def represent(self, layer: str, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean ``(N, C)`` and covariance ``(N, C, C)``."""
+        return gaussian_statistics(features, self.eps)
 
-    def forward(self, image: Tensor, features: dict[str, Tensor]) -> Tensor:
-        """Sum over the layers, each times its weight."""
-        return self.sum_layers(self._distance(layer, features[layer]) for layer in self.layers)
-
-    def _distance(self, layer: str, features: Tensor) -> Tensor:
-        mean, covariance = functional.gaussian_statistics(features, self.eps)
-        distance = functional.wasserstein2(
-            mean,
-            covariance,
-            self.target(f"{layer}_mean"),
-            self.target(f"{layer}_covariance"),
-            self.target(f"{layer}_sqrt"),
+    def blend(
+        self,
+        layer: str,
+        representations: Sequence[tuple[Tensor, Tensor]],
+        weights: Sequence[float],
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean and covariance of all styles together, and the covariance's square root."""
+        mean = weighted_sum(weights, [m for m, _ in representations])
+        # The law of total covariance: within the styles, and between them.
+        covariance = weighted_sum(
+            weights,
+            [c + (m - mean).unsqueeze(2) * (m - mean).unsqueeze(1) for m, c in representations],
         )
-        return distance.to(features.dtype)
+        return mean, covariance, matrix_sqrt(covariance)
+
+    def distance(
+        self,
+        layer: str,
+        representation: tuple[Tensor, Tensor],
+        target: tuple[Tensor, Tensor, Tensor],
+    ) -> Tensor:
+        """See `wasserstein2`."""
+        return wasserstein2(*representation, *target)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from nst_lightning.losses.functional import gram_matrix
+from nst_lightning.losses.gram import gram_matrix
 from nst_lightning.losses.term import STD5
 from nst_lightning.metrics.functional import relative_gram_distance
 

@@ -1,23 +1,58 @@
-"""What an optimiser may offer beyond torch's own interface."""
+"""What an optimiser may offer beyond torch's, and what is done with one that does not."""
 
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
+from torch.optim import LBFGS, Optimizer
+
 
 @runtime_checkable
-class KeepsCurvature(Protocol):
-    """An optimiser that remembers how the gradient changed, as an L-BFGS does."""
+class Resettable(Protocol):
+    """It can forget the run: the picture or the objective is another one from here on."""
 
     def reset(self) -> None:
-        """Forget everything: another picture is in place."""
-
-    def objective_changed(self) -> None:
-        """Forget loss and gradient of the picture: the same picture has others from here on."""
+        """Forget all that was learnt from pictures and gradients."""
 
 
 @runtime_checkable
-class AsksForPrecision(Protocol):
-    """An optimiser that asks for more exact gradients where it can descend no further."""
+class FollowsObjective(Protocol):
+    """It can go on when the objective became a similar one, as when a weight moved."""
+
+    def objective_changed(self) -> None:
+        """Forget loss and gradient of the picture, but not what still holds."""
+
+
+@runtime_checkable
+class AsksToRefine(Protocol):
+    """It can say that the objective's arithmetic is too coarse to descend further.
+
+    Attributes:
+        refine: Called then. Makes the arithmetic more exact, if it can, and says whether it did.
+    """
 
     refine: Callable[[], bool] | None
-    """Called by the optimiser; returns whether losses and gradients are more exact from then on."""
+
+
+def forget_picture(optimizer: Optimizer) -> None:
+    """Have any optimiser forget the run."""
+    if isinstance(optimizer, Resettable):
+        optimizer.reset()
+    else:
+        optimizer.state.clear()
+
+
+def objective_changed(optimizer: Optimizer) -> None:
+    """Say to any optimiser that the same picture has another loss from here on.
+
+    torch's L-BFGS keeps the old loss's gradient and curvature and must forget everything; others
+    keep running means, which follow by themselves.
+    """
+    if isinstance(optimizer, FollowsObjective):
+        optimizer.objective_changed()
+    elif isinstance(optimizer, LBFGS):
+        optimizer.state.clear()
+
+
+def keeps_curvature(optimizer: Optimizer) -> bool:
+    """Say whether it learns from differences of gradients, which must be whole and unclipped."""
+    return isinstance(optimizer, LBFGS | FollowsObjective)

@@ -63,7 +63,8 @@ class ScaledLBFGS(LBFGS):
     # torch's step sees the picture through these two methods only.
 
     def _gather_flat_grad(self) -> Tensor:
-        return super()._gather_flat_grad() / self.scale
+        gradient: Tensor = super()._gather_flat_grad()  # type: ignore[no-untyped-call]
+        return gradient / self.scale
 
     def _add_grad(self, step_size: Any, direction: Tensor) -> None:
         super()._add_grad(step_size / self.scale, direction)

@@ -96,13 +96,15 @@ class SecantMemory:
         newest = self._changes[(self._count - 1) % self.capacity]
         gamma = diagonal[-1] / newest.dot(precondition(newest)).double()
 
+        # Below, (m,) are the pairs in order of age, (m, length) their pictures by slot.
         kind = gradient.dtype
         along = (steps @ gradient).double().roll(-oldest)
         alpha = torch.linalg.solve_triangular(upper, along[:, None], upper=True)[:, 0]
         bent = precondition(gradient - alpha.roll(oldest).to(kind) @ changes) * gamma.to(kind)
         right = diagonal * alpha - (changes @ bent).double().roll(-oldest)
         weights = torch.linalg.solve_triangular(upper.mT, right[:, None], upper=False)[:, 0]
-        return bent + weights.roll(oldest).to(kind) @ steps
+        product: Tensor = bent + weights.roll(oldest).to(kind) @ steps
+        return product
 
     def state_dict(self) -> dict[str, Any]:
         """Return the filled part of the memory; its tensors are views of this memory's."""

@@ -9,7 +9,8 @@ from helpers import paintings
 from PIL import Image
 
 from nst_lightning.artworks import collection as module
-from nst_lightning.artworks.collection import Artworks, expand
+from nst_lightning.artworks.collection import Artworks, find_files
+from nst_lightning.artworks.download import VARIABLE
 from nst_lightning.artworks.index import index_folder
 from nst_lightning.artworks.names import fold, key_of, number_of, repair
 from nst_lightning.artworks.query import parse_query
@@ -21,7 +22,7 @@ from nst_lightning.data.images import load_image
 def _cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path_factory.mktemp("kaggle")))
-    monkeypatch.delenv(module.VARIABLE, raising=False)
+    monkeypatch.delenv(VARIABLE, raising=False)
     module._indexed.cache_clear()
 
 
@@ -187,7 +188,7 @@ def test_a_mistake_on_the_command_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     if "--select" in "".join(args):
-        monkeypatch.setenv(module.VARIABLE, str(small))
+        monkeypatch.setenv(VARIABLE, str(small))
     assert main(["artworks", *args]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
@@ -218,19 +219,19 @@ def test_download_without_kagglehub(
 
 @pytest.mark.parametrize("artist", ["Gustav_Klimt", "gustav klimt", "GUSTAV-KLIMT"])
 def test_one_painting_by_number(small: Path, artist: str) -> None:
-    (path,) = expand([f"artworks:{artist}/3"], small)
-    assert Path(str(path)).name == "Gustav_Klimt_3.jpg"
+    (path,) = find_files(f"artworks:{artist}/3", small)
+    assert Path(path).name == "Gustav_Klimt_3.jpg"
 
 
 def test_a_sample_by_size_count_and_seed(tree: Path) -> None:
     query = "artworks:Vincent_van_Gogh?min_side=512&n=5"
-    chosen = expand([query], tree)
-    assert chosen == expand([query], tree)
+    chosen = find_files(query, tree)
+    assert chosen == find_files(query, tree)
     assert len(set(chosen)) == 5
-    assert all("Vincent_van_Gogh" in str(path) for path in chosen)
-    assert chosen != expand([f"{query}&seed=1"], tree)
+    assert all("Vincent_van_Gogh" in path for path in chosen)
+    assert chosen != find_files(f"{query}&seed=1", tree)
     for path in chosen:
-        with Image.open(str(path)) as picture:
+        with Image.open(path) as picture:
             assert min(picture.size) >= 512
 
 
@@ -243,7 +244,7 @@ def test_by_genre_and_all(tree: Path) -> None:
 
 
 def test_the_environment_names_the_folder(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(module.VARIABLE, str(small))
+    monkeypatch.setenv(VARIABLE, str(small))
     image = load_image("artworks:albrecht durer/2", 32, role="style")
     assert image.original_size == (62, 40)
 

@@ -33,6 +33,7 @@ def command(folder: Path, pictures: tuple[Path, Path], *args: str, **send: int) 
     return arguments(folder, pictures, *args, steps=7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_run_ends_after_the_step_and_goes_on_exactly(
     tmp_path: Path,

@@ -56,7 +56,7 @@ def test_a_mistake_is_one_line_that_the_toolkit_takes_over(
     assert main(environ(tmp_path, pictures, **{"data.size": 0})) == 1
     shown = capsys.readouterr().err
     assert shown.strip().splitlines() == [shown.strip()]
-    assert shown.startswith("ValueError: data.size: 0 is not a size")
+    assert shown.startswith("ValueError: data.size must be a whole number of at least 1, not 0")
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def refused(aws: FakeAws | None, capsys: Any, *args: str) -> str:
         ({"contents": "sample:cat"}, "contents: expected a list, got one str"),
         ({"styles": [3]}, "styles: .*got 'int'"),
         ({"settings": {"data.szie": 3}}, "unknown (key|option) .*data.szie"),
-        ({"settings": {"data.size": 0}}, "data.size: 0 is not a size"),
+        ({"settings": {"data.size": 0}}, "data.size must be a whole number of at least 1, not 0"),
         (
             {"settings": {"data.content": "x.jpg"}},
             "data.content: the command sets it; use --contents",

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pytest
 from helpers.scripted_jobs import complete, picture, result
 
 from nst_lightning.cloud.commands import main
@@ -21,6 +22,8 @@ from nst_lightning.cloud.manifest import load
 from nst_lightning.cloud.rehearsal.loopback import guarded_path
 from nst_lightning.cloud.rehearsal.server import FakeAws
 from nst_lightning.cloud.rehearsal.service import ServiceError, TrainingService
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 PER_MINUTE = 6000

@@ -17,6 +17,8 @@ from PIL import Image
 
 from nst_lightning.cli import main
 
+pytestmark = pytest.mark.slow
+
 STEPS, EVERY = 8, 3
 HERE = Path(__file__).parent
 

@@ -40,6 +40,7 @@ def search(config: Callable[..., Path]) -> Callable[..., Path]:
     return write
 
 
+@pytest.mark.slow
 def test_sagemakers_tuner(
     aws: FakeAws, search: Callable[..., Path], tmp_path: Path, capsys: Any
 ) -> None:
@@ -84,6 +85,7 @@ def test_a_dry_run_of_a_search(aws: FakeAws, search: Callable[..., Path], capsys
     assert "model.style.weight" not in request["TrainingJobDefinition"]["StaticHyperParameters"]
 
 
+@pytest.mark.slow
 def test_optuna_goes_on_where_it_was_and_writes_the_same_report(
     search: Callable[..., Path], tmp_path: Path, capsys: Any
 ) -> None:

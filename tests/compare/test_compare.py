@@ -21,6 +21,8 @@ from nst_lightning.compare.progress import OverallProgress
 
 from .conftest import Made
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -281,7 +283,10 @@ def test_an_unforeseen_error_costs_one_pair(
         (["--size=abc"], "size: expected an int, got abc"),
         (["--fit.data.sise=3"], "unknown option --fit.data.sise; did you mean --fit.data.size?"),
         (["--fit.model.style.weight=-x"], "model.style.weight: expected a float, got -x"),
-        (["--fit.data.steps_per_epoch=0"], "data.steps_per_epoch: 0 is not at least 1"),
+        (
+            ["--fit.data.steps_per_epoch=0"],
+            "data.steps_per_epoch must be a whole number of at least 1, not 0",
+        ),
         (["--fit.data.size=9"], "--fit.data.size belongs to the comparison; use --size"),
         (["--baselines=[]"], "--baselines: the list is empty"),
         (["--baselines=[nst_lightning.baselines.OnxStylizer]"], "there is no"),

@@ -145,7 +145,7 @@ def test_pictures_are_read_once(pictures: tuple[Path, Path], tmp_path: Path) -> 
 
 def test_before_setup(pictures: tuple[Path, Path]) -> None:
     pair = ImagePair(*(str(p) for p in pictures))
-    for name in ("content", "alpha", "styles", "notes"):
+    for name in ("content", "alpha", "styles", "regions", "notes"):
         with pytest.raises(RuntimeError, match="setup has not been called"):
             getattr(pair, name)
 
@@ -177,18 +177,18 @@ def test_shares(weights: Any, blend: list[float]) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"size": 0}, "data.size: 0 is not a size"),
-        ({"size": -3}, "data.size: -3 is not a size"),
-        ({"steps_per_epoch": 0}, "data.steps_per_epoch: 0 is not at least 1"),
-        ({"style_scale": 0.0}, "data.style_scale: 0.0 is not a positive number"),
-        ({"style_scale": math.nan}, "data.style_scale: nan is not a positive number"),
-        ({"style_scale": math.inf}, "data.style_scale: inf is not a positive number"),
-        ({"init_noise": -0.1}, "data.init_noise: -0.1 is not zero or more"),
+        ({"size": 0}, "data.size must be .* at least 1, not 0"),
+        ({"size": -3}, "data.size must be .* at least 1, not -3"),
+        ({"steps_per_epoch": 0}, "data.steps_per_epoch must be .* at least 1, not 0"),
+        ({"style_scale": 0.0}, "data.style_scale must be a number above 0, not 0.0"),
+        ({"style_scale": math.nan}, "data.style_scale must be a number above 0, not nan"),
+        ({"style_scale": math.inf}, "data.style_scale must be a number above 0, not inf"),
+        ({"init_noise": -0.1}, "data.init_noise must be a number at least 0, not -0.1"),
         ({"style": []}, "data.style: the list is empty"),
         ({"style": ["a", "b"], "style_weights": [1]}, "data.style_weights: 1 weights for 2 styles"),
-        ({"style_weights": [-1.0]}, "data.style_weights: .* zero or more"),
-        ({"style_weights": [0.0]}, "data.style_weights: .* not all zero"),
-        ({"style_weights": [math.nan]}, "data.style_weights: .* zero or more"),
+        ({"style_weights": [-1.0]}, "data.style_weights must be a number at least 0, not -1.0"),
+        ({"style_weights": [0.0]}, "data.style_weights: all are zero"),
+        ({"style_weights": [math.nan]}, "data.style_weights must be a number at least 0, not nan"),
     ],
 )
 def test_values_out_of_range(options: dict[str, Any], words: str) -> None:

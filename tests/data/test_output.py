@@ -213,6 +213,7 @@ for suffix in ("gif", "webp"):
 """
 
 
+@pytest.mark.slow
 def test_the_same_picture_gives_the_same_bytes_in_another_process_at_another_time(
     tmp_path, monkeypatch
 ):

@@ -6,8 +6,14 @@ import torch
 from helpers.pictures import encoded, write
 from PIL import Image
 
-from nst_lightning.data.images import MINIMUM_SIDE, load_image, resize_to
-from nst_lightning.data.resizing import MAXIMUM_SIDE, fit_long_side, resize_with_alpha
+from nst_lightning.data.images import load_image
+from nst_lightning.data.resizing import (
+    MAXIMUM_SIDE,
+    MINIMUM_SIDE,
+    fit_long_side,
+    resize_to,
+    resize_with_alpha,
+)
 from nst_lightning.errors import InputError
 
 

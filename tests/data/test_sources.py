@@ -10,6 +10,7 @@ from PIL import Image
 
 from nst_lightning.data import sources
 from nst_lightning.data.images import load_image
+from nst_lightning.data.samples import SAMPLES, sample_bytes
 from nst_lightning.data.sources import open_source, public_name
 from nst_lightning.errors import InputError
 
@@ -163,46 +164,28 @@ def test_sample_cat_is_chelsea_without_any_network(monkeypatch):
     assert load_image("sample:cat", 64).pixels.shape == (1, 3, 43, 64)
 
 
-def test_photographs_open():
-    assert {"cat", "klimt"} <= set(sources.samples())
-    # Drawing a style takes a while; test_samples.py does.
-    for name in ("cat", "astronaut", "coffee"):
+def test_samples_open():
+    for name in SAMPLES:
         image = load_image(f"sample:{name}", 48)
         assert max(image.pixels.shape) == 48
         assert image.pixels.std() > 0.02
 
 
-@pytest.fixture
-def drawn(monkeypatch):
-    """Replace the samples by one that is quickly drawn; return the sides it was drawn at."""
-    from nst_lightning.data import samples
-
-    sides = []
-
-    def draw(side):
-        sides.append(side)
-        return Image.new("RGB", (side // 2, side), "gold")
-
-    monkeypatch.setattr(samples, "SAMPLES", {"gold": draw})
-    return sides
-
-
 @pytest.mark.parametrize(
     ("size", "sides"),
     [
-        (None, [512]),
-        (64, [512]),
-        (700, [700]),
-        (lambda width, height: 64, [512]),
-        # A sample is drawn larger, not enlarged.
-        (lambda width, height: 300 * height // width, [512, 600]),
+        (None, (300, 451)),
+        (64, (43, 64)),
+        (700, (466, 700)),
+        (lambda width, height: 300 * width // height, (300, 451)),
     ],
 )
-def test_sides_at_which_a_sample_is_drawn(drawn, size, sides):
-    image = load_image("sample:gold", size)
-    assert drawn == sides
-    wanted = {None: 512, 64: 64, 700: 700}.get(size, 64 if len(sides) == 1 else 600)
-    assert image.pixels.shape[-2:] == (wanted, wanted // 2)
+def test_a_sample_is_a_file_like_any_other(tmp_path, size, sides):
+    path = write(tmp_path / "cat.png", sample_bytes("cat"))
+    of_sample, of_file = load_image("sample:cat", size), load_image(path, size)
+    assert of_sample.pixels.shape[-2:] == sides
+    assert of_sample.original_size == (451, 300)
+    np.testing.assert_array_equal(of_sample.pixels, of_file.pixels)
 
 
 def test_unknown_sample():
@@ -264,9 +247,7 @@ def test_a_pillow_picture_is_a_source_and_is_left_alone():
 def test_open_source_returns_what_holds_the_picture(tmp_path):
     path = write(tmp_path / "a.png", encoded(PICTURE, "PNG"))
     assert open_source(str(path)) == (path.read_bytes(), str(path))
-    drawn, name = open_source("sample:cat")
-    assert isinstance(drawn, Image.Image)
-    assert name == "sample:cat"
+    assert open_source("sample:klimt") == (sample_bytes("klimt"), "sample:klimt")
     import fsspec
 
     with fsspec.open("memory://c.png", "wb") as handle:

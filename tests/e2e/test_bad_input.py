@@ -151,6 +151,7 @@ def test_test_without_a_checkpoint(files, tmp_path, monkeypatch, capsys):
     assert "--ckpt_path" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_shape(files, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     run(["--trainer.default_root_dir=out", *small(files)])
@@ -165,6 +166,7 @@ def test_a_checkpoint_of_another_shape(files, tmp_path, monkeypatch, capsys):
     assert (tmp_path / "out" / "stylized.png").read_bytes() == picture
 
 
+@pytest.mark.slow
 def test_a_gif_with_frames_says_that_it_takes_the_first(files, tmp_path, capsys):
     frames = [Image.new("RGB", (60, 40), colour) for colour in ("red", "blue", "green")]
     frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
@@ -180,6 +182,7 @@ def test_a_gif_with_frames_says_that_it_takes_the_first(files, tmp_path, capsys)
     assert "first" in out
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="mounting needs root")
 def test_a_full_disk(files, tmp_path, capsys):
     disk = tmp_path / "disk"

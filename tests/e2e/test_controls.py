@@ -13,6 +13,8 @@ from nst_lightning.cli import run
 from nst_lightning.encoder import VGG19Encoder
 from nst_lightning.metrics.style_distance import STYLE_LAYERS, style_distances, style_grams
 
+pytestmark = pytest.mark.slow
+
 
 def settings(folder: Path, *more: str, size: int = 96, steps: int = 40) -> list[str]:
     return [

@@ -9,6 +9,8 @@ import pytest
 
 from nst_lightning.cli import run
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
 BLOCK = re.compile(r"^```\w+ file=(\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SMALL = ["--data.size=48", "--data.content=sample:cat", "--data.style=sample:coffee"]
@@ -43,6 +45,10 @@ def test_a_term_of_ones_own_in_place_of_the_style(folder):
     cli = run([*style, *SMALL, "--trainer.default_root_dir=out"])
     assert type(cli.model.terms["style"]).__name__ == "ChannelMeanLoss"
     assert cli.model.terms["style"].weight == 100
+
+
+def test_the_check_of_a_term(folder):
+    runpy.run_path("my_test.py")["test_channel_means"]()
 
 
 def test_callbacks_of_ones_own(folder):

@@ -21,6 +21,8 @@ from PIL import Image
 
 from nst_lightning.cli import main
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 RECORD = Path(__file__).with_name("data") / "same_pixels.json"
 

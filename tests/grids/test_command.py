@@ -76,7 +76,7 @@ def test_a_grid(
 
 
 def test_stopped_and_gone_on_with(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
-    from painting import Killed
+    from helpers.painting import Killed
 
     settings = {"data.steps_per_epoch": 2, "checkpoint.every_n_steps": 1}
     config = write(tmp_path, pictures, WEIGHTS, EPOCHS, **settings)
@@ -197,6 +197,7 @@ def test_a_mistake_in_the_last_cell_is_found_before_the_first_is_painted(
         assert not list(out.rglob("*.png"))
 
 
+@pytest.mark.slow
 def test_a_schedule_sees_the_length_of_its_cell(
     tmp_path: Path, pictures: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -219,6 +220,7 @@ def test_a_schedule_sees_the_length_of_its_cell(
         assert Image.open(out / rows[epochs - 1]["picture"]).tobytes() == picture
 
 
+@pytest.mark.slow
 def test_pictures_of_one_name_are_two_rows(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
     other = tmp_path / "other"
     other.mkdir()

@@ -4,14 +4,14 @@ import torch
 
 from nst_lightning.errors import InputError
 from nst_lightning.losses import ContentLoss, Reference
-from nst_lightning.losses.functional import content_loss
+from nst_lightning.losses.products import squared_error
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_formula_is_numpys(reduction):
     rng = np.random.default_rng(0)
     features, target = rng.normal(size=(2, 3, 4, 5)), rng.normal(size=(1, 3, 4, 5))
-    got = content_loss(torch.from_numpy(features), torch.from_numpy(target), reduction)
+    got = squared_error(torch.from_numpy(features), torch.from_numpy(target), reduction)
     expected = getattr(np, reduction)((features - target) ** 2)
     assert float(got) == pytest.approx(expected, rel=1e-12)
 
@@ -20,19 +20,19 @@ def test_formula_is_numpys(reduction):
 def test_gradient(reduction):
     features = torch.randn(2, 3, 4, 5, dtype=torch.float64, requires_grad=True)
     target = torch.randn(1, 3, 4, 5, dtype=torch.float64)
-    assert torch.autograd.gradcheck(lambda x: content_loss(x, target, reduction), (features,))
+    assert torch.autograd.gradcheck(lambda x: squared_error(x, target, reduction), (features,))
 
 
 def test_second_derivative():
     features = torch.randn(1, 2, 3, 3, dtype=torch.float64, requires_grad=True)
     target = torch.randn(1, 2, 3, 3, dtype=torch.float64)
-    assert torch.autograd.gradgradcheck(lambda x: content_loss(x, target), (features,))
+    assert torch.autograd.gradgradcheck(lambda x: squared_error(x, target), (features,))
 
 
 def test_gradient_of_a_target_that_asks_for_one():
     features = torch.randn(1, 2, 3, 3, dtype=torch.float64, requires_grad=True)
     target = torch.randn(1, 2, 3, 3, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(content_loss, (features, target))
+    assert torch.autograd.gradcheck(squared_error, (features, target))
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
@@ -40,7 +40,7 @@ def test_gradient_lies_in_memory_as_the_features_do(kind):
     features = torch.randn(1, 6, 5, 4, dtype=kind).contiguous(memory_format=torch.channels_last)
     features.requires_grad_()
     target = torch.randn(1, 6, 5, 4).contiguous(memory_format=torch.channels_last)
-    loss = content_loss(features, target)
+    loss = squared_error(features, target)
     loss.backward()
     assert loss.dtype == torch.float32
     assert features.grad is not None
@@ -50,17 +50,17 @@ def test_gradient_lies_in_memory_as_the_features_do(kind):
 
 def test_another_size_is_refused_with_both_sizes():
     with pytest.raises(ValueError, match=r"\(1, 3, 4, 4\).*\(1, 3, 5, 4\).*another size"):
-        content_loss(torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 5, 4))
+        squared_error(torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 5, 4))
 
 
 def test_two_targets_for_one_picture_are_refused():
     with pytest.raises(ValueError, match="shapes differ"):
-        content_loss(torch.zeros(1, 3, 4, 4), torch.zeros(2, 3, 4, 4))
+        squared_error(torch.zeros(1, 3, 4, 4), torch.zeros(2, 3, 4, 4))
 
 
 def test_unknown_reduction():
     with pytest.raises(ValueError, match="median"):
-        content_loss(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2), "median")
+        squared_error(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2), "median")
 
 
 def test_layers_are_weighted_and_the_terms_weight_is_left_to_the_caller(reference):

@@ -6,7 +6,8 @@ import torch
 
 from nst_lightning.errors import InputError
 from nst_lightning.losses import GramLoss, GuidedGramLoss, Reference
-from nst_lightning.losses.functional import gram_matrix, guided_gram
+from nst_lightning.losses.gram import gram_matrix
+from nst_lightning.losses.guided_gram import guided_gram
 
 LAYER = "relu1_1"
 

@@ -6,7 +6,7 @@ import torch
 
 from nst_lightning.errors import InputError
 from nst_lightning.losses import MomentLoss, Reference
-from nst_lightning.losses.functional import channel_moments
+from nst_lightning.losses.moment import channel_moments
 
 LAYER = "relu1_1"
 
@@ -51,5 +51,5 @@ def test_more_moments_see_more(made_features):
 
 @pytest.mark.parametrize("order", [0, 7])
 def test_an_order_that_cannot_be_had(order):
-    with pytest.raises(InputError, match="order must be from 1 to 6"):
+    with pytest.raises(InputError, match="order must be a whole number from 1 to 6"):
         MomentLoss(order=order)

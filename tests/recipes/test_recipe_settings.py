@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from nst_lightning.optim.scaled_lbfgs import ScaledLBFGS
+from nst_lightning.optim import ScaledLBFGS
 
 from .conftest import NAMES, Build
 

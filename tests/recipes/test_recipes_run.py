@@ -15,6 +15,8 @@ from nst_lightning.optim import BoundedLBFGS
 
 from .conftest import NAMES, RECIPES
 
+pytestmark = pytest.mark.slow
+
 STEPS = 5
 SIZE = 48
 

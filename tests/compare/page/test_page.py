@@ -15,6 +15,8 @@ from nst_lightning.errors import InputError
 
 from .conftest import BAD_CONTENT, BAD_STYLE
 
+pytestmark = pytest.mark.slow
+
 
 class Elements(HTMLParser):
     """Collects every element with its attributes, and the text."""

@@ -4,6 +4,7 @@ import torch
 from PIL import Image
 
 from nst_lightning.data.output import contact_sheet
+from nst_lightning.data.sheet import Cell, draw_cells
 from nst_lightning.errors import InputError
 
 COLOURS = [(200, 30, 30), (30, 200, 30), (30, 30, 200), (200, 200, 30), (30, 200, 200)]
@@ -50,6 +51,24 @@ def test_frames_of_several_shapes(tmp_path):
     pictures = [Image.new("RGB", (20, 80), "red"), Image.new("RGB", (80, 20), "blue")]
     path = contact_sheet(pictures, ["a", "b"], tmp_path / "a.jpg", tile=80)
     assert Image.open(path).width > 160
+
+
+def test_labels_frames_and_a_missing_picture():
+    grid = [[Cell(Image.new("RGB", (60, 30), "blue"), frame="#ff0000"), Cell(placeholder="none")]]
+    plain = np.asarray(draw_cells(grid, 64))
+    assert box(plain, (0, 0, 255)) == (6, 38, 6, 70)
+    # The frame is drawn around the picture, and is as wide on every side.
+    assert box(plain, (255, 0, 0)) == (3, 41, 3, 73)
+    assert box(plain, (238, 238, 238)) == (6, 38, 76, 140)
+    labelled = np.asarray(
+        draw_cells(grid, 64, title="T", caption="c", columns=["one", "two"], heads=["head"])
+    )
+    _, _, left, _ = box(labelled, (0, 0, 255))
+    top = box(labelled, (0, 0, 255))[0]
+    assert left > 6
+    assert top > 6
+    assert (labelled[:top, left:].min(-1) < 100).any()  # the columns' labels
+    assert (labelled[top:, : left - 2].min(-1) < 100).any()  # the row's
 
 
 def test_what_is_refused(tmp_path):

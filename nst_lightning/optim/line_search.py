@@ -1,0 +1,116 @@
+"""The search along a direction within bounds for a picture of lower loss."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nst_lightning.checks import number
+from nst_lightning.errors import InputError
+
+_LEAST_CURVATURE = 1e-10
+
+
+@dataclass
+class Point:
+    """A picture with its loss and gradient."""
+
+    pixels: Tensor  # flat
+    loss: float
+    gradient: Tensor  # flat
+
+
+@dataclass
+class Accepted:
+    """A point that a line search went to.
+
+    Attributes:
+        point: Where it is.
+        step: Its pixels less the start's, flat.
+        change: Its gradient less the start's, flat.
+        useful: Whether the step shows enough curvature for the memory.
+        loss: The point's loss, as the closure gave it.
+    """
+
+    point: Point
+    step: Tensor
+    change: Tensor
+    useful: bool
+    loss: Tensor
+
+
+class Bounds:
+    """The least and the largest value of a pixel; None for none.
+
+    Raises:
+        InputError: If ``lower`` is not below ``upper``, or one of them is not finite.
+    """
+
+    def __init__(self, lower: float | None, upper: float | None) -> None:
+        self.lower = None if lower is None else number("lower", lower)
+        self.upper = None if upper is None else number("upper", upper)
+        if lower is not None and upper is not None and not lower < upper:
+            raise InputError(f"lower must be below upper, not {lower!r} and {upper!r}")
+
+    def clip(self, pixels: Tensor) -> Tensor:
+        """Clip ``pixels`` in place, and return them."""
+        if self.lower is None and self.upper is None:
+            return pixels
+        return pixels.clamp_(self.lower, self.upper)
+
+    def free(self, point: Point) -> Tensor | None:
+        """Return the mask of the values that no bound holds; None without bounds."""
+        held = None
+        if self.lower is not None:
+            held = (point.pixels <= self.lower) & (point.gradient > 0)
+        if self.upper is not None:
+            above = (point.pixels >= self.upper) & (point.gradient < 0)
+            held = above if held is None else held | above
+        return None if held is None else held.logical_not_()
+
+
+def search(
+    start: Point,
+    direction: Tensor,
+    try_at: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]],
+    armijo: float,
+    evaluations: int,
+) -> Accepted | None:
+    """Look along the projected path for a point that satisfies Armijo's condition.
+
+    Args:
+        start: Where it begins.
+        direction: Flat; 1 is the first length that is tried.
+        try_at: Evaluates pixels, and returns them within bounds, their loss, and their gradient.
+        armijo: Share of the predicted decrease that a step must reach.
+        evaluations: At most.
+
+    Returns:
+        The point, or None if there was none.
+    """
+    length = 1.0
+    for _ in range(evaluations):
+        pixels, loss, gradient = try_at(start.pixels + length * direction)
+        step, change = pixels - start.pixels, gradient - start.gradient
+        # The only wait for the device in an iteration.
+        value, slope, curvature, step_power, change_power = torch.stack(
+            [
+                loss.double(),
+                start.gradient.dot(step).double(),
+                step.dot(change).double(),
+                step.dot(step).double(),
+                change.dot(change).double(),
+            ]
+        ).tolist()
+        if step_power == 0:
+            return None
+        finite = math.isfinite(value) and math.isfinite(change_power)
+        if finite and value <= start.loss + armijo * min(slope, 0.0):
+            useful = curvature > _LEAST_CURVATURE * math.sqrt(step_power * change_power)
+            return Accepted(Point(pixels, value, gradient), step, change, useful, loss)
+        excess = value - start.loss - slope
+        best = -slope / (2 * excess) if finite and slope < 0 and excess > 0 else 0.1
+        length *= min(max(best, 0.1), 0.5)
+    return None

@@ -1,0 +1,41 @@
+"""What the encoder sees of the picture, and what people see."""
+
+import torch
+from torch import Tensor
+
+from nst_lightning.data.colour_match import grey, with_luminance
+
+
+class View:
+    """The optimiser's picture as the encoder and as people see it.
+
+    Where only the luminance is painted, the encoder sees a grey picture and people see the
+    content's colours (Gatys et al., "Preserving Color in Neural Artistic Style Transfer", 2016).
+
+    Args:
+        colours_of: The content, shape ``(1, 3, H, W)``, whose colours the picture keeps; None where
+            colours are painted too.
+    """
+
+    def __init__(self, colours_of: Tensor | None = None) -> None:
+        self.colours_of = colours_of
+
+    def of_encoder(self, picture: Tensor) -> Tensor:
+        """Return what encoder and terms see; it may be differentiated.
+
+        Args:
+            picture: Shape ``(1, 3, H, W)``.
+        """
+        return picture if self.colours_of is None else grey(picture)
+
+    @torch.no_grad()
+    def of_people(self, picture: Tensor) -> Tensor:
+        """Return what is shown and written: within [0, 1].
+
+        Args:
+            picture: Shape ``(1, 3, H, W)``, as the optimiser left it.
+        """
+        picture = picture.detach().clamp(0, 1)
+        if self.colours_of is None:
+            return picture
+        return with_luminance(self.colours_of.to(picture), picture)
