@@ -22,11 +22,8 @@ from nst_lightning.cloud.rehearsal.toolkit import TakeAway
 from nst_lightning.cloud.request_checks import check_request, need_packages
 from nst_lightning.cloud.table import job_table, summary
 from nst_lightning.cloud.tuning.commands import tune
-from nst_lightning.errors import InputError
+from nst_lightning.errors import INTERRUPTED, InputError
 from nst_lightning.files import check_folder
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C."""
 
 
 def main(args: Sequence[str] | None = None) -> int:
