@@ -1,6 +1,7 @@
 """A session: a run that was opened from settings, whatever door it came through."""
 
 import contextlib
+import numbers
 import os
 import signal
 import sys
@@ -260,7 +261,18 @@ def prepare_process() -> None:
 
 
 def _plain(value: Any) -> Any:
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
+    """Return a setting as YAML knows it: paths, NumPy's numbers and other texts become plain."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        return int(value) if isinstance(value, numbers.Integral) else float(value)
+    return value
 
 
 class _CheckedError(Exception):

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from helpers.painting import paint
+from nst_lightning.settings import differing, public_settings
 
 from nst_lightning.data.metadata import read_settings
-from nst_lightning.settings import differing, public_settings
 
 
 def config(**data: Any) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def parse(args: Sequence[str]) -> Request:
             f"unknown command {command!r}{did_you_mean(command, COMMANDS)} ({', '.join(COMMANDS)})"
         )
     parser = _parser(command)
-    values = parser.instantiate_classes(parse_command(parser, words, reserved=RESERVED))
+    values = parser.instantiate(parse_command(parser, words, reserved=RESERVED))
     launch = Launch(**{"contents": [], "styles": [], **_fields_of(Launch, values)})
     return Request(**{**_fields_of(Request, values), "command": command, "launch": launch})
 

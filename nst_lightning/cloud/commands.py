@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -17,9 +17,7 @@ from nst_lightning.cloud.manifest import FILE, Manifest, fetch, load
 from nst_lightning.cloud.names import check_launch_name, job_name
 from nst_lightning.cloud.page import make_page
 from nst_lightning.cloud.plan import Plan, make_plan
-from nst_lightning.cloud.rehearsal.rehearse import rehearsed, stand_in
-from nst_lightning.cloud.rehearsal.toolkit import TakeAway
-from nst_lightning.cloud.request_checks import check_request, need_packages
+from nst_lightning.cloud.request_checks import check_request, find_rehearsal, need_packages
 from nst_lightning.cloud.table import job_table, summary
 from nst_lightning.cloud.tuning.commands import tune
 from nst_lightning.errors import INTERRUPTED, InputError
@@ -116,7 +114,7 @@ def launch(wanted: Launch, wait: bool = True, rehearsal: bool = False) -> int:
     return code
 
 
-def rehearse(wanted: Launch, take_away: TakeAway | None = None) -> int:
+def rehearse(wanted: Launch, take_away: Callable[..., bool] | None = None) -> int:
     """Run every job of a launch on this machine, and all that a launch does with the pictures.
 
     Args:
@@ -129,7 +127,8 @@ def rehearse(wanted: Launch, take_away: TakeAway | None = None) -> int:
     Raises:
         InputError: If something is wrong.
     """
-    here = rehearsed(wanted)
+    rehearsal = find_rehearsal()
+    here = rehearsal.rehearsed(wanted)
     check_folder(here.folder)
     earlier = load(here.folder)
     if earlier is not None and not earlier.rehearsal:
@@ -137,7 +136,7 @@ def rehearse(wanted: Launch, take_away: TakeAway | None = None) -> int:
     if earlier is not None:
         (here.folder / FILE).unlink()
     print(f"rehearsal: nothing leaves this machine; logs will be in {here.folder / 'logs'}")
-    with stand_in(here, take_away):
+    with rehearsal.stand_in(here, take_away):
         return launch(here, rehearsal=True)
 
 

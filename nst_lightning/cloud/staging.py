@@ -18,7 +18,7 @@ ENTRY = ROOT / "sagemaker" / "entry.py"
 _IN_THE_CONTAINER = {"torch", "torchvision"}
 """What the container brings, built for its GPU: never pinned, never replaced."""
 
-_NOT_STAGED = {"__pycache__", "tests", "outputs", "rehearsal", "configs"}
+_NOT_STAGED = {"__pycache__", "tests", "outputs", "configs"}
 
 
 def requirements(further: Iterable[str] = ()) -> list[str]:

@@ -200,7 +200,7 @@ def prepare(words: Sequence[str]) -> "Comparison":
 
 def _baselines(parser: OneLineParser, given: Namespace) -> dict[str, Baseline]:
     try:
-        baselines: list[Baseline] = parser.instantiate_classes(given).baselines
+        baselines: list[Baseline] = parser.instantiate(given).baselines
     except ValueError as error:
         raise innermost(error) from error
     if not baselines:

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from nst_lightning.cloud.rehearsal.loopback import loopback_only
-from nst_lightning.cloud.rehearsal.server import BUCKET, ROLE, FakeAws, pointed_at
-from nst_lightning.cloud.rehearsal.service import TrainingService
+from rehearsal.loopback import loopback_only
+from rehearsal.server import BUCKET, ROLE, FakeAws, pointed_at
+from rehearsal.service import TrainingService
 
 
 @pytest.fixture

@@ -5,8 +5,7 @@ import tarfile
 
 import numpy as np
 from PIL import Image
-
-from nst_lightning.cloud.rehearsal.service import TrainingService
+from rehearsal.service import TrainingService
 
 
 def picture(seed: int, side: int = 20) -> bytes:

@@ -10,10 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from nst_lightning.cloud.config import Launch, LimitsConfig
-from nst_lightning.cloud.rehearsal.loopback import loopback_only
-from nst_lightning.cloud.rehearsal.server import BUCKET, ROLE, FakeAws, pointed_at
-from nst_lightning.cloud.rehearsal.service import REGION, TrainingService
-from nst_lightning.cloud.rehearsal.toolkit import TakeAway, ToolkitRunner
+from rehearsal.loopback import loopback_only
+from rehearsal.server import BUCKET, ROLE, FakeAws, pointed_at
+from rehearsal.service import REGION, TrainingService
+from rehearsal.toolkit import TakeAway, ToolkitRunner
+from rehearsal.tuner import FakeTuner
 
 
 def rehearsed(wanted: Launch) -> Launch:
@@ -50,6 +51,7 @@ def stand_in(launch: Launch, take_away: TakeAway | None = None) -> Iterator[Fake
     with tempfile.TemporaryDirectory(prefix="nst-rehearsal-") as folder, loopback_only():
         runner = ToolkitRunner(service, Path(folder), take_away)
         aws = FakeAws(service)
+        aws.tuner = FakeTuner(service)
         aws.start()
         instances = ThreadPoolExecutor(launch.limits.parallel)
         service.on_create.append(lambda name: instances.submit(runner, name))
