@@ -109,8 +109,8 @@ def test_in_another_thread_no_signal_is_touched(
 
     before = signal.getsignal(signal.SIGINT)
     with ThreadPoolExecutor(1) as pool:
-        cli = pool.submit(paint, tmp_path, pictures, steps=2).result()
-    assert cli.trainer.global_step == 2
+        session = pool.submit(paint, tmp_path, pictures, steps=2).result()
+    assert session.trainer.global_step == 2
     assert signal.getsignal(signal.SIGINT) is before
 
 

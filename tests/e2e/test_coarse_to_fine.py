@@ -37,14 +37,14 @@ def test_what_was_painted_and_the_contents_detail_are_both_there() -> None:
 
 
 def test_the_sizes_of_a_run(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
-    cli = paint(
+    session = paint(
         *(tmp_path, pictures, SCALES, "--images.every_n_steps=1", "--images.film=gif"), steps=8
     )
     sizes = [Image.open(p).size for p in sorted((tmp_path / "images").glob("step-*.png"))]
     assert sizes == [(22, 17)] * 3 + [(26, 20)] * 2 + [(32, 24)] * 3
     assert Image.open(tmp_path / "stylized.png").size == (32, 24)
     assert Image.open(tmp_path / "film.gif").size == (32, 24)
-    assert cli.trainer.optimizers[0].iterations == 3
+    assert session.trainer.optimizers[0].iterations == 3
     losses = [float(row["loss"]) for row in logged(tmp_path)]
     for scale in (losses[:3], losses[3:5], losses[5:]):
         assert scale == sorted(scale, reverse=True)

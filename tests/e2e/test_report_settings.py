@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nst_lightning.cli import run
+from helpers.painting import fit
 
 IMAGES = Path(__file__).parents[3] / "shared" / "images"
 PAIR = (IMAGES / "tubingen.jpg", IMAGES / "starry_night.jpg")
@@ -31,7 +31,7 @@ def settings(folder):
 @pytest.mark.slow
 @needs_pair
 def test_bounded_lbfgs_never_rises_and_ends_at_or_below_530(tmp_path):
-    run([*settings(tmp_path), "--config=overlays/bounded_lbfgs.yaml"])
+    fit([*settings(tmp_path), "--config=overlays/bounded_lbfgs.yaml"])
     seen = losses(tmp_path)
     assert len(seen) == 300
     assert all(after <= before for before, after in itertools.pairwise(seen))
@@ -41,7 +41,7 @@ def test_bounded_lbfgs_never_rises_and_ends_at_or_below_530(tmp_path):
 @pytest.mark.slow
 @needs_pair
 def test_the_tutorials_optimiser_explodes_and_the_guard_ends_at_its_best(tmp_path, capsys):
-    cli = run(settings(tmp_path))
+    session = fit(settings(tmp_path))
     assert "the loss exploded" in capsys.readouterr().out
-    final = float(cli.model.losses(cli.model.picture())["loss"])
+    final = float(session.model.losses(session.model.picture())["loss"])
     assert final <= min(losses(tmp_path)) * (1 + 1e-6)

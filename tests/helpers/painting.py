@@ -76,6 +76,13 @@ def paint(
     return session
 
 
+def fit(words: Sequence[str]) -> Session:
+    """Run ``fit`` with these options in this process."""
+    session = open_words(words)
+    session.run()
+    return session
+
+
 def logged(folder: Path) -> list[dict[str, str]]:
     """Return the rows of a run's metrics.csv."""
     with (folder / "metrics.csv").open(newline="", encoding="utf-8") as handle:
