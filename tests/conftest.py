@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+
 @pytest.fixture(scope="session", autouse=True)
 def _few_threads() -> None:
     """Use two threads at most: pictures this small gain nothing from more."""

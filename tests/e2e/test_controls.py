@@ -59,7 +59,9 @@ def test_the_luminance_alone_keeps_the_colours(tmp_path: Path) -> None:
     away, differs = {}, {}
     for colour in ("style", "luminance"):
         out = tmp_path / colour
-        session = fit(settings(out, "--data.style=sample:klimt", f"--data.colour={colour}", steps=20))
+        session = fit(
+            settings(out, "--data.style=sample:klimt", f"--data.colour={colour}", steps=20)
+        )
         content, picture = session.pair.content, pixels(out)
         away[colour] = np.linalg.norm(chroma(picture) - chroma(content), axis=-1).mean()
         differs[colour] = float((picture - content).mean(1).abs().mean())

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from helpers.painting import fit
 
 pytestmark = pytest.mark.slow
