@@ -189,7 +189,8 @@ class SharedTargets:
             encoder: What encodes it.
             picture: Shape ``(1, 3, H, W)``, values in [0, 1].
         """
-        key = (id(encoder), tuple(picture.shape), picture.cpu().numpy().tobytes())
+        # The encoder itself: the id of one that is gone is given to the next.
+        key = (encoder, tuple(picture.shape), picture.cpu().numpy().tobytes())
         if key not in self._references:
             while len(self._references) >= self.keep:
                 del self._references[next(iter(self._references))]
