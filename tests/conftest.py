@@ -5,6 +5,8 @@ import torchvision  # isort: skip  # noqa: F401
 
 import os
 import random
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -51,3 +53,13 @@ def rng(seed: int, request: pytest.FixtureRequest) -> random.Random:
     """Return random choices of this test's own; those of other tests do not change them."""
     print(f"random choices: {SEED}={seed} repeats them")  # shown if the test fails
     return random.Random(f"{seed} {request.node.nodeid}")
+
+
+@pytest.fixture
+def signals_given_back() -> Iterator[None]:
+    """Give the signals back to pytest, whatever a run did with them."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)

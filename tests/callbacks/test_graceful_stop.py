@@ -10,15 +10,7 @@ from lightning.pytorch import Callback
 
 from nst_lightning.cli import main
 
-
-@pytest.fixture(autouse=True)
-def _handlers() -> Any:
-    """Give the signals back to pytest, whatever a run did with them."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.getsignal(number) for number in numbers]
-    yield
-    for number, handler in zip(numbers, before, strict=True):
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("signals_given_back")
 
 
 def command(folder: Path, pictures: tuple[Path, Path], *args: str, **send: int) -> list[str]:
