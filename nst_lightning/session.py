@@ -1,6 +1,7 @@
 """A session: a run that was opened from settings, whatever door it came through."""
 
 import contextlib
+import copy
 import os
 import signal
 import sys
@@ -272,7 +273,8 @@ def prepare_process() -> None:
 
 
 def _plain(value: Any) -> Any:
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
+    # jsonargparse writes what it parsed into lists and mappings that it was given.
+    return os.fspath(value) if isinstance(value, os.PathLike) else copy.deepcopy(value)
 
 
 class _CheckedError(Exception):
