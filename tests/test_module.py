@@ -110,7 +110,7 @@ def test_losses_are_weighted_and_summed(tmp_path: Path, pictures: tuple[Path, Pa
     assert float(losses["loss"]) == pytest.approx(sum(parts), rel=1e-6)
     assert all(part > 0 for part in parts)
     doubled = float(losses["style_loss"]) * 2
-    nst.terms["style"].weight *= 2  # a schedule may do this during a run
+    nst.objective.terms["style"].weight *= 2  # a schedule may do this during a run
     assert float(nst.losses(picture)["style_loss"]) == pytest.approx(doubled, rel=1e-6)
 
 
@@ -278,7 +278,7 @@ def test_forget_clears_the_average(tmp_path: Path, pictures: tuple[Path, Path]) 
         *(tmp_path, pictures, *ADAM, "--model.average=0.9", "--explosion.enabled=false"),
         callbacks=[Replace()],
     )
-    assert session.model.average_steps == 3
+    assert session.model.average.state_dict()["steps"] == 3
     # Three small steps of Adam from the new picture: nothing of the first three is left.
     assert float((session.model.picture() - 0.25).abs().max()) < 0.07
 
@@ -423,14 +423,14 @@ def test_float32_once_bfloat16_is_no_help_and_so_after_a_resume(
     whole, stopped, resumed = bounded(), bounded(), bounded()
     data = {"steps_per_epoch": 1}
     trainer(tmp_path, RefineAt(3), max_epochs=8).fit(whole, datamodule=pair(pictures, **data))
-    assert whole.encoder.refined
+    assert whole.objective.encoder.refined
     first = trainer(tmp_path, RefineAt(3), max_epochs=5)
     first.fit(stopped, datamodule=pair(pictures, **data))
     first.save_checkpoint(tmp_path / "half.ckpt")
     trainer(tmp_path, max_epochs=8).fit(
         resumed, datamodule=pair(pictures, **data), ckpt_path=tmp_path / "half.ckpt"
     )
-    assert resumed.encoder.refined
+    assert resumed.objective.encoder.refined
     assert torch.equal(whole.image, resumed.image)
 
 
@@ -443,5 +443,5 @@ def test_bfloat16_goes_on_where_its_noise_would_end_the_run(
         trainer(tmp_path).fit(each, datamodule=pair(pictures, steps_per_epoch=400))
     with torch.no_grad():
         reached, expected = (float(m.losses(m.picture())["loss"]) for m in (nst, exact))
-    assert nst.encoder.refined
+    assert nst.objective.encoder.refined
     assert reached < 1.1 * expected

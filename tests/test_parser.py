@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from nst_lightning.errors import InputError
+from nst_lightning.parser import OneLineParser, parse_command
 from nst_lightning.session import open_words
 
 
@@ -127,3 +128,47 @@ def test_what_a_class_says_is_the_whole_line(option: str, words: list[str]) -> N
 
 def test_an_option_without_its_value() -> None:
     assert "--data.size" in mistake("--data.size")
+
+
+# -- commands that make many runs --
+
+
+def many_runs() -> OneLineParser:
+    parser = OneLineParser(prog="many")
+    parser.add_argument("--config", action="config")
+    parser.add_argument("--size", type=int, default=1)
+    parser.add_argument("--settings", type=dict, default={})
+    return parser
+
+
+def test_settings_of_files_and_words_are_laid_over_one_another(tmp_path: Path) -> None:
+    below, first, second = (tmp_path / f"{name}.yaml" for name in ("below", "first", "second"))
+    below.write_text("settings: {data: {size: 8, init: grey}, model.tv: null}\n")
+    first.write_text("size: 5\nsettings: {data.size: 16, model: {style: {weight: 1}}}\n")
+    second.write_text("size: 6\nsettings: {model.style.weight: 2}\n")
+    words = ["--config", str(first), f"--config={second}", "--settings.model.style.weight", "3"]
+    config = parse_command(many_runs(), [*words, "--size=7"], [below])
+    assert config.size == 7
+    assert config.settings == {
+        "data.init": "grey",
+        "model.tv": None,
+        "data.size": 16,
+        "model.style.weight": 3,
+    }
+
+
+def test_mistakes_in_a_command_that_makes_many_runs(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("settings: [1]\n")
+    for words, line in (
+        (["--sise=3"], "unknown option --sise; did you mean --size?"),
+        (["--settings.data.style", "a"], "--settings.data.style: the command sets it; use --styl"),
+        (["--settings.data.size"], "--settings.data.size needs a value"),
+        (["--config", "nowhere.yaml"], "--config: there is no file nowhere.yaml"),
+    ):
+        with pytest.raises(InputError) as caught:
+            parse_command(many_runs(), words, reserved={"data.style": "--styles"})
+        assert str(caught.value).startswith(line)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match=r"wrong\.yaml: settings: is no mapping"):
+        parse_command(many_runs(), [], [wrong])

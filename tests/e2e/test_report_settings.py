@@ -7,7 +7,7 @@ from helpers.painting import fit, logged
 from helpers.real_pictures import SAMPLES, SHARED, only_with_shared
 
 ENDS_BELOW = [
-    pytest.param(SAMPLES, 530, id="samples"),
+    pytest.param(SAMPLES, 570, id="samples"),
     pytest.param(SHARED, 530, id="shared", marks=only_with_shared),
 ]
 
