@@ -165,7 +165,8 @@ class SharedTargets:
 
     def reference(self, encoder: nn.Module, picture: Tensor) -> Reference:
         """Return a picture, ``(1, 3, H, W)`` in [0, 1], encoded; anew only if it is new."""
-        key = (id(encoder), tuple(picture.shape), picture.cpu().numpy().tobytes())
+        # The encoder itself: the id of one that is gone is given to the next.
+        key = (encoder, tuple(picture.shape), picture.cpu().numpy().tobytes())
         if key not in self._references:
             while len(self._references) >= self.keep:
                 del self._references[next(iter(self._references))]

@@ -157,7 +157,8 @@ class RunCLI(LightningCLI):
         for layer in given:
             # As the command line does: one after another, and what is not named stays.
             config = parser.parse_object(_with_other_terms(layer, config), config, defaults=False)
-        return config
+        # A class that was named anew gets its defaults, which the run's files then state.
+        return parser.parse_object({}, config)
 
     def _find_checkpoint(self) -> Path | None:
         given = self.config.ckpt_path

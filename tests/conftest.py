@@ -4,15 +4,15 @@
 import torchvision  # isort: skip  # noqa: F401
 
 import os
-from collections.abc import Callable
+import random
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-
-SHARED_IMAGES = Path(__file__).parents[2] / "shared" / "images"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -38,16 +38,28 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return paths
 
 
+SEED = "NST_TEST_SEED"
+"""Environment variable that repeats the random choices of a run of the tests."""
+
+
 @pytest.fixture(scope="session")
-def shared_image() -> Callable[[str], Path]:
-    """Find a real photograph or painting beside the repository, or skip the test."""
+def seed() -> int:
+    """Return a new seed in every run of the tests; a failing test's report says which."""
+    return int(os.environ.get(SEED) or random.SystemRandom().randrange(2**31))
 
-    def find(name: str) -> Path:
-        path = SHARED_IMAGES / name
-        if not path.is_file():
-            pytest.skip(
-                f"the picture {name} is not in a folder shared/images beside the repository"
-            )
-        return path
 
-    return find
+@pytest.fixture
+def rng(seed: int, request: pytest.FixtureRequest) -> random.Random:
+    """Return random choices of this test's own; those of other tests do not change them."""
+    print(f"random choices: {SEED}={seed} repeats them")  # shown if the test fails
+    return random.Random(f"{seed} {request.node.nodeid}")
+
+
+@pytest.fixture
+def signals_given_back() -> Iterator[None]:
+    """Give the signals back to pytest, whatever a run did with them."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)

@@ -1,13 +1,12 @@
 """Checkpoints are written whole or not at all; what is not one is refused by name."""
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from helpers import disks
 
 from nst_lightning.checkpoint_io import WholeCheckpointIO, checkpoint_settings
 from nst_lightning.errors import InputError
@@ -50,19 +49,8 @@ def test_a_save_that_fails_half_way_leaves_the_old_file(
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Mount a file system of 256 KiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small file system")
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"cannot mount a small file system here: {error}")
-    try:
+    with disks.small_disk(tmp_path / "disk", 256) as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.mark.parametrize("values", [2**16, 2**20])

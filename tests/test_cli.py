@@ -5,17 +5,18 @@ from typing import Any
 
 import pytest
 import yaml
-from helpers.painting import ADAM, arguments, files, logged, paint
+from helpers.painting import ADAM, arguments, files, fit, logged, paint
 
-from nst_lightning.cli import DEFAULTS, StyleCLI, main, with_subcommand
+from nst_lightning.cli import COMMANDS, main, overview, split_command
 from nst_lightning.errors import InputError
-from nst_lightning.quiet import quiet_lightning
+from nst_lightning.options import DEFAULTS
+from nst_lightning.run_cli import RunCLI
+from nst_lightning.session import Session, open_words
 
 
-def build(*args: str) -> StyleCLI:
+def build(*args: str) -> Session:
     """Make model, pictures and trainer without running them."""
-    with quiet_lightning():
-        return StyleCLI(list(args), run=False)
+    return open_words(args)
 
 
 def write(path: Path, text: str) -> str:
@@ -23,25 +24,22 @@ def write(path: Path, text: str) -> str:
     return str(path)
 
 
-# -- the subcommand --
+# -- the command --
 
 
 @pytest.mark.parametrize(
     ("given", "taken"),
     [
-        ([], ["fit"]),
-        (["--data.size", "3"], ["fit", "--data.size", "3"]),
-        (["-c", "a.yaml"], ["fit", "-c", "a.yaml"]),
-        (["fit", "--data.size", "3"], ["fit", "--data.size", "3"]),
-        (["test"], ["test"]),
-        (["--help"], ["--help"]),
-        (["-h"], ["-h"]),
-        (["--version"], ["--version"]),
+        ([], ("fit", [])),
+        (["--data.size", "3"], ("fit", ["--data.size", "3"])),
+        (["-c", "a.yaml"], ("fit", ["-c", "a.yaml"])),
+        *(([name, "--size", "3"], (name, ["--size", "3"])) for name in COMMANDS),
+        *(([name], (name, [])) for name in COMMANDS),
     ],
 )
-def test_fit_is_assumed(given: list[str], taken: list[str]) -> None:
+def test_fit_is_assumed(given: list[str], taken: tuple[str, list[str]]) -> None:
     before = list(given)
-    assert with_subcommand(given) == taken
+    assert split_command(given) == taken
     assert given == before
 
 
@@ -56,32 +54,50 @@ def test_fit_is_assumed(given: list[str], taken: list[str]) -> None:
 )
 def test_unknown_command(word: str, hint: str) -> None:
     with pytest.raises(InputError) as caught:
-        with_subcommand([word])
+        split_command([word])
     assert str(caught.value).startswith(f"unknown command '{word}'{hint}")
-    assert str(caught.value).endswith("(fit, test, compare, artworks, grid)")
+    assert str(caught.value).endswith(f"({', '.join(COMMANDS)})")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_gets_the_words_that_follow_it(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command, given = COMMANDS[name], []
+
+    def stand_in(words: list[str]) -> int:
+        given.append(words)
+        return 7
+
+    monkeypatch.setattr(f"{command.module}.{command.function}", stand_in)
+    assert main([name, "--size", "3"]) == 7
+    assert given == [["--size", "3"]]
 
 
 # -- which setting wins --
 
 
 def test_defaults() -> None:
-    cli, written = build(), yaml.safe_load(DEFAULTS.read_text())
-    for name, term in cli.model.terms.items():
+    session, written = build(), yaml.safe_load(DEFAULTS.read_text())
+    for name, term in session.model.objective.terms.items():
         arguments = written["model"][name]["init_args"]
         assert {key: getattr(term, key) for key in arguments} == arguments
-    assert cli.datamodule.content_source == written["data"]["content"]
-    assert cli.trainer.max_epochs == written["trainer"]["max_epochs"]
+    assert session.pair.content_source == written["data"]["content"]
+    assert session.trainer.max_epochs == written["trainer"]["max_epochs"]
 
 
 def test_a_term_by_its_name_on_the_command_line() -> None:
-    cli = build("--model.style.weight", "1e7", "--model.content.layers", "[conv1_1]")
-    assert cli.model.terms["style"].weight == 1e7
-    assert cli.model.terms["style"].layers == build().model.terms["style"].layers
-    assert cli.model.terms["content"].layers == ["conv1_1"]
+    session = build("--model.style.weight", "1e7", "--model.content.layers", "[conv1_1]")
+    assert session.model.objective.terms["style"].weight == 1e7
+    assert (
+        session.model.objective.terms["style"].layers
+        == build().model.objective.terms["style"].layers
+    )
+    assert session.model.objective.terms["content"].layers == ["conv1_1"]
 
 
 def test_a_term_is_dropped_with_null() -> None:
-    assert list(build("--model.tv", "null").model.terms) == ["content", "style"]
+    assert list(build("--model.tv", "null").model.objective.terms) == ["content", "style"]
 
 
 def test_overlays(tmp_path: Path) -> None:
@@ -95,22 +111,22 @@ def test_overlays(tmp_path: Path) -> None:
         tmp_path / "second.yaml",
         "data: {style: [d.png]}\nmodel:\n  style:\n    init_args: {layers: [relu1_1]}\n",
     )
-    cli = build("--config", first, "--config", second)
-    style = cli.model.terms["style"]
+    session = build("--config", first, "--config", second)
+    style = session.model.objective.terms["style"]
     # Lists are replaced, everything else is merged.
     assert style.layers == ["relu1_1"]
     assert style.weight == 5.0
-    assert cli.datamodule.style_sources == ["d.png"]
-    assert cli.datamodule.size == 64
-    assert build("--config", second, "--config", first).model.terms["style"].layers == [
+    assert session.pair.style_sources == ["d.png"]
+    assert session.pair.size == 64
+    assert build("--config", second, "--config", first).model.objective.terms["style"].layers == [
         *("conv1_1", "conv2_1", "conv3_1"),
     ]
 
 
 def test_options_beat_files_wherever_they_stand(tmp_path: Path) -> None:
     config = write(tmp_path / "a.yaml", "data: {size: 64, init: grey}\n")
-    cli = build("--config", config, "--data.size", "96")
-    assert (cli.datamodule.size, cli.datamodule.init) == (96, "grey")
+    session = build("--config", config, "--data.size", "96")
+    assert (session.pair.size, session.pair.init) == (96, "grey")
 
 
 def test_another_class_for_a_term(tmp_path: Path) -> None:
@@ -119,23 +135,17 @@ def test_another_class_for_a_term(tmp_path: Path) -> None:
         "model:\n  style:\n    class_path: nst_lightning.losses.WassersteinLoss\n"
         "    init_args: {weight: 2.0, eps: 1.0e-3, layer_weights: null}\n",
     )
-    style = build("--config", config).model.terms["style"]
+    style = build("--config", config).model.objective.terms["style"]
     assert (type(style).__name__, style.weight, style.eps) == ("WassersteinLoss", 2.0, 1e-3)
 
 
 @pytest.mark.parametrize("name", ["klimt.yaml", "klimt", "configs/klimt.yaml"])
 def test_a_config_is_found_in_configs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path(__file__).parents[1])
-    monkeypatch.setattr(StyleCLI, "fit", lambda self, **kwargs: None)
-    cli = _run("--config", name)
-    assert cli.datamodule.style_sources == ["sample:klimt"]
-    assert cli.trainer.default_root_dir.endswith("outputs/klimt")
-
-
-def _run(*args: str) -> StyleCLI:
-    from nst_lightning.cli import run
-
-    return run(list(args))
+    session = build("--config", name)
+    assert session.pair.style_sources == ["sample:klimt"]
+    assert session.trainer.default_root_dir.endswith("outputs/klimt")
+    assert session.folder == Path(session.trainer.default_root_dir)
 
 
 # -- checkpoints --
@@ -154,19 +164,22 @@ def test_defaults_below_checkpoint_below_files_below_options(
         "  content:\n    init_args: {weight: 22.0}\ndata: {steps_per_epoch: 3}\n",
     )
     capsys.readouterr()
-    with quiet_lightning():
-        cli = StyleCLI(
-            [
-                *("fit", "--config", config, "--model.style.weight=333", "--ckpt_path=last"),
-                f"--trainer.default_root_dir={folder}",
-                *("--trainer.max_epochs=2", "--trainer.accelerator=cpu"),
-            ]
-        )
-    weights = {name: term.weight for name, term in cli.model.terms.items()}
+    session = fit(
+        [
+            "--config",
+            config,
+            "--model.style.weight=333",
+            "--ckpt_path=last",
+            f"--trainer.default_root_dir={folder}",
+            "--trainer.max_epochs=2",
+            "--trainer.accelerator=cpu",
+        ]
+    )
+    weights = {name: term.weight for name, term in session.model.objective.terms.items()}
     assert weights == {"style": 333.0, "content": 22.0, "tv": 0.25}
-    assert cli.datamodule.size == 32  # of the checkpoint; the default is 512
-    assert cli.model.settings["seed_everything"] == 5
-    assert cli.trainer.global_step == 5
+    assert session.pair.size == 32  # of the checkpoint; the default is 512
+    assert session.model.settings["seed_everything"] == 5
+    assert session.trainer.global_step == 5
     notes = sorted(capsys.readouterr().err.splitlines())
     assert notes == [
         "note: data.steps_per_epoch is 3 (the checkpoint was made with 2)",
@@ -180,8 +193,8 @@ def test_a_checkpoint_by_its_path(tmp_path: Path, pictures: tuple[Path, Path]) -
     paint(tmp_path / "first", pictures, steps=2)
     given = str(tmp_path / "first" / "checkpoints" / "last.ckpt")
     more = "--trainer.max_epochs=2"
-    cli = paint(tmp_path / "second", pictures, f"--ckpt_path={given}", more, steps=2)
-    assert cli.trainer.global_step == 4
+    session = paint(tmp_path / "second", pictures, f"--ckpt_path={given}", more, steps=2)
+    assert session.trainer.global_step == 4
     assert (tmp_path / "second" / "stylized.png").is_file()
     assert [int(row["step"]) for row in logged(tmp_path / "second")] == [2, 3]
 
@@ -189,8 +202,8 @@ def test_a_checkpoint_by_its_path(tmp_path: Path, pictures: tuple[Path, Path]) -
 def test_no_checkpoint_yet(
     tmp_path: Path, pictures: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cli = paint(tmp_path, pictures, "--ckpt_path=last", steps=1)
-    assert cli.trainer.global_step == 1
+    session = paint(tmp_path, pictures, "--ckpt_path=last", steps=1)
+    assert session.trainer.global_step == 1
     assert "note: no checkpoint yet at" in capsys.readouterr().err
 
 
@@ -252,7 +265,7 @@ def test_a_run(
     ("args", "line"),
     [
         (["--data.sise=3"], "error: unknown option --data.sise; did you mean --data.size?\n"),
-        (["qqq"], "error: unknown command 'qqq' (fit, test, compare, artworks, grid)\n"),
+        (["qqq"], f"error: unknown command 'qqq' ({', '.join(COMMANDS)})\n"),
         (["--config", "kllimt"], "error: --config: there is no file kllimt; did you mean klimt?"),
         (["--data.content=nowhere.png"], "error: content picture: no such file: nowhere.png"),
     ],
@@ -276,10 +289,10 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
 def test_a_mistake_of_ours_is_not_hidden(
     tmp_path: Path, pictures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: Any, **kwargs: Any) -> None:
+    def broken(self: Any) -> None:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr(StyleCLI, "fit", broken)
+    monkeypatch.setattr(Session, "run", broken)
     with pytest.raises(RuntimeError, match="a defect"):
         main(arguments(tmp_path, pictures))
 
@@ -290,32 +303,53 @@ def test_ctrl_c_while_building(
     def interrupted(self: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(StyleCLI, "instantiate_classes", interrupted)
+    monkeypatch.setattr(RunCLI, "instantiate_classes", interrupted)
     assert main(arguments(tmp_path, pictures)) == 130
 
 
-@pytest.mark.parametrize(
-    ("args", "words"),
-    [
-        (["--help"], ["fit", "test", "compare", "artworks", "grid"]),
-        (
-            ["fit", "--help"],
-            [
-                *("--data.content", "--data.size", "--model.style", "--model.optimizer"),
-                *("--images.every_n_steps", "--checkpoint.every_n_steps", "--explosion.factor"),
-                *("--trainer.max_epochs", "--tensorboard", "--ckpt_path", "--seed_everything"),
-            ],
-        ),
-    ],
-)
-def test_help(capsys: pytest.CaptureFixture[str], args: list[str], words: list[str]) -> None:
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_has_a_line_for_every_command(capsys: pytest.CaptureFixture[str], option: str) -> None:
+    assert main([option]) == 0
+    said = capsys.readouterr()
+    assert said.out == overview() + "\n"
+    assert said.err == ""
+    for name, command in COMMANDS.items():
+        (line,) = (line for line in said.out.splitlines() if line.split()[:1] == [name])
+        assert line.split(maxsplit=1)[1] == command.help
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    from nst_lightning import __version__
+
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"{__version__}\n"
+
+
+FIT_OPTIONS = [
+    "--data.content",
+    "--data.size",
+    "--model.style",
+    "--model.optimizer",
+    "--images.every_n_steps",
+    "--checkpoint.every_n_steps",
+    "--explosion.factor",
+    "--trainer.max_epochs",
+    "--tensorboard",
+    "--ckpt_path",
+    "--seed_everything",
+]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_a_command(capsys: pytest.CaptureFixture[str], name: str) -> None:
     with pytest.raises(SystemExit) as caught:
-        main(args)
+        main([name, "--help"])
     assert caught.value.code in (0, None)
     said = capsys.readouterr()
-    for word in words:
-        assert word in said.out
     assert said.err == ""
+    assert f" {name} " in said.out.splitlines()[0]
+    for option in FIT_OPTIONS if name in ("fit", "test") else ["--out"]:
+        assert option in said.out
 
 
 # -- config.yaml --

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.disks import small_disk
 
 from nst_lightning.errors import InputError
 from nst_lightning.files import atomic_write, check_folder, remove_parts, write_error
@@ -89,14 +90,7 @@ def test_the_data_is_on_the_disk_before_the_name(tmp_path, monkeypatch):
 
 
 def test_full_disk(tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
-    try:
-        subprocess.run(mount, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"cannot mount a small file system here: {error}")
-    try:
+    with small_disk(tmp_path / "disk", 64) as disk:
         target = disk / "a.bin"
         target.write_bytes(b"old")
         with pytest.raises(InputError) as caught, atomic_write(target) as temporary:
@@ -105,8 +99,6 @@ def test_full_disk(tmp_path):
         assert str(target) in str(caught.value)
         assert target.read_bytes() == b"old"
         assert names(disk) == ["a.bin"]
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_full_device_without_any_rights(tmp_path):

@@ -127,7 +127,7 @@ def test_options_are_the_settings_of_those_names(pictures: tuple[Path, Path]) ->
         callbacks=[Look()],
     )
     ((model, pair),) = seen
-    weights = {name: term.weight for name, term in model.terms.items()}
+    weights = {name: term.weight for name, term in model.objective.terms.items()}
     assert weights == {"content": 2, "style": 3e7, "tv": 0.5}
     assert (pair.size, pair.style_scale, pair.init, pair.steps_per_epoch) == (40, 1.25, "grey", 1)
     assert model.settings["seed_everything"] == 9

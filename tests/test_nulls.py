@@ -6,7 +6,8 @@ import pytest
 import yaml
 from helpers.painting import arguments
 
-from nst_lightning.cli import StyleCLI, main
+from nst_lightning.cli import main
+from nst_lightning.session import Session
 
 REFUSED = {
     "data.size": "data.size: null is no value here; give a whole number",
@@ -69,6 +70,7 @@ def test_allowed_where_it_means_something(
     tmp_path: Path, pictures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     built = []
-    monkeypatch.setattr(StyleCLI, "fit", lambda self, **kwargs: built.append(self.model))
-    main(without(command(tmp_path, pictures, key), key))
+    monkeypatch.setattr(Session, "run", lambda self: built.append(self.model))
+    monkeypatch.setattr(Session, "stopped", False)
+    assert main(without(command(tmp_path, pictures, key), key)) == 0
     assert len(built) == 1

@@ -4,16 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from nst_lightning.cli import StyleCLI
 from nst_lightning.errors import InputError
-from nst_lightning.parser import find_config, find_configs
-from nst_lightning.quiet import quiet_lightning
+from nst_lightning.parser import OneLineParser, parse_command
+from nst_lightning.session import open_words
 
 
 def mistake(*args: str) -> str:
     """Return the line that the real parser answers with."""
-    with pytest.raises(InputError) as caught, quiet_lightning():
-        StyleCLI(list(args), run=False)
+    with pytest.raises(InputError) as caught:
+        open_words(args)
     line = str(caught.value)
     assert "\n" not in line
     assert len(line) < 300, line
@@ -131,87 +130,45 @@ def test_an_option_without_its_value() -> None:
     assert "--data.size" in mistake("--data.size")
 
 
-# -- finding a config --
+# -- commands that make many runs --
 
 
-@pytest.fixture
-def configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work in a folder with configs of its own."""
-    folder = tmp_path / "configs"
-    for sub in ("", "recipes", "overlays"):
-        (folder / sub).mkdir(exist_ok=True)
-    for name in ("mine.yaml", "recipes/theirs.yaml", "overlays/over.yaml"):
-        (folder / name).write_text("data: {size: 64}\n")
-    monkeypatch.chdir(tmp_path)
-    return folder
+def many_runs() -> OneLineParser:
+    parser = OneLineParser(prog="many")
+    parser.add_argument("--config", action="config")
+    parser.add_argument("--size", type=int, default=1)
+    parser.add_argument("--settings", type=dict, default={})
+    return parser
 
 
-@pytest.mark.parametrize(
-    ("name", "found"),
-    [
-        ("mine.yaml", "configs/mine.yaml"),
-        ("mine", "configs/mine.yaml"),
-        ("configs/mine.yaml", "configs/mine.yaml"),
-        ("theirs.yaml", "configs/recipes/theirs.yaml"),
-        ("theirs", "configs/recipes/theirs.yaml"),
-        ("recipes/theirs.yaml", "configs/recipes/theirs.yaml"),
-        ("recipes/theirs", "configs/recipes/theirs.yaml"),
-        ("overlays/over.yaml", "configs/overlays/over.yaml"),
-        ("over", "configs/overlays/over.yaml"),
-    ],
-)
-def test_a_config_by_its_name(configs: Path, name: str, found: str) -> None:
-    assert Path(find_config(name)) == Path(found)
+def test_settings_of_files_and_words_are_laid_over_one_another(tmp_path: Path) -> None:
+    below, first, second = (tmp_path / f"{name}.yaml" for name in ("below", "first", "second"))
+    below.write_text("settings: {data: {size: 8, init: grey}, model.tv: null}\n")
+    first.write_text("size: 5\nsettings: {data.size: 16, model: {style: {weight: 1}}}\n")
+    second.write_text("size: 6\nsettings: {model.style.weight: 2}\n")
+    words = ["--config", str(first), f"--config={second}", "--settings.model.style.weight", "3"]
+    config = parse_command(many_runs(), [*words, "--size=7"], [below])
+    assert config.size == 7
+    assert config.settings == {
+        "data.init": "grey",
+        "model.tv": None,
+        "data.size": 16,
+        "model.style.weight": 3,
+    }
 
 
-def test_a_path_comes_before_a_name(configs: Path, tmp_path: Path) -> None:
-    (tmp_path / "mine.yaml").write_text("data: {size: 32}\n")
-    assert find_config("mine.yaml") == Path("mine.yaml")
-
-
-def test_the_packages_own_configs_are_found_from_anywhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    found = Path(find_config("klimt.yaml"))
-    assert found.is_file()
-    assert found.parent.name == "configs"
-
-
-def test_an_unknown_config(configs: Path) -> None:
-    with pytest.raises(
-        InputError, match=r"--config: there is no file minne\.yaml; did you mean mi"
+def test_mistakes_in_a_command_that_makes_many_runs(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("settings: [1]\n")
+    for words, line in (
+        (["--sise=3"], "unknown option --sise; did you mean --size?"),
+        (["--settings.data.style", "a"], "--settings.data.style: the command sets it; use --styl"),
+        (["--settings.data.size"], "--settings.data.size needs a value"),
+        (["--config", "nowhere.yaml"], "--config: there is no file nowhere.yaml"),
     ):
-        find_config("minne.yaml")
-    with pytest.raises(InputError, match=r"\(in configs/: .*mine, .*over.*\)"):
-        find_config("zzzzzz")
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"data: [1,\n", "bad.yaml, line 2 is not YAML"),
-        (b"data:\n\t- 1\n", "bad.yaml, line 2 is not YAML"),
-        (b"\xff\xfe\x00", "bad.yaml is not YAML|bad.yaml, line"),
-        (b"just words\n", "bad.yaml holds no settings"),
-        (b"- 1\n- 2\n", "bad.yaml holds no settings"),
-        (b"", "bad.yaml holds no settings"),
-    ],
-)
-def test_a_file_that_is_no_config(tmp_path: Path, content: bytes, words: str) -> None:
-    path = tmp_path / "bad.yaml"
-    path.write_bytes(content)
-    with pytest.raises(InputError, match=words) as caught:
-        find_config(str(path))
-    assert "\n" not in str(caught.value)
-
-
-def test_every_config_of_a_command_line_is_found(configs: Path) -> None:
-    args = ["fit", "--config", "mine", "-c", "theirs", "--config=over", "--data.size", "3"]
-    assert find_configs(args) == [
-        *("fit", "--config", "configs/mine.yaml", "-c", "configs/recipes/theirs.yaml"),
-        *("--config=configs/overlays/over.yaml", "--data.size", "3"),
-    ]
-    assert args[2] == "mine"  # the list given is not changed
-    assert find_configs(["--config"]) == ["--config"]
-    assert find_configs(["--config", "s3://bucket/a.yaml"]) == ["--config", "s3://bucket/a.yaml"]
+        with pytest.raises(InputError) as caught:
+            parse_command(many_runs(), words, reserved={"data.style": "--styles"})
+        assert str(caught.value).startswith(line)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match=r"wrong\.yaml: settings: is no mapping"):
+        parse_command(many_runs(), [], [wrong])

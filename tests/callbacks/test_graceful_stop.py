@@ -10,15 +10,7 @@ from lightning.pytorch import Callback
 
 from nst_lightning.cli import main
 
-
-@pytest.fixture(autouse=True)
-def _handlers() -> Any:
-    """Give the signals back to pytest, whatever a run did with them."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.getsignal(number) for number in numbers]
-    yield
-    for number, handler in zip(numbers, before, strict=True):
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("signals_given_back")
 
 
 def command(folder: Path, pictures: tuple[Path, Path], *args: str, **send: int) -> list[str]:
@@ -109,8 +101,8 @@ def test_in_another_thread_no_signal_is_touched(
 
     before = signal.getsignal(signal.SIGINT)
     with ThreadPoolExecutor(1) as pool:
-        cli = pool.submit(paint, tmp_path, pictures, steps=2).result()
-    assert cli.trainer.global_step == 2
+        session = pool.submit(paint, tmp_path, pictures, steps=2).result()
+    assert session.trainer.global_step == 2
     assert signal.getsignal(signal.SIGINT) is before
 
 

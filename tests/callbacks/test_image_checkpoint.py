@@ -62,7 +62,7 @@ def test_best_is_the_lowest_of_the_logged_losses(
             trainer.optimizers[0].param_groups[0]["lr"] = 0.02 if trainer.global_step < 4 else 1.0
 
     watch = Watch()
-    cli = paint(
+    session = paint(
         *(tmp_path, pictures, *ADAM, "--explosion.enabled=false", "--model.clamp=step"),
         steps=8,
         callbacks=[watch, Overdo()],
@@ -70,7 +70,7 @@ def test_best_is_the_lowest_of_the_logged_losses(
     losses = [float(row["loss"]) for row in logged(tmp_path)]
     lowest = int(np.argmin(losses))
     assert lowest not in (0, 7)  # else the test would say little
-    assert float(cli.model.best.loss) == pytest.approx(losses[lowest], rel=1e-6)
+    assert float(session.model.best.loss) == pytest.approx(losses[lowest], rel=1e-6)
     # The loss of a step is that of the picture before it.
     best = levels(tmp_path / "images" / "best.png")
     assert np.array_equal(best, rounded(watch.before[lowest]))
@@ -225,14 +225,14 @@ def test_a_resumed_run_keeps_its_own(tmp_path: Path, pictures: tuple[Path, Path]
 
 @pytest.mark.parametrize(("format_", "bits"), [("jpg", 8), ("webp", 8), ("tiff", 16), ("png", 16)])
 def test_formats(tmp_path: Path, pictures: tuple[Path, Path], format_: str, bits: int) -> None:
-    cli = paint(
+    session = paint(
         *(tmp_path, pictures, f"--images.format={format_}", f"--images.bits={bits}"),
         "--images.every_n_steps=1",
         steps=1,
     )
     assert files(tmp_path / "images") == [f"best.{format_}", f"step-00001.{format_}"]
     shown = levels(tmp_path / f"stylized.{format_}").astype(float)
-    picture = cli.model.picture()[0].permute(1, 2, 0).numpy()
+    picture = session.model.picture()[0].permute(1, 2, 0).numpy()
     assert np.abs(shown - 255 * picture).mean() < (12 if format_ in ("jpg", "webp") else 1)
 
 
@@ -265,14 +265,14 @@ def spoil(step: int) -> Callback:
 def test_a_picture_that_is_not_finite_does_not_end_the_run(
     tmp_path: Path, pictures: tuple[Path, Path]
 ) -> None:
-    cli = paint(
+    session = paint(
         *(tmp_path, pictures, *ADAM, "--images.every_n_steps=2"),
         callbacks=[spoil(4)],
     )
-    assert cli.trainer.global_step == 6
+    assert session.trainer.global_step == 6
     assert "step-00004.png" not in files(tmp_path / "images")
     assert "step-00006.png" in files(tmp_path / "images")
-    assert np.isfinite(cli.model.picture().numpy()).all()
+    assert np.isfinite(session.model.picture().numpy()).all()
 
 
 def test_the_result_is_the_best_where_the_last_is_not_finite(

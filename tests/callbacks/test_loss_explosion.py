@@ -49,14 +49,10 @@ class Scripted(Optimizer):
 
 
 def scripted(plan: Callable[[int], float | None]) -> Callable[[Any], None]:
-    def prepare(cli: Any) -> None:
-        cli.model.optimizer_factory = lambda params: Scripted(params, plan)
+    def prepare(session: Any) -> None:
+        session.model.optimizer_factory = lambda params: Scripted(params, plan)
 
     return prepare
-
-
-def guard(cli: Any) -> LossExplosion:
-    return next(c for c in cli.trainer.callbacks if isinstance(c, LossExplosion))
 
 
 def losses(folder: Path) -> list[float]:
@@ -77,16 +73,16 @@ def test_one_nan_is_got_over(
     tmp_path: Path, pictures: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     # Step 3 ruins the picture; its loss is that of step 4.
-    cli = paint(
+    session = paint(
         *(tmp_path, pictures),
         steps=8,
         prepare=scripted(lambda step: math.nan if step == 3 else None),
     )
     found = losses(tmp_path)
     assert [math.isnan(loss) for loss in found] == [i == 3 for i in range(8)]
-    assert guard(cli).explosions == [4]
-    assert cli.trainer.global_step == 8
-    assert cli.trainer.optimizers[0].cleared == 1
+    assert session.guard.explosions == [4]
+    assert session.trainer.global_step == 8
+    assert session.trainer.optimizers[0].cleared == 1
     # Step 5 starts from the best picture, whose loss is known.
     assert found[4] == pytest.approx(min(found[:3]), rel=1e-6)
     assert found[7] < found[4]
@@ -97,45 +93,45 @@ def test_one_nan_is_got_over(
 def test_always_stops_with_the_best_picture(
     tmp_path: Path, pictures: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cli = paint(
+    session = paint(
         *(tmp_path, pictures, "--explosion.max_retries=2"),
         steps=30,
         prepare=scripted(lambda step: math.nan if step >= 3 else None),
     )
     # Each return costs a step that scores the best picture and one that sees it ruined.
-    assert guard(cli).explosions == [4, 6, 8]
-    assert cli.trainer.global_step == 8
+    assert session.guard.explosions == [4, 6, 8]
+    assert session.trainer.global_step == 8
     found = losses(tmp_path)
-    assert float(cli.model.best.loss) == pytest.approx(np.nanmin(found), rel=1e-6)
-    assert np.array_equal(result(tmp_path), rounded(cli.model.best.picture.clamp(0, 1)))
+    assert float(session.model.best.loss) == pytest.approx(np.nanmin(found), rel=1e-6)
+    assert np.array_equal(result(tmp_path), rounded(session.model.best.picture.clamp(0, 1)))
     assert "stopping with the best picture" in capsys.readouterr().out
 
 
 def test_no_retries(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
-    cli = paint(
+    session = paint(
         *(tmp_path, pictures, "--explosion.max_retries=0"),
         steps=30,
         prepare=scripted(lambda step: math.nan if step == 3 else None),
     )
-    assert cli.trainer.global_step == 4
+    assert session.trainer.global_step == 4
 
 
 def test_progress_earns_new_retries(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
     # Ruined every fourth step, with progress in between: never more than one try at a time.
-    cli = paint(
+    session = paint(
         *(tmp_path, pictures, "--explosion.max_retries=1"),
         steps=24,
         prepare=scripted(lambda step: math.nan if step % 4 == 0 else None),
     )
-    assert guard(cli).explosions == [5, 9, 13, 17, 21]
-    assert guard(cli).retries == 1
-    assert cli.trainer.global_step == 24
+    assert session.guard.explosions == [5, 9, 13, 17, 21]
+    assert session.guard.retries == 1
+    assert session.trainer.global_step == 24
 
 
 @pytest.mark.parametrize(("factor", "explodes"), [(1.05, True), (1e6, False)])
 def test_factor(tmp_path: Path, pictures: tuple[Path, Path], factor: float, explodes: bool) -> None:
     # A grey picture: finite, and far worse than the best.
-    cli = paint(
+    session = paint(
         *(tmp_path, pictures, f"--explosion.factor={factor}", "--explosion.grace=2"),
         "--model.content.weight=1e6",
         steps=8,
@@ -143,7 +139,7 @@ def test_factor(tmp_path: Path, pictures: tuple[Path, Path], factor: float, expl
     )
     found = losses(tmp_path)
     assert 1.05 * min(found[:5]) < found[5] < 1e6 * min(found[:5])
-    assert guard(cli).explosions == ([6] if explodes else [])
+    assert session.guard.explosions == ([6] if explodes else [])
 
 
 @pytest.mark.parametrize(("grace", "exploded"), [(6, []), (5, [6])])
@@ -153,45 +149,45 @@ def test_grace_from_the_start(
     def plan(step: int) -> float | None:
         return 0.5 if step == 5 else None
 
-    cli = paint(
+    session = paint(
         *(tmp_path, pictures, f"--explosion.grace={grace}", "--model.content.weight=1e6"),
         steps=6,
         prepare=scripted(plan),
     )
-    assert guard(cli).explosions == exploded
+    assert session.guard.explosions == exploded
 
 
 def test_grace_does_not_cover_what_is_not_finite(
     tmp_path: Path, pictures: tuple[Path, Path]
 ) -> None:
-    cli = paint(
+    session = paint(
         *(tmp_path, pictures, "--explosion.grace=100"),
         steps=4,
         prepare=scripted(lambda step: math.inf if step == 2 else None),
     )
-    assert guard(cli).explosions == [3]
+    assert session.guard.explosions == [3]
 
 
 def test_grace_from_each_return(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
     # NaN is seen at step 3; grey from step 5 on counts at 8, the first after the grace of 4.
     ruins = {2: math.nan, 5: 0.5}
-    cli = paint(
+    session = paint(
         *(tmp_path, pictures, "--explosion.grace=4", "--model.content.weight=1e6"),
         steps=10,
         prepare=scripted(ruins.get),
     )
-    assert guard(cli).explosions == [3, 8]
+    assert session.guard.explosions == [3, 8]
 
 
 def test_not_enabled(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
-    cli = paint(
+    session = paint(
         *(tmp_path, pictures, "--explosion.enabled=false", "--explosion.grace=0"),
         "--model.content.weight=1e6",
         steps=6,
         prepare=scripted(lambda step: 0.5 if step >= 3 else None),
     )
-    assert guard(cli).explosions == []
-    assert cli.trainer.optimizers[0].cleared == 0
+    assert session.guard.explosions == []
+    assert session.trainer.optimizers[0].cleared == 0
     assert (result(tmp_path) == 128).all()  # not even the result is mended
 
 
@@ -205,26 +201,26 @@ def test_a_first_picture_without_a_finite_loss(tmp_path: Path, pictures: tuple[P
 def test_the_result_is_the_best_where_the_last_is_worse(
     tmp_path: Path, pictures: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cli = paint(
+    session = paint(
         *(tmp_path, pictures, "--model.content.weight=1e6"),
         steps=6,
         prepare=scripted(lambda step: 0.5 if step == 6 else None),
     )
     # File, model, checkpoint and summary agree.
-    best = rounded(cli.model.best.picture.clamp(0, 1))
-    assert np.array_equal(rounded(cli.model.picture()), best)
+    best = rounded(session.model.best.picture.clamp(0, 1))
+    assert np.array_equal(rounded(session.model.picture()), best)
     assert np.array_equal(result(tmp_path), best)
     saved = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
     assert np.array_equal(rounded(saved["state_dict"]["image"]), best)
-    assert f"loss     {float(cli.model.best.loss):.4g} (" in capsys.readouterr().out
+    assert f"loss     {float(session.model.best.loss):.4g} (" in capsys.readouterr().out
 
 
 def test_the_result_is_the_last_where_that_is_better(
     tmp_path: Path, pictures: tuple[Path, Path]
 ) -> None:
-    cli = paint(tmp_path, pictures, steps=4, prepare=scripted(lambda step: None))
-    assert np.array_equal(result(tmp_path), rounded(cli.model.image.detach()))
-    assert not np.array_equal(result(tmp_path), rounded(cli.model.best.picture))
+    session = paint(tmp_path, pictures, steps=4, prepare=scripted(lambda step: None))
+    assert np.array_equal(result(tmp_path), rounded(session.model.image.detach()))
+    assert not np.array_equal(result(tmp_path), rounded(session.model.best.picture))
 
 
 def test_pictures_on_the_way_are_never_the_exploded_one(
@@ -255,18 +251,18 @@ def test_a_resumed_run_counts_on(tmp_path: Path, pictures: tuple[Path, Path]) ->
 
     found = []
 
-    def resume(cli: Any) -> None:
+    def resume(session: Any) -> None:
         # This optimiser counts from its making: the sixth step is behind us.
-        cli.model.optimizer_factory = lambda params: Scripted(params, lambda step: math.nan)
-        found.append(cli)
+        session.model.optimizer_factory = lambda params: Scripted(params, lambda step: math.nan)
+        found.append(session)
 
-    cli = paint(
+    session = paint(
         *(tmp_path, pictures, "--ckpt_path=last", "--explosion.max_retries=2"),
         steps=30,
         prepare=resume,
     )
-    assert guard(cli).explosions == [4, 6, 8]
-    assert cli.trainer.global_step == 8
+    assert session.guard.explosions == [4, 6, 8]
+    assert session.trainer.global_step == 8
 
 
 @pytest.mark.parametrize(
@@ -289,7 +285,7 @@ def test_the_better_picture_as_shown_is_handed_over(last: float, handed_over: st
     given = []
     module = SimpleNamespace(
         best=SimpleNamespace(loss=torch.tensor(1e-6), picture=torch.tensor([1.5])),
-        average=None,
+        shows_average=False,
         picture=lambda: torch.tensor([last]),
         shown=lambda picture: picture.clamp(0, 1),
         losses=lambda picture: {"loss": (picture - 0.6).square().sum()},

@@ -71,8 +71,8 @@ def test_resume_is_exact(
     (tmp_path / "stylized.png").unlink()  # a killed process writes none
     saved = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
     assert saved["global_step"] == (kill - 1) // every * every
-    cli = paint(tmp_path, pictures, *options, "--ckpt_path=last", steps=5)
-    assert cli.trainer.global_step == 10
+    session = paint(tmp_path, pictures, *options, "--ckpt_path=last", steps=5)
+    assert session.trainer.global_step == 10
     same(tmp_path, uninterrupted[name])
 
 
@@ -135,8 +135,8 @@ def test_a_finished_run_says_so(
 
 def test_a_finished_run_is_extended(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
     paint(tmp_path, pictures, steps=5)
-    cli = paint(tmp_path, pictures, "--ckpt_path=last", "--trainer.max_epochs=2", steps=5)
-    assert cli.trainer.global_step == 10
+    session = paint(tmp_path, pictures, "--ckpt_path=last", "--trainer.max_epochs=2", steps=5)
+    assert session.trainer.global_step == 10
     assert [int(row["step"]) for row in logged(tmp_path)] == list(range(10))
     losses = [float(row["loss"]) for row in logged(tmp_path)]
     assert all(later <= earlier for earlier, later in pairwise(losses))

@@ -16,7 +16,7 @@ def test_lines(
 ) -> None:
     from skimage.metrics import structural_similarity
 
-    cli = paint(tmp_path, pictures, *ADAM, "--images.bits=16", "--images.format=tiff", steps=4)
+    session = paint(tmp_path, pictures, *ADAM, "--images.bits=16", "--images.format=tiff", steps=4)
     said = capsys.readouterr()
     assert said.err == ""
     lines = said.out.splitlines()
@@ -24,8 +24,8 @@ def test_lines(
     assert lines[1] == f"picture  {tmp_path / 'stylized.tiff'}"
     assert lines[2].endswith(" after 4 steps")
     assert len(lines) == 5
-    content = cli.datamodule.content[0].permute(1, 2, 0).double().numpy()
-    picture = cli.model.picture()[0].permute(1, 2, 0).double().numpy()
+    content = session.pair.content[0].permute(1, 2, 0).double().numpy()
+    picture = session.model.picture()[0].permute(1, 2, 0).double().numpy()
     ssim = structural_similarity(
         *(content, picture),
         **{"channel_axis": 2, "data_range": 1.0, "gaussian_weights": True},

@@ -64,14 +64,14 @@ def test_the_weights_of_a_run(tmp_path: Path, pictures: tuple[Path, Path]) -> No
         ("EpochWeights", {"term": "content", "weights": [1, 2]}),
         ("EpochWeights", {"term": "style", "layer": "conv1_1", "weights": {0: 1, 1: 0}}),
     )
-    cli = paint(tmp_path, pictures, schedules, "--trainer.max_epochs=2", steps=3)
+    session = paint(tmp_path, pictures, schedules, "--trainer.max_epochs=2", steps=3)
     rows = logged(tmp_path)
     weights = [float(row["style_weight"]) for row in rows]
     assert weights == pytest.approx([0, 2e4, 4e4, 6e4, 8e4, 1e5])
     assert [float(row["content_weight"]) for row in rows] == [1, 1, 1, 2, 2, 2]
     assert [float(row["style_conv1_1_weight"]) for row in rows] == [1, 1, 1, 0, 0, 0]
     assert float(rows[0]["style_loss"]) == 0
-    assert cli.model.terms["style"].layer_weights == [0, 1]
+    assert session.model.objective.terms["style"].layer_weights == [0, 1]
 
 
 class Squares(WeightSchedule):

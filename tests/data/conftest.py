@@ -1,12 +1,12 @@
 """Fixtures of the tests of nst_lightning.data."""
 
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import disks
 
 
 @pytest.fixture
@@ -47,14 +47,5 @@ def without_root() -> Iterator[None]:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Mount a file system of 128 KiB, which is soon full."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)]
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"cannot mount a small file system here: {error}")
-    try:
+    with disks.small_disk(tmp_path / "disk", 128) as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)

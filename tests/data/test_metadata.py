@@ -1,12 +1,15 @@
+import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from helpers.painting import paint
 from helpers.pictures import encoded, write
 from PIL import Image
 
-from nst_lightning.data.metadata import read_settings
+from nst_lightning.data.metadata import public_settings, read_settings
 from nst_lightning.data.output import save_image
 from nst_lightning.errors import InputError
 
@@ -96,3 +99,87 @@ def test_pictures_without_settings_and_what_is_no_picture(tmp_path):
         read_settings(tmp_path / "none.png")
     with pytest.raises(InputError, match="text file"):
         read_settings(write(tmp_path / "b.png", b"just words"))
+
+
+# -- what a picture says of its run --
+
+
+def config(**data: Any) -> dict[str, Any]:
+    return {
+        "seed_everything": 3,
+        "trainer": {"max_epochs": 2, "max_steps": -1, "default_root_dir": "/home/ann/out"},
+        "model": {
+            "content": {"class_path": "nst_lightning.losses.ContentLoss"},
+            "encoder": {
+                "class_path": "nst_lightning.VGG19Encoder",
+                "init_args": {"weights": "/home/ann/vgg19.pth", "pooling": "avg"},
+            },
+        },
+        "data": {"content": "sample:cat", "style": "sample:klimt", "init": "content"} | data,
+    }
+
+
+def test_folders_are_left_out() -> None:
+    given = config(content="/home/ann/cat.jpg", style=["art/a.png", "~/b.png"], init="./x/y.png")
+    public = public_settings(given)
+    assert public["data"] == {"content": "cat.jpg", "style": ["a.png", "b.png"], "init": "y.png"}
+    assert public["model"]["encoder"]["init_args"] == {"weights": "vgg19.pth", "pooling": "avg"}
+    assert "ann" not in json.dumps(public)
+
+
+def test_what_is_no_path_stays() -> None:
+    public = public_settings(config(size=300))
+    assert public["data"] == {
+        "content": "sample:cat",
+        "style": "sample:klimt",
+        "init": "content",
+        "size": 300,
+    }
+    assert public["model"]["content"] == {"class_path": "nst_lightning.losses.ContentLoss"}
+    assert (public["seed_everything"], public["max_epochs"], public["max_steps"]) == (3, 2, -1)
+
+
+def test_where_masks_and_data_sets_are_is_left_out() -> None:
+    private = {"artworks": "/home/ann/art", "content_mask": "/m.png", "style_mask": ["/n.png"]}
+    public = public_settings(config(size=300, **private))
+    assert public == public_settings(config(size=300))
+    assert not set(private) & set(public["data"])
+
+
+def test_secrets_of_an_address_are_left_out() -> None:
+    given = config(
+        content="https://ann:pw@host.org/pics/cat.jpg?Signature=abc#top",
+        style=["s3://bucket/deep/klimt.png?X-Amz-Credential=abc"],
+    )
+    public = public_settings(given)
+    assert public["data"]["content"] == "cat.jpg"
+    assert public["data"]["style"] == ["klimt.png"]
+
+
+def test_the_configuration_given_is_not_changed() -> None:
+    given = config(content="/home/ann/cat.jpg")
+    before = json.dumps(given)
+    public_settings(given)
+    assert json.dumps(given) == before
+
+
+def test_an_encoder_of_ones_own_and_none() -> None:
+    given = config()
+    given["model"]["encoder"] = None
+    assert public_settings(given)["model"]["encoder"] == {}
+    given["model"]["encoder"] = {"class_path": "mine.Encoder"}
+    assert public_settings(given)["model"]["encoder"] == {"class_path": "mine.Encoder"}
+
+
+def test_a_picture_names_its_files_without_folders(
+    tmp_path: Path, pictures: tuple[Path, Path]
+) -> None:
+    paint(tmp_path / "secret_place", pictures, steps=1)
+    settings = read_settings(tmp_path / "secret_place" / "stylized.png")
+    assert settings["data"]["content"] == "content.png"
+    assert settings["data"]["style"] == "style.png"
+    assert settings["data"]["size"] == 32
+    assert settings["model"]["style"]["init_args"]["layers"] == ["conv1_1", "relu2_1"]
+    text = (tmp_path / "secret_place" / "stylized.png").read_bytes()
+    for folder in (pictures[0].parent.name, "secret_place", str(Path.home())):
+        assert folder.encode() not in text

@@ -1,6 +1,5 @@
 """Whatever is wrong with what is given: one line, exit code 2, nothing written."""
 
-import os
 import struct
 import subprocess
 import sys
@@ -10,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.disks import small_disk
+from helpers.painting import fit
 from PIL import Image
 
-from nst_lightning.cli import main, run
+from nst_lightning.cli import main
 
 ROOT = Path(__file__).parents[2]
 
@@ -154,7 +155,7 @@ def test_test_without_a_checkpoint(files, tmp_path, monkeypatch, capsys):
 @pytest.mark.slow
 def test_a_checkpoint_of_another_shape(files, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    run(["--trainer.default_root_dir=out", *small(files)])
+    fit(["--trainer.default_root_dir=out", *small(files)])
     picture = (tmp_path / "out" / "stylized.png").read_bytes()
     capsys.readouterr()
     args = ["--trainer.default_root_dir=out", *small(files), "--ckpt_path=last"]
@@ -170,7 +171,7 @@ def test_a_checkpoint_of_another_shape(files, tmp_path, monkeypatch, capsys):
 def test_a_gif_with_frames_says_that_it_takes_the_first(files, tmp_path, capsys):
     frames = [Image.new("RGB", (60, 40), colour) for colour in ("red", "blue", "green")]
     frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
-    run(
+    fit(
         [
             *small(files),
             f"--trainer.default_root_dir={tmp_path / 'out'}",
@@ -183,20 +184,10 @@ def test_a_gif_with_frames_says_that_it_takes_the_first(files, tmp_path, capsys)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="mounting needs root")
 def test_a_full_disk(files, tmp_path, capsys):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"cannot mount a small tmpfs here: {mounted.stderr.decode().strip()}")
-    try:
+    with small_disk(tmp_path / "disk", 64) as disk:
         code = main([*small(files), f"--trainer.default_root_dir={disk}/out"])
         left = [path.name for path in disk.rglob("*") if path.is_file()]
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
     err = capsys.readouterr().err.splitlines()
     assert code == 2
     assert len(err) == 1

@@ -17,18 +17,22 @@ SCALES = "--data.scales=" + json.dumps([{"size": 22, "steps": 3}, {"size": 26, "
 
 
 def smooth(seed: int, size: tuple[int, int]) -> torch.Tensor:
-    noise = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(seed))
-    return resize_to(noise, size)
+    coarse = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(seed))
+    return resize_to(coarse, size)
+
+
+def noise(size: tuple[int, int]) -> torch.Tensor:
+    return torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
 
 
 def test_an_untouched_content_is_carried_up_to_itself() -> None:
-    fine = torch.rand(1, 3, 40, 30)
+    fine = noise((40, 30))
     coarse = resize_to(fine, (20, 15))
     assert torch.equal(carry_up(coarse, coarse, fine), fine)
 
 
 def test_what_was_painted_and_the_contents_detail_are_both_there() -> None:
-    fine = 0.3 + 0.1 * torch.rand(1, 3, 64, 48)
+    fine = 0.3 + 0.1 * noise((64, 48))
     coarse = resize_to(fine, (32, 24))
     stroke = 0.3 * smooth(1, (32, 24))
     carried = carry_up(coarse + stroke, coarse, fine)
@@ -37,14 +41,14 @@ def test_what_was_painted_and_the_contents_detail_are_both_there() -> None:
 
 
 def test_the_sizes_of_a_run(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
-    cli = paint(
+    session = paint(
         *(tmp_path, pictures, SCALES, "--images.every_n_steps=1", "--images.film=gif"), steps=8
     )
     sizes = [Image.open(p).size for p in sorted((tmp_path / "images").glob("step-*.png"))]
     assert sizes == [(22, 17)] * 3 + [(26, 20)] * 2 + [(32, 24)] * 3
     assert Image.open(tmp_path / "stylized.png").size == (32, 24)
     assert Image.open(tmp_path / "film.gif").size == (32, 24)
-    assert cli.trainer.optimizers[0].iterations == 3
+    assert session.trainer.optimizers[0].iterations == 3
     losses = [float(row["loss"]) for row in logged(tmp_path)]
     for scale in (losses[:3], losses[3:5], losses[5:]):
         assert scale == sorted(scale, reverse=True)

@@ -5,11 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers.painting import KillAt, Killed, paint
+from helpers.painting import KillAt, Killed, fit, paint
 from PIL import Image
 from skimage.color import rgb2lab
 
-from nst_lightning.cli import run
 from nst_lightning.encoder import VGG19Encoder
 from nst_lightning.metrics.style_distance import STYLE_LAYERS, style_distances, style_grams
 
@@ -36,8 +35,8 @@ def test_two_regions_two_styles(tmp_path: Path) -> None:
     mask.save(tmp_path / "mask.png")
     given = ["--config=configs/controls/regions.yaml", *settings(tmp_path / "out", size=128)]
     given = [option for option in given if option != "--model.tv=null"]
-    cli = run(["fit", *given, f"--data.content_mask={tmp_path / 'mask.png'}"])
-    picture, pair = pixels(tmp_path / "out"), cli.datamodule
+    session = fit([*given, f"--data.content_mask={tmp_path / 'mask.png'}"])
+    picture, pair = pixels(tmp_path / "out"), session.pair
     # As in the run: zeros around half a picture would count as its texture. relu5_1 is left out, of
     # which a region this small has 12 places, far too few for a Gram matrix of 512 channels.
     layers = STYLE_LAYERS[:4]
@@ -60,8 +59,10 @@ def test_the_luminance_alone_keeps_the_colours(tmp_path: Path) -> None:
     away, differs = {}, {}
     for colour in ("style", "luminance"):
         out = tmp_path / colour
-        cli = run(settings(out, "--data.style=sample:klimt", f"--data.colour={colour}", steps=20))
-        content, picture = cli.datamodule.content, pixels(out)
+        session = fit(
+            settings(out, "--data.style=sample:klimt", f"--data.colour={colour}", steps=20)
+        )
+        content, picture = session.pair.content, pixels(out)
         away[colour] = np.linalg.norm(chroma(picture) - chroma(content), axis=-1).mean()
         differs[colour] = float((picture - content).mean(1).abs().mean())
     print(away, differs)

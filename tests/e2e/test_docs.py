@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from nst_lightning.cli import run
+from helpers.painting import fit
 
 pytestmark = pytest.mark.slow
 
@@ -35,16 +34,16 @@ def header(folder, name="out"):
 
 
 def test_a_term_of_ones_own_beside_the_others(folder):
-    run(["--config=my_term.yaml", *SMALL, "--trainer.default_root_dir=out"])
+    fit(["--config=my_term.yaml", *SMALL, "--trainer.default_root_dir=out"])
     assert "means_loss" in header(folder)
     assert (folder / "out" / "stylized.png").is_file()
 
 
 def test_a_term_of_ones_own_in_place_of_the_style(folder):
     style = ["--model.style=my_terms.ChannelMeanLoss", "--model.style.weight=100"]
-    cli = run([*style, *SMALL, "--trainer.default_root_dir=out"])
-    assert type(cli.model.terms["style"]).__name__ == "ChannelMeanLoss"
-    assert cli.model.terms["style"].weight == 100
+    session = fit([*style, *SMALL, "--trainer.default_root_dir=out"])
+    assert type(session.model.objective.terms["style"]).__name__ == "ChannelMeanLoss"
+    assert session.model.objective.terms["style"].weight == 100
 
 
 def test_the_check_of_a_term(folder):
@@ -52,19 +51,19 @@ def test_the_check_of_a_term(folder):
 
 
 def test_callbacks_of_ones_own(folder):
-    cli = run(["--config=my_callbacks.yaml", *SMALL, "--trainer.default_root_dir=out"])
+    session = fit(["--config=my_callbacks.yaml", *SMALL, "--trainer.default_root_dir=out"])
     assert "brightness" in header(folder)
-    assert cli.model.terms["style"].weight == 5000
+    assert session.model.objective.terms["style"].weight == 5000
 
 
 def test_a_schedule_of_ones_own(folder):
-    run(["--config=my_schedule.yaml", *SMALL, "--trainer.default_root_dir=out"])
+    fit(["--config=my_schedule.yaml", *SMALL, "--trainer.default_root_dir=out"])
     assert "style_weight" in header(folder)
 
 
 def test_an_optimiser_of_ones_own(folder):
-    cli = run(["--config=my_optimiser.yaml", *SMALL, "--trainer.default_root_dir=out"])
-    (optimizer,) = cli.trainer.optimizers
+    session = fit(["--config=my_optimiser.yaml", *SMALL, "--trainer.default_root_dir=out"])
+    (optimizer,) = session.trainer.optimizers
     assert type(optimizer).__name__ == "SignDescent"
     assert optimizer.param_groups[0]["step"] == 0.005
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -50,10 +49,11 @@ def uninterrupted(command, tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1])
-def test_killed_at_a_random_step(command, uninterrupted, tmp_path, seed):
+@pytest.mark.parametrize("attempt", [0, 1])
+def test_killed_at_a_random_step(command, uninterrupted, tmp_path, rng, attempt):
     out = tmp_path / "run"
-    wait_for = random.Random(seed + time.time_ns()).randrange(1, STEPS // 5) * 5
+    wait_for = rng.randrange(1, STEPS // 5) * 5
+    print(f"killed after step {wait_for}")
     line = [*command, f"--trainer.default_root_dir={out}"]
     process = subprocess.Popen(line, env=environment(), cwd=tmp_path, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 300
@@ -77,7 +77,7 @@ def test_killed_before_the_first_checkpoint(command, uninterrupted, tmp_path):
 
 
 @pytest.mark.slow
-def test_killed_under_a_schedule_and_between_scales(command, tmp_path):
+def test_killed_under_a_schedule_and_between_scales(command, tmp_path, rng):
     rule = {"term": "style", "weights": [3e4, 1e4]}
     schedule = [{"class_path": "nst_lightning.callbacks.EpochWeights", "init_args": rule}]
     options = [f"--trainer.callbacks={json.dumps(schedule)}"]
@@ -86,7 +86,8 @@ def test_killed_under_a_schedule_and_between_scales(command, tmp_path):
     expected = paint(command, whole, *options)
     line = [*command, f"--trainer.default_root_dir={out}", *options]
     process = subprocess.Popen(line, env=environment(), cwd=tmp_path, stderr=subprocess.PIPE)
-    wait_for = random.Random(time.time_ns()).randrange(1, STEPS // 5) * 5
+    wait_for = rng.randrange(1, STEPS // 5) * 5
+    print(f"killed after step {wait_for}")
     deadline = time.monotonic() + 300
     while not (out / "images" / f"step-{wait_for:05d}.png").exists():
         assert process.poll() is None, process.stderr.read()

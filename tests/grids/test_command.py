@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 import yaml
-from helpers.painting import OBJECTIVE
+from helpers.painting import OBJECTIVE, Killed
 from PIL import Image
 
 from nst_lightning.cli import main
-from nst_lightning.grids import command, runner
+from nst_lightning.encoder import VGG19Encoder
+from nst_lightning.progress import ProgressBar
 
 SMALL = {**OBJECTIVE, "data.size": 32, "trainer.accelerator": "cpu"}
 
@@ -39,9 +40,9 @@ def test_a_grid(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     built = []
-    load = runner.VGG19Encoder._load
+    load = VGG19Encoder._load
     monkeypatch.setattr(
-        runner.VGG19Encoder, "_load", lambda self, *a: (built.append(self), load(self, *a))[1]
+        VGG19Encoder, "_load", lambda self, *a: (built.append(self), load(self, *a))[1]
     )
     config = write(tmp_path, pictures, WEIGHTS, EPOCHS, **{"data.steps_per_epoch": 2})
     out = tmp_path / "out"
@@ -76,32 +77,30 @@ def test_a_grid(
 
 
 def test_stopped_and_gone_on_with(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
-    from helpers.painting import Killed
-
     settings = {"data.steps_per_epoch": 2, "checkpoint.every_n_steps": 1}
     config = write(tmp_path, pictures, WEIGHTS, EPOCHS, **settings)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert main(["grid", f"--config={config}", f"--out={whole}"]) == 0
 
-    advance, steps = command._Bar.on_train_batch_end, []
+    advance, steps = ProgressBar.advance, []
 
-    def kill(self: Any, trainer: Any, *args: Any) -> None:
-        steps.append(trainer.global_step)
+    def kill(self: ProgressBar) -> None:
+        steps.append(1)
         if len(steps) == 9:
             raise Killed
-        advance(self, trainer, *args)
+        advance(self)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(command._Bar, "on_train_batch_end", kill)
+        patched.setattr(ProgressBar, "advance", kill)
         with pytest.raises(Killed):
             main(["grid", f"--config={config}", f"--out={broken}"])
     assert len(table(broken)) == 3
     assert main(["grid", f"--config={config}", f"--out={broken}"]) == 0
 
-    def told(folder: Path) -> list[dict[str, str]]:
+    def without_times(folder: Path) -> list[dict[str, str]]:
         return [{k: v for k, v in row.items() if k != "seconds"} for row in table(folder)]
 
-    assert told(broken) == told(whole)
+    assert without_times(broken) == without_times(whole)
     for row in table(whole):
         assert (broken / row["picture"]).read_bytes() == (whole / row["picture"]).read_bytes()
 
@@ -125,10 +124,10 @@ def test_contents_by_styles_from_the_command_line(
     tmp_path: Path, pictures: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = write(tmp_path, pictures, WEIGHTS, **{"data.steps_per_epoch": 1})
-    styles = f"--style=[{pictures[0]}, {pictures[1]}]"
+    styles = ["--styles", *map(str, pictures)]
     out = tmp_path / "out"
-    options = ["--size=24", "--set={trainer.max_epochs: 1}", "--measure=false"]
-    assert main(["grid", f"--config={config}", styles, *options, f"--out={out}"]) == 0
+    options = ["--size=24", "--settings.trainer.max_epochs=1", "--measure=false"]
+    assert main(["grid", f"--config={config}", *styles, *options, f"--out={out}"]) == 0
     rows = table(out)
     assert [(row["style"], row["weight"]) for row in rows] == [
         *(("content", "10000"), ("content", "1e+06")),
@@ -189,8 +188,8 @@ def test_a_mistake_in_the_last_cell_is_found_before_the_first_is_painted(
         values = {"fine": {}, "wrong": yaml.safe_load("{" + wrong + "}")}
         config = write(tmp_path, pictures, {"name": "what", "values": values})
         out = tmp_path / f"out{number}"
-        lengths = "--set={data.steps_per_epoch: 2, trainer.max_epochs: 2}"
-        assert main(["grid", f"--config={config}", f"--out={out}", lengths]) == 2, wrong
+        lengths = ["--settings.data.steps_per_epoch", "2", "--settings.trainer.max_epochs=2"]
+        assert main(["grid", f"--config={config}", f"--out={out}", *lengths]) == 2, wrong
         said = capsys.readouterr().err
         assert said.count("\n") == 1
         assert words in said
@@ -226,9 +225,9 @@ def test_pictures_of_one_name_are_two_rows(tmp_path: Path, pictures: tuple[Path,
     other.mkdir()
     (other / pictures[1].name).write_bytes(pictures[0].read_bytes())
     config = write(tmp_path, pictures, WEIGHTS, **{"data.steps_per_epoch": 3})
-    styles = f"--style=[{pictures[1]}, {other / pictures[1].name}]"
-    out, short = tmp_path / "out", ["--set={trainer.max_epochs: 1}", "--measure=false"]
-    args = ["grid", f"--config={config}", styles, f"--out={out}", *short]
+    styles = ["--styles", str(pictures[1]), str(other / pictures[1].name)]
+    out, short = tmp_path / "out", ["--settings.trainer.max_epochs=1", "--measure=false"]
+    args = ["grid", f"--config={config}", *styles, f"--out={out}", *short]
     assert main(args) == 0
     rows = table(out)
     assert len({row["style"] for row in rows}) == 2
@@ -278,3 +277,52 @@ def test_an_axis_called_like_a_column(
     config = write(tmp_path, pictures, WEIGHTS | {"name": "seconds"})
     assert main(["grid", f"--config={config}", f"--out={tmp_path / 'out'}"]) == 2
     assert "the axis seconds is called like a column" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "instead"),
+    [
+        ("--settings.data.style=a.png", "--styles"),
+        ("--settings.data.content=a.png", "--contents"),
+        ("--settings.trainer.default_root_dir=x", "--out"),
+        ("--settings.ckpt_path=last", "an unfinished grid goes on by itself"),
+    ],
+)
+def test_settings_that_the_command_sets_by_itself(
+    tmp_path: Path,
+    pictures: tuple[Path, Path],
+    capsys: pytest.CaptureFixture[str],
+    option: str,
+    instead: str,
+) -> None:
+    config = write(tmp_path, pictures, WEIGHTS)
+    assert main(["grid", f"--config={config}", f"--out={tmp_path / 'out'}", option]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {option.split('=')[0]}: ")
+    assert said.count("\n") == 1
+    assert instead in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_lines_settings_beat_the_grids(
+    tmp_path: Path, pictures: tuple[Path, Path]
+) -> None:
+    config = write(tmp_path, pictures, EPOCHS, **{"data.steps_per_epoch": 3})
+    out = tmp_path / "out"
+    args = ["grid", f"--config={config}", f"--out={out}", "--measure=false"]
+    more = ["--settings.data.steps_per_epoch", "1", "--settings.data.size=24"]
+    assert main([*args, *more]) == 0
+    assert [row["step"] for row in table(out)] == ["1", "2", "3"]
+    assert Image.open(out / table(out)[0]["picture"]).size == (24, 18)
+
+
+def test_a_folder_of_contents_makes_an_axis(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
+    folder = tmp_path / "contents"
+    folder.mkdir()
+    for number, picture in enumerate(pictures):
+        (folder / f"{number}.png").write_bytes(picture.read_bytes())
+    config = write(tmp_path, pictures, EPOCHS | {"values": [1]}, **{"data.steps_per_epoch": 1})
+    out = tmp_path / "out"
+    args = ["grid", f"--config={config}", "--contents", str(folder), f"--out={out}"]
+    assert main([*args, "--measure=false"]) == 0
+    assert [row["content"] for row in table(out)] == ["0", "1"]

@@ -6,7 +6,7 @@ import pytest
 
 from nst_lightning.errors import InputError
 from nst_lightning.grids.spec import plan, read_grid
-from nst_lightning.parser import find_config
+from nst_lightning.options import find_config
 
 AXES = "axes: [{name: e, key: trainer.max_epochs, values: [1, 3]}]\n"
 

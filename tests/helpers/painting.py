@@ -1,7 +1,6 @@
 """Small runs of the command line, for the tests of what happens during a run."""
 
 import csv
-import json
 import os
 import signal
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ from typing import Any
 
 from lightning.pytorch import Callback
 
+from nst_lightning.options import to_words
 from nst_lightning.session import Session, open_words
 
 ADAM = ("--model.optimizer=torch.optim.Adam", "--model.optimizer.lr=0.02")
@@ -39,20 +39,23 @@ OBJECTIVE = {
 }
 
 
+def small_run(folder: Path, pictures: tuple[Path, Path], steps: int = 6) -> dict[str, Any]:
+    """Return the settings of a run of a second: 32 px, two layers, a few steps."""
+    return {
+        "data.content": str(pictures[0]),
+        "data.style": str(pictures[1]),
+        "data.size": 32,
+        "data.steps_per_epoch": steps,
+        **OBJECTIVE,
+        "trainer.max_epochs": 1,
+        "trainer.accelerator": "cpu",
+        "trainer.default_root_dir": str(folder),
+    }
+
+
 def arguments(folder: Path, pictures: tuple[Path, Path], *args: str, steps: int = 6) -> list[str]:
-    """Return a command line for a run of a second: 32 px, two layers, a few steps."""
-    return [
-        "fit",
-        f"--data.content={pictures[0]}",
-        f"--data.style={pictures[1]}",
-        "--data.size=32",
-        f"--data.steps_per_epoch={steps}",
-        *(f"--{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in OBJECTIVE.items()),
-        "--trainer.max_epochs=1",
-        "--trainer.accelerator=cpu",
-        f"--trainer.default_root_dir={folder}",
-        *args,
-    ]
+    """Return the same as a command line, with further options."""
+    return ["fit", *to_words(small_run(folder, pictures, steps)), *args]
 
 
 def paint(
@@ -73,6 +76,13 @@ def paint(
     if prepare is not None:
         prepare(session)
     session.run(*callbacks)
+    return session
+
+
+def fit(words: Sequence[str]) -> Session:
+    """Run ``fit`` with these options in this process."""
+    session = open_words(words)
+    session.run()
     return session
 
 

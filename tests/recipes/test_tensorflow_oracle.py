@@ -27,8 +27,8 @@ def test_the_tutorials_objective_is_tensorflows_own(
     content: str, style: str, build: Build, tmp_path: Path
 ) -> None:
     arguments = ["--data.content", content, "--data.style", style, "--data.size", str(SIZE)]
-    cli = build("tensorflow_tutorial", *arguments)
-    picture, *references = pictures(cli)
+    session = build("tensorflow_tutorial", *arguments)
+    picture, *references = pictures(session)
     given = {
         name: image.permute(0, 2, 3, 1).numpy()
         for name, image in zip(("picture", "content", "style"), (picture, *references), strict=True)
@@ -49,7 +49,7 @@ def test_the_tutorials_objective_is_tensorflows_own(
     theirs = np.load(tmp_path / "out.npz")
 
     x = picture.clone().requires_grad_()
-    parts = ours(cli, x, *references)
+    parts = ours(session, x, *references)
 
     assert set(parts) == {"content", "style", "tv"}
     gradients = {}
