@@ -88,8 +88,9 @@ def explain(message: str, parser: ArgumentParser) -> str:
     if match := re.search(r"[Uu]nrecognized arguments: (\S+)", message):
         option = match.group(1).split("=")[0]
         return f"unknown option {option}{_nearest(option, parser)}"
-    # The group is the beginning of the key's name.
-    message = re.sub(r"(Group) '([\w.]+)' (does not accept option ')", r"\1 \3\2.", message)
+    if match := re.search(r"Group '([\w.]+)' does not accept option '([\w.]+)'", message):
+        key = ".".join(match.groups())
+        return f"unknown key {key}{_nearest(f'--{key}', parser).replace('--', '')}"
     if match := _UNKNOWN_KEY.search(message):
         key = next(group for group in match.groups() if group)
         return f"unknown key {key}{_nearest(f'--{key}', parser).replace('--', '')}"
@@ -108,6 +109,11 @@ def explain(message: str, parser: ArgumentParser) -> str:
     text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", " ".join(said) or " ".join(lines))
     text = re.sub(r"\b[Ee]xpected an? (?:typing\.)?Literal\[([^]]*)\]", r"expected one of \1", text)
     text = re.sub(r"^Expected", "expected", text).replace(". Got value: ", ", got ")
+    text = re.sub(
+        r"'(\w+)' object (?:does not support item assignment|is not iterable)",
+        r"expected a list, got one \1",
+        text,
+    )
     text = re.sub(r"\ba (?=int\b)", "an ", text)
     text = re.sub(
         r"Not a valid subclass of (\w+) Subclass types expect one of: .*",

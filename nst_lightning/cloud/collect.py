@@ -6,14 +6,14 @@ import shutil
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from nst_lightning.cloud.manifest import JobState, Manifest
-from nst_lightning.cloud.plan import lookup
 from nst_lightning.errors import InputError
 from nst_lightning.files import write_error
+from nst_lightning.options import lookup
+from nst_lightning.run_folder import CONFIG, RunFolder
 
 MARK = "job.json"
 """File of a collected folder that says which job it came from."""
@@ -31,7 +31,7 @@ def is_collected(manifest: Manifest, key: str) -> bool:
         mark = json.loads((folder / MARK).read_bytes())
     except (OSError, ValueError):
         return False
-    return mark.get("job") == manifest.name_of(key) and _picture(folder) is not None
+    return mark.get("job") == manifest.name_of(key) and RunFolder(folder).picture is not None
 
 
 def collect(manifest: Manifest, key: str, archive: bytes) -> Path:
@@ -57,13 +57,19 @@ def collect(manifest: Manifest, key: str, archive: bytes) -> Path:
             fresh.mkdir(mode=0o755)
             with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
                 tar.extractall(fresh, filter="data")
-            picture = _picture(fresh)
+            picture = RunFolder(fresh).picture
             if picture is None:
                 raise InputError(f"{key}: there is no picture in the job's results")
             _check(picture, key)
-            _localise(fresh / "config.yaml", job, folder)
-            mark = {"job": manifest.name_of(key), "content": job.plan.content}
-            mark |= {"style": job.plan.style, "artifacts": job.artifacts, **_costs(job)}
+            _localise(RunFolder(fresh), job, folder)
+            mark = {
+                "job": manifest.name_of(key),
+                "content": job.plan.content,
+                "style": job.plan.style,
+                "artifacts": job.artifacts,
+                "seconds": job.seconds,
+                "billable_seconds": job.billable,
+            }
             (fresh / MARK).write_text(json.dumps(mark, indent=1, ensure_ascii=False) + "\n")
             if folder.exists():
                 folder.rename(Path(holding, "old"))
@@ -73,14 +79,6 @@ def collect(manifest: Manifest, key: str, archive: bytes) -> Path:
     except OSError as error:
         raise write_error(folder, error) from error
     return folder
-
-
-def _costs(job: JobState) -> dict[str, Any]:
-    return {"seconds": job.seconds, "billable_seconds": job.billable}
-
-
-def _picture(folder: Path) -> Path | None:
-    return next((p for p in sorted(folder.glob("stylized.*")) if p.is_file()), None)
 
 
 def _check(picture: Path, key: str) -> None:
@@ -93,21 +91,24 @@ def _check(picture: Path, key: str) -> None:
         raise InputError(f"{key}: the job's picture cannot be read: {error}") from error
 
 
-def _localise(path: Path, job: JobState, folder: Path) -> None:
+def _localise(fresh: RunFolder, job: JobState, folder: Path) -> None:
     """Write this machine's paths into a job's configuration, so that it repeats the run here."""
-    if not path.is_file():
+    config = fresh.config
+    if not config:
         return
-    config = yaml.safe_load(path.read_text(encoding="utf-8"))
     local = {
-        **{"data.content": job.plan.content, "data.style": job.plan.style},
-        **{"trainer.default_root_dir": str(folder), **job.plan.files},
+        "data.content": job.plan.content,
+        "data.style": job.plan.style,
+        "trainer.default_root_dir": str(folder),
+        **job.plan.files,
     }
     for name, value in local.items():
         section, _, key = name.rpartition(".")
         place = lookup(config, section)
         if isinstance(place, dict):
             place.get("init_args", place)[key] = value
-    path.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+    (fresh.path / CONFIG).write_text(text, encoding="utf-8")
 
 
 def clear_leftovers(manifest: Manifest) -> None:

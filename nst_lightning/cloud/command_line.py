@@ -1,20 +1,15 @@
 """The launcher's command line: YAML below options, one-line errors, as train.py."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
+from dataclasses import dataclass, fields
 from typing import Any
 
-import yaml
+from jsonargparse.typing import NotEmptyStr
 
-from nst_lightning.cloud.config import AwsConfig, JobConfig, Launch, LimitsConfig
-from nst_lightning.cloud.hyperparameters import flatten
-from nst_lightning.cloud.tuning.space import Range, Tuning
+from nst_lightning.cloud.config import AwsConfig, Launch
+from nst_lightning.cloud.tuning.space import Tuning
 from nst_lightning.errors import InputError, did_you_mean
-from nst_lightning.parser import OneLineParser
-
-CONFIGS = Path(__file__).parents[2] / "configs" / "sagemaker"
+from nst_lightning.parser import OneLineParser, parse_command
 
 COMMANDS = {
     "launch": "Start one job for every content and style, watch them, bring the pictures back.",
@@ -24,24 +19,43 @@ COMMANDS = {
     "relaunch": "Start the failed and lost jobs again, and only those.",
     "tune": "Search the weights with SageMaker, or with Optuna on this machine.",
 }
-_LISTS = ("--contents", "--styles", "--configs", "--only")
+
+
+RESERVED = {
+    "data.content": "--contents",
+    "data.style": "--styles",
+    "trainer.default_root_dir": "--out",
+    "ckpt_path": "the same launch again, which goes on from its checkpoints",
+    "config": "--configs",
+}
+"""Settings that the launcher sets -> what to use instead."""
 
 
 @dataclass
 class Request:
     """What was asked for.
 
-    Args:
+    Attributes:
         command: One of COMMANDS.
         launch: Of the YAML and the options; for watch and so on, where to find the launch.
-        flags: The command's other options.
-        tuning: For tune.
+        tuning: For ``tune``.
+        dry_run: Print the requests; call nothing.
+        rehearse: Run it on this machine.
+        no_wait: Start what the limits allow, and come back later.
+        local: Search on this machine.
+        only: Keys of the jobs to relaunch; all if None.
+        stopped: Also relaunch what was stopped.
     """
 
     command: str
     launch: Launch
-    flags: dict[str, Any] = field(default_factory=dict)
     tuning: Tuning | None = None
+    dry_run: bool = False
+    rehearse: bool = False
+    no_wait: bool = False
+    local: bool = False
+    only: list[str] | None = None
+    stopped: bool = False
 
 
 def parse(args: Sequence[str]) -> Request:
@@ -54,166 +68,67 @@ def parse(args: Sequence[str]) -> Request:
         InputError: If something given is wrong.
     """
     words = list(args)
-    if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
+    if words and words[0] in ("-h", "--help"):
+        _overview().parse_args(words)
+    if not words or words[0].startswith("-"):
         words = ["launch", *words]
-    if words[0] not in (*COMMANDS, "-h", "--help"):
+    command, *words = words
+    if command not in COMMANDS:
         raise InputError(
-            f"unknown command {words[0]!r}{did_you_mean(words[0], COMMANDS)} "
-            f"({', '.join(COMMANDS)})"
+            f"unknown command {command!r}{did_you_mean(command, COMMANDS)} ({', '.join(COMMANDS)})"
         )
-    words, settings = _take_settings(_join_lists(_find_configs(words)))
-    parsed = _parser().parse_args(words)
-    command = parsed.subcommand
-    values = parsed[command]
-    files = [str(path) for path in values.get("config") or []]
-    parts = {"aws": AwsConfig, "job": JobConfig, "limits": LimitsConfig}
-    given = {
-        name: kind(**dict(values[name].items()))
-        for name, kind in parts.items()
-        if values.get(name) is not None
-    }
-    for item in fields(Launch):
-        if item.name in values and item.name not in parts:
-            given[item.name] = values[item.name]
-    given.setdefault("contents", [])
-    given.setdefault("styles", [])
-    launch = Launch(**given)
-    launch = replace(launch, settings={**_settings_of(files), **settings})
-    known = {item.name for item in fields(Launch)} | {"config", "tuning"}
-    flags = {k: v for k, v in values.items(branches=False) if k.split(".")[0] not in known}
-    return Request(command, launch, flags, _tuning(values))
+    parser = _parser(command)
+    values = parser.instantiate_classes(parse_command(parser, words, reserved=RESERVED))
+    launch = Launch(**{"contents": [], "styles": [], **_fields_of(Launch, values)})
+    return Request(**{**_fields_of(Request, values), "command": command, "launch": launch})
 
 
-def _tuning(values: Any) -> Tuning | None:
-    if values.get("tuning") is None:
-        return None
-    given = dict(values.tuning.items(branches=True))
-    ranges = {
-        name: item if isinstance(item, Range) else Range(**dict(item))
-        for name, item in (values.tuning.ranges or {}).items()
-    }
-    kept = {item.name: given[item.name] for item in fields(Tuning) if item.name in given}
-    return Tuning(**{**kept, "ranges": ranges})
+def _fields_of(kind: type, values: Any) -> dict[str, Any]:
+    """Return those values that a dataclass has fields for; where one is null, its default holds."""
+    names = [item.name for item in fields(kind)]
+    return {name: values[name] for name in names if values.get(name) is not None}
 
 
-def _parser() -> OneLineParser:
+def _overview() -> OneLineParser:
     parser = OneLineParser(
         prog="launch.py", description="Many paintings at once on Amazon SageMaker."
     )
     commands = parser.add_subcommands(required=True)
     for name, text in COMMANDS.items():
-        sub = OneLineParser(description=text)
-        if name in ("launch", "tune"):
-            sub.add_argument("--config", action="config", help="A YAML file, or several.")
-            sub.add_class_arguments(Launch)
-            flag(sub, "--dry_run", "Print every request and an estimate; call nothing.")
-            flag(sub, "--rehearse", "Run it on this machine with AWS's toolkit, without AWS.")
-        else:
-            sub.add_argument("name", help="Name of the launch.")
-            sub.add_argument("--out", type=str | None, help="Its folder; outputs/NAME if null.")
-            sub.add_class_arguments(AwsConfig, "aws")
-        if name == "launch":
-            flag(sub, "--no_wait", "Start what the limits allow now, and come back later.")
-        if name == "tune":
-            sub.add_class_arguments(Tuning, "tuning")
-            flag(sub, "--local", "Search with Optuna on this machine.")
-        if name == "relaunch":
-            sub.add_argument("--only", type=list[str] | None, help="Keys of single jobs.")
-            flag(sub, "--stopped", "Also what was stopped.")
-        commands.add_subcommand(name, sub)
+        commands.add_subcommand(name, _parser(name), help=text)
     return parser
 
 
-def flag(parser: Any, name: str, text: str) -> None:
+def _parser(command: str) -> OneLineParser:
+    parser = OneLineParser(prog=f"launch.py {command}", description=COMMANDS[command])
+    if command in ("launch", "tune"):
+        parser.add_argument("--config", action="config", help="A YAML file, or several.")
+        _list(parser, "--contents", "Pictures to be painted: paths, URLs or sample:NAME.")
+        _list(parser, "--styles", "Pictures to paint like.")
+        _list(parser, "--configs", "Configurations of train.py, laid over one another.")
+        parser.add_class_arguments(Launch, skip={"contents", "styles", "configs"})
+        _flag(parser, "--dry_run", "Print every request and an estimate; call nothing.")
+        _flag(parser, "--rehearse", "Run it on this machine with AWS's toolkit, without AWS.")
+    else:
+        parser.add_argument("name", help="Name of the launch.")
+        parser.add_argument("--out", type=str | None, help="Its folder; outputs/NAME if null.")
+        parser.add_class_arguments(AwsConfig, "aws")
+    if command == "launch":
+        _flag(parser, "--no_wait", "Start what the limits allow now, and come back later.")
+    if command == "tune":
+        parser.add_class_arguments(Tuning, "tuning")
+        _flag(parser, "--local", "Search with Optuna on this machine.")
+    if command == "relaunch":
+        parser.add_argument("--only", nargs="+", help="Keys of single jobs.")
+        _flag(parser, "--stopped", "Also what was stopped.")
+    return parser
+
+
+def _flag(parser: OneLineParser, name: str, text: str) -> None:
     """Add an option without a value."""
     parser.add_argument(name, action="store_true", help=text)
 
 
-def _find_configs(words: list[str]) -> list[str]:
-    """Let ``--config fanout.yaml`` find ``configs/sagemaker/fanout.yaml``."""
-    found = list(words)
-    for index, word in enumerate(words):
-        if word == "--config" and index + 1 < len(words):
-            found[index + 1] = str(find_config(words[index + 1]))
-        elif word.startswith("--config="):
-            found[index] = f"--config={find_config(word.removeprefix('--config='))}"
-    return found
-
-
-def find_config(name: str) -> Path:
-    """Return the path of a launch's YAML given by path or by name.
-
-    Raises:
-        InputError: If it is nowhere, or no YAML.
-    """
-    candidates = [Path(name), *(CONFIGS / (name + end) for end in ("", ".yaml"))]
-    path = next((path for path in candidates if path.is_file()), None)
-    if path is None:
-        known = sorted(p.stem for p in CONFIGS.glob("*.yaml"))
-        raise InputError(
-            f"--config: there is no file {name}{did_you_mean(Path(name).stem, known)} "
-            f"(in configs/sagemaker/: {', '.join(known)})"
-        )
-    _read(path)
-    return path
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"--config: {path} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise InputError(f"--config: {path} holds no settings; write keys such as contents:")
-    return content
-
-
-def _settings_of(files: list[str]) -> dict[str, Any]:
-    """Return the settings of YAML files as they stand there: a quoted '007' stays text."""
-    merged: dict[str, Any] = {}
-    for file in files:
-        given = _read(Path(file)).get("settings") or {}
-        if not isinstance(given, dict):
-            raise InputError(f"settings: {file} gives no keys and values there")
-        merged |= flatten(given)
-    return merged
-
-
-def _take_settings(words: list[str]) -> tuple[list[str], dict[str, str]]:
-    """Take ``--settings.KEY VALUE`` out of the command line: train.py's to read, in the job."""
-    kept: list[str] = []
-    settings: dict[str, str] = {}
-    queue = iter(words)
-    for word in queue:
-        if not word.startswith("--settings."):
-            kept.append(word)
-            continue
-        key, equals, value = word.removeprefix("--settings.").partition("=")
-        if not equals:
-            given = next(queue, None)
-            if given is None:
-                raise InputError(f"--settings.{key}: give a value")
-            value = given
-        settings[key] = value
-    return kept, settings
-
-
-def _join_lists(words: list[str]) -> list[str]:
-    """Let ``--contents a.jpg b.jpg`` mean ``--contents '[a.jpg, b.jpg]'``."""
-    joined: list[str] = []
-    index = 0
-    while index < len(words):
-        word = words[index]
-        index += 1
-        joined.append(word)
-        if word not in _LISTS:
-            continue
-        values = []
-        while index < len(words) and not words[index].startswith("--"):
-            values.append(words[index])
-            index += 1
-        if len(values) == 1 and values[0].startswith("["):
-            joined.append(values[0])
-        else:
-            joined.append(json.dumps(values))
-    return joined
+def _list(parser: OneLineParser, name: str, text: str) -> None:
+    """Add an option with several values."""
+    parser.add_argument(name, type=NotEmptyStr, nargs="+", default=[], help=text)

@@ -5,25 +5,25 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from nst_lightning.cloud.aws import Aws
-from nst_lightning.cloud.aws_errors import QuotaError
 from nst_lightning.cloud.calls import TryAgainError
 from nst_lightning.cloud.command_line import Request, parse
 from nst_lightning.cloud.config import Launch
 from nst_lightning.cloud.estimate import estimate
 from nst_lightning.cloud.fleet import Fleet
-from nst_lightning.cloud.manifest import FILE, Manifest, load
-from nst_lightning.cloud.manifest import parse as parse_manifest
+from nst_lightning.cloud.manifest import FILE, Manifest, fetch, load
 from nst_lightning.cloud.names import check_launch_name, job_name
 from nst_lightning.cloud.page import make_page
 from nst_lightning.cloud.plan import Plan, make_plan
+from nst_lightning.cloud.rehearsal.rehearse import rehearsed, stand_in
+from nst_lightning.cloud.rehearsal.toolkit import TakeAway
 from nst_lightning.cloud.request_checks import check_request, need_packages
 from nst_lightning.cloud.table import job_table, summary
-from nst_lightning.errors import InputError
+from nst_lightning.cloud.tuning.commands import tune
+from nst_lightning.errors import INTERRUPTED, InputError
 from nst_lightning.files import check_folder
-
-INTERRUPTED = 130
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -50,34 +50,27 @@ def main(args: Sequence[str] | None = None) -> int:
 
 def run(request: Request) -> int:
     """Do what was asked for; see :func:`main`."""
-    local = bool(request.flags.get("local"))
-    need_packages(not local, bool(request.flags.get("rehearse")), local)
+    need_packages(not request.local, request.rehearse, request.local)
     if request.command == "tune":
-        from nst_lightning.cloud.tuning.commands import tune
-
         return tune(request)
     if request.command == "launch":
-        if request.flags.get("dry_run"):
+        if request.dry_run:
             return dry_run(request.launch)
-        if request.flags.get("rehearse"):
-            from nst_lightning.cloud.rehearsal.rehearse import rehearse
-
+        if request.rehearse:
             return rehearse(request.launch)
-        return launch(request.launch, wait=not request.flags.get("no_wait"))
+        return launch(request.launch, wait=not request.no_wait)
     manifest, aws = find(request.launch)
     if request.command == "stop":
         return stop(manifest, aws)
     if request.command == "collect":
-        return follow(Fleet(manifest, aws, QuotaError, starting=False), once=True)
+        return follow(Fleet(manifest, aws, starting=False), once=True)
     if request.command == "relaunch":
-        states = (
-            "Failed",
-            "Lost",
-            *(("Stopped", "Not started") if request.flags["stopped"] else ()),
-        )
-        again = manifest.relaunch(states, request.flags.get("only"))
+        states = ["Failed", "Lost"]
+        if request.stopped:
+            states += ["Stopped", "Not started"]
+        again = manifest.relaunch(states, request.only)
         print(f"{len(again)} jobs to relaunch" + (f": {', '.join(again[:5])}" if again else ""))
-    return follow(Fleet(manifest, aws, QuotaError))
+    return follow(Fleet(manifest, aws))
 
 
 def dry_run(wanted: Launch) -> int:
@@ -85,9 +78,10 @@ def dry_run(wanted: Launch) -> int:
     check_request(wanted)
     plan = make_plan(wanted)
     aws = Aws(wanted, dry=True)
-    names = {job.key: job_name(wanted.name, job.key, job.fingerprint, 1) for job in plan.jobs}
-    for request in aws.requests(plan, names):
-        print(json.dumps(request, indent=1, ensure_ascii=False))
+    for job in plan.jobs:
+        name = job_name(wanted.name, job.key, job.fingerprint, 1)
+        for request in aws.captured(name, partial(aws.sdk.fit, job, name)):
+            print(json.dumps(request, indent=1, ensure_ascii=False))
     print("\n".join(estimate(wanted, plan)), file=sys.stderr)
     return 0
 
@@ -109,11 +103,12 @@ def launch(wanted: Launch, wait: bool = True, rehearsal: bool = False) -> int:
     aws = Aws(wanted)
     aws.check()
     manifest = known(wanted, plan, aws, rehearsal)
-    sent = sum(upload.send(aws, aws.key("inputs")) for upload in plan.uploads)
-    print(f"{sent} files uploaded, {_count(plan) - sent} were there", flush=True)
+    sent = sum(map(aws.send, plan.uploads.values()))
+    count = sum(len(upload.files) for upload in plan.uploads.values())
+    print(f"{sent} files uploaded, {count - sent} were there", flush=True)
     for line in estimate(wanted, plan):
         print(line, flush=True)
-    fleet = Fleet(manifest, aws, QuotaError)
+    fleet = Fleet(manifest, aws)
     fleet.save(everywhere=True)
     code = follow(fleet, once=not wait)
     if code == 0:
@@ -121,29 +116,47 @@ def launch(wanted: Launch, wait: bool = True, rehearsal: bool = False) -> int:
     return code
 
 
-def _count(plan: Plan) -> int:
-    return sum(len(upload.files) for upload in plan.uploads)
+def rehearse(wanted: Launch, take_away: TakeAway | None = None) -> int:
+    """Run every job of a launch on this machine, and all that a launch does with the pictures.
+
+    Args:
+        wanted: As asked for; role, bucket and region may be missing.
+        take_away: Decides about spot instances.
+
+    Returns:
+        As the launch would.
+
+    Raises:
+        InputError: If something is wrong.
+    """
+    here = rehearsed(wanted)
+    check_folder(here.folder)
+    earlier = load(here.folder)
+    if earlier is not None and not earlier.rehearsal:
+        raise InputError(f"out: {here.folder} holds a launch that was no rehearsal; use another")
+    if earlier is not None:
+        (here.folder / FILE).unlink()
+    print(f"rehearsal: nothing leaves this machine; logs will be in {here.folder / 'logs'}")
+    with stand_in(here, take_away):
+        return launch(here, rehearsal=True)
 
 
 def known(wanted: Launch, plan: Plan, aws: Aws, rehearsal: bool) -> Manifest:
     """Return the manifest of a launch: of this folder, of S3, or a new one."""
     manifest = load(wanted.folder)
-    there = aws.get(aws.uri("launches", wanted.name, FILE))
     if manifest is not None and manifest.launch.name != wanted.name:
         raise InputError(
             f"out: {wanted.folder} is the folder of the launch {manifest.launch.name}; "
             "choose another"
         )
-    if there is not None:
-        elsewhere = parse_manifest(there, "the manifest in S3")
-        if manifest is None:
-            manifest = elsewhere
-        else:
-            manifest.merge(elsewhere)
+    there = fetch(wanted, aws)
+    if manifest is not None and there is not None:
+        manifest.merge(there)
+    manifest = manifest or there
     if manifest is None:
         return Manifest.of(wanted, plan, rehearsal)
     manifest.adopt(plan)
-    manifest.launch, manifest.code = wanted, plan.code
+    manifest.launch = wanted
     return manifest
 
 
@@ -159,21 +172,19 @@ def find(wanted: Launch) -> tuple[Manifest, Aws]:
         if manifest.rehearsal:
             raise InputError(f"{wanted.name} was a rehearsal: it is over when its command ends")
         aws = Aws(manifest.launch)
-        there = aws.get(aws.uri("launches", wanted.name, FILE))
+        there = fetch(manifest.launch, aws)
         if there is not None:
-            manifest.merge(parse_manifest(there, "the manifest in S3"))
+            manifest.merge(there)
         return manifest, aws
     if not wanted.aws.bucket:
         raise InputError(
             f"there is no launch {wanted.name} in {wanted.folder}; name its folder (--out) or, on "
             "another machine, its bucket (--aws.bucket, and --aws.region)"
         )
-    aws = Aws(wanted)
-    where = aws.uri("launches", wanted.name, FILE)
-    there = aws.get(where)
-    if there is None:
+    manifest = fetch(wanted, Aws(wanted))
+    if manifest is None:
+        where = wanted.aws.uri("launches", wanted.name)
         raise InputError(f"there is no launch {wanted.name} at {where}")
-    manifest = parse_manifest(there, where)
     profile = replace(manifest.launch.aws, profile=wanted.aws.profile)
     manifest.launch = replace(manifest.launch, out=str(wanted.folder), aws=profile)
     return manifest, Aws(manifest.launch)
@@ -185,13 +196,11 @@ def stop(manifest: Manifest, aws: Aws) -> int:
     for job in manifest.jobs.values():
         if job.state == "Pending":
             job.state = "Not started"
-    manifest.save()
-    manifest.save_to(aws)
+    manifest.save(aws)
     for key in running:
         aws.stop(manifest.name_of(key))
         manifest.jobs[key].state = "Stopping"
-    manifest.save()
-    manifest.save_to(aws)
+    manifest.save(aws)
     print(f"{len(running)} jobs are being stopped; see how they end: {_again('watch', manifest)}")
     return 0
 
@@ -211,14 +220,14 @@ def follow(fleet: Fleet, once: bool = False) -> int:
 
     errors, out = Console(stderr=True), Console(width=None if sys.stdout.isatty() else 140)
     show = sys.stderr.isatty()
-    said = 0
+    noted = 0
     try:
         with Live(console=errors, auto_refresh=False, transient=True) as live:
             while True:
                 fleet.turn()
-                for note in fleet.notes[said:]:
+                for note in fleet.notes[noted:]:
                     print(f"note: {note}", file=sys.stderr, flush=True)
-                said = len(fleet.notes)
+                noted = len(fleet.notes)
                 if show:
                     live.update(job_table(fleet, max(5, errors.height - 8)), refresh=True)
                 if fleet.over or once:
@@ -239,7 +248,7 @@ def follow(fleet: Fleet, once: bool = False) -> int:
 
 
 def conclude(fleet: Fleet) -> int:
-    """Say how it ended and what can be done; return 0 if every picture is here."""
+    """Print how it ended and what can be done; return 0 if every picture is here."""
     manifest = fleet.manifest
     print(summary(fleet))
     for state in ("Failed", "Lost"):

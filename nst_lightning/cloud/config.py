@@ -1,4 +1,4 @@
-"""What a launch is told in YAML, with types."""
+"""The settings of a launch: its YAML file, with types."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 class AwsConfig:
     """Where in AWS.
 
-    Args:
+    Attributes:
         region: Such as us-west-2; your profile's if null.
         profile: Profile of your AWS configuration; the default credentials if null.
         role: ARN of the role that the jobs run as.
@@ -39,12 +39,20 @@ class AwsConfig:
     network_isolation: bool = False
     tags: dict[str, str] = field(default_factory=dict)
 
+    def key(self, *parts: str) -> str:
+        """Return the key of an object of the bucket, below the prefix."""
+        return "/".join([self.prefix.strip("/"), *parts]).lstrip("/")
+
+    def uri(self, *parts: str) -> str:
+        """Return the s3:// address of an object of the bucket, below the prefix."""
+        return f"s3://{self.bucket}/{self.key(*parts)}"
+
 
 @dataclass
 class JobConfig:
     """What every job runs on.
 
-    Args:
+    Attributes:
         instance_type: Such as ml.g5.xlarge.
         framework_version: PyTorch of the container.
         py_version: Python of the container.
@@ -81,7 +89,7 @@ class JobConfig:
 class LimitsConfig:
     """How hard AWS is asked.
 
-    Args:
+    Attributes:
         parallel: Jobs that run at once: your account's quota for the instance type.
         calls_per_minute: SageMaker calls a minute at most, whatever the number of jobs.
         poll_seconds: Time between two looks at the same job.
@@ -96,7 +104,7 @@ class LimitsConfig:
 class Launch:
     """Contents × styles, one training job each.
 
-    Args:
+    Attributes:
         name: Name of the launch: by it you watch, collect and stop.
         contents: Pictures to be painted: paths, URLs or ``sample:NAME``.
         styles: Pictures to paint like.

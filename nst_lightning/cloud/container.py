@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nst_lightning.cloud.hyperparameters import to_arguments
+from nst_lightning.cloud.hyperparameters import SDK_PREFIXES
 from nst_lightning.errors import InputError
+from nst_lightning.run_folder import CHECKPOINT
 
 CHANNEL_KEYS = {
     "content": "data.content",
@@ -28,7 +29,7 @@ SETTINGS_FILE = "settings.json"
 class Container:
     """Folders and hyper-parameters of one job.
 
-    Args:
+    Attributes:
         base: ``/opt/ml``, or what stands in for it.
         settings: The hyper-parameters with their types, by dotted name.
         channels: Folder of every input channel.
@@ -71,26 +72,25 @@ class Container:
     @property
     def checkpoint(self) -> Path:
         """Where the checkpoint is once there is one."""
-        return self.run_folder / "checkpoints" / "last.ckpt"
+        return self.run_folder / CHECKPOINT
 
-    def arguments(self) -> list[str]:
-        """Return the command line that ``train.py`` would be given.
+    def configs(self) -> list[Path]:
+        """Return the run's config files, in the order in which they are laid over one another."""
+        return [path for path in self._files(CONFIG_CHANNEL) if path.name != SETTINGS_FILE]
 
-        Configs come first, in the order of their names, then the settings: the precedence is the
-        command line's own.
+    def run_settings(self) -> dict[str, Any]:
+        """Return the run's settings by dotted name, with the paths of the input files here.
+
+        They are sorted by name, so that a class comes before its arguments.
 
         Raises:
             InputError: If a channel does not hold exactly one file.
         """
-        configs = self._files(CONFIG_CHANNEL)
         settings: dict[str, Any] = {}
-        words = ["fit"]
-        for path in configs:
+        for path in self._files(CONFIG_CHANNEL):
             if path.name == SETTINGS_FILE:
                 settings |= json.loads(path.read_text(encoding="utf-8"))
-            else:
-                words += ["--config", str(path)]
-        settings |= self.settings
+        settings |= {k: v for k, v in self.settings.items() if not k.startswith(SDK_PREFIXES)}
         for channel, key in CHANNEL_KEYS.items():
             if channel in self.channels and isinstance(names := settings.get(key), list):
                 here = {path.name: str(path) for path in self._files(channel)}
@@ -98,7 +98,7 @@ class Container:
             elif channel in self.channels:
                 settings[key] = str(self._file(channel))
         settings["trainer.default_root_dir"] = str(self.run_folder)
-        return [*words, *to_arguments(settings)]
+        return dict(sorted(settings.items()))
 
     def _files(self, channel: str) -> list[Path]:
         folder = self.channels.get(channel)

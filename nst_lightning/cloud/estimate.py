@@ -20,8 +20,9 @@ def estimate(launch: Launch, plan: Plan) -> list[str]:
     kind = "spot" if job.spot else "on-demand"
     waves = math.ceil(count / limits.parallel)
     hours = count * job.max_run / 3600
-    size = sum(len(data) for upload in plan.uploads for _, data in upload.files)
-    pairs = f"{_count(plan, 'content')} contents x {_count(plan, 'style')} styles"
+    size = sum(len(data) for upload in plan.uploads.values() for _, data in upload.files)
+    contents, styles = ({getattr(job, role) for job in plan.jobs} for role in ("content", "style"))
+    pairs = f"{len(contents)} contents x {len(styles)} styles"
     lines = [
         f"{count} training jobs ({pairs}) on one {kind} {job.instance_type} each, "
         f"{limits.parallel} at a time",
@@ -39,7 +40,3 @@ def estimate(launch: Launch, plan: Plan) -> list[str]:
     if job.warm_pool:
         lines.append(f"warm instances are billed for up to {job.warm_pool} s after the last job")
     return lines
-
-
-def _count(plan: Plan, role: str) -> int:
-    return len({getattr(job, role) for job in plan.jobs})

@@ -3,44 +3,20 @@
 import re
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
+from nst_lightning.cloud.aws import Aws
+from nst_lightning.cloud.aws_errors import QuotaError
 from nst_lightning.cloud.collect import clear_leftovers, collect, is_collected
 from nst_lightning.cloud.manifest import JobState, Manifest
-from nst_lightning.cloud.plan import Plan, PlannedJob
 from nst_lightning.errors import InputError
 
 FINAL_AT_AWS = ("Completed", "Failed", "Stopped")
-"""Final states by SageMaker's own word."""
+"""Final states, in SageMaker's words."""
 LOST_AFTER = 3
 """Looks in a row at which SageMaker does not know a job, until it counts as lost."""
-_TO_S3_EVERY = 15.0
+COPY_INTERVAL = 15.0
 """Seconds between two copies of the manifest to S3."""
-
-
-class Service(Protocol):
-    """What the fleet needs of AWS."""
-
-    def start(self, plan: Plan, job: PlannedJob, name: str) -> bool:
-        """Start a job, unless one of that name is there."""
-
-    def describe(self, name: str) -> dict[str, Any] | None:
-        """Describe a job, or return None."""
-
-    def stop(self, name: str) -> None:
-        """Stop a job."""
-
-    def get(self, uri: str) -> bytes | None:
-        """Read an object, or return None."""
-
-    def put(self, key: str, data: bytes) -> None:
-        """Write an object."""
-
-    def key(self, *parts: str) -> str:
-        """Return the key of an object."""
-
-    def uri(self, *parts: str) -> str:
-        """Return the s3:// address of an object."""
 
 
 class Fleet:
@@ -51,22 +27,20 @@ class Fleet:
 
     Args:
         manifest: What is known.
-        service: AWS.
+        aws: The account.
         starting: Start pending jobs; otherwise only look and collect.
-        quota_error: What the service raises when no more instances may run.
         now: The clock, in seconds.
     """
 
     def __init__(
         self,
         manifest: Manifest,
-        service: Service,
-        quota_error: type[Exception],
+        aws: Aws,
         starting: bool = True,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.manifest, self.service, self.starting = manifest, service, starting
-        self._quota_error, self._now = quota_error, now
+        self.manifest, self.aws, self.starting = manifest, aws, starting
+        self._now = now
         self._looked: dict[str, float] = {}
         self._copied = -float("inf")
         self._wait_for_quota = 0.0
@@ -107,9 +81,9 @@ class Fleet:
         Args:
             everywhere: In S3 at once, too.
         """
-        self.manifest.save()
-        if everywhere or self._now() - self._copied >= _TO_S3_EVERY:
-            self.manifest.save_to(self.service)
+        everywhere |= self._now() - self._copied >= COPY_INTERVAL
+        self.manifest.save(self.aws if everywhere else None)
+        if everywhere:
             self._copied = self._now()
 
     def pause(self) -> float:
@@ -124,11 +98,10 @@ class Fleet:
         changed = False
         if self._now() < self._wait_for_quota:
             return changed
-        plan = self.manifest.plan()
         for key in [key for key, job in jobs.items() if job.state == "Pending"][: max(0, room)]:
             try:
-                self.service.start(plan, jobs[key].plan, self.manifest.name_of(key))
-            except self._quota_error as error:
+                self.aws.start(jobs[key].plan, self.manifest.name_of(key))
+            except QuotaError as error:
                 self._note(f"{error}; waiting for an instance to become free")
                 self._wait_for_quota = self._now() + self.manifest.launch.limits.poll_seconds
                 break
@@ -141,7 +114,7 @@ class Fleet:
     def look(self, key: str) -> bool:
         """Look at one job; return whether anything about it changed."""
         job = self.manifest.jobs[key]
-        described = self.service.describe(self.manifest.name_of(key))
+        described = self.aws.describe(self.manifest.name_of(key))
         self._looked[key] = self._now()
         before = repr(job)
         if described is None:
@@ -160,7 +133,7 @@ class Fleet:
 
     def _collect(self, key: str) -> bool:
         job = self.manifest.jobs[key]
-        archive = self.service.get(job.artifacts) if job.artifacts else None
+        archive = self.aws.get(job.artifacts) if job.artifacts else None
         try:
             if archive is None:
                 raise InputError(f"{key}: its results are not at {job.artifacts or 'any address'}")
@@ -202,5 +175,5 @@ def readable_reason(reason: str) -> str:
     match = re.search(r'ErrorMessage "(.*?)" (?:ExtraInfo|Command) "', text) or re.search(
         r'ErrorMessage "(.+)', text
     )
-    said = match.group(1) if match else text
-    return said.strip().removeprefix("ValueError: ").removeprefix("RuntimeError: ") or text
+    message = match.group(1) if match else text
+    return message.strip().removeprefix("ValueError: ").removeprefix("RuntimeError: ") or text

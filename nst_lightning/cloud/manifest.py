@@ -1,11 +1,12 @@
 """What is known of a launch: enough for any machine to go on with it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+from nst_lightning.cloud.aws import Aws
 from nst_lightning.cloud.config import AwsConfig, JobConfig, Launch, LimitsConfig
 from nst_lightning.cloud.names import job_name
 from nst_lightning.cloud.plan import Plan, PlannedJob
@@ -22,10 +23,10 @@ _RANK = {"Pending": 0, "Not started": 1, "InProgress": 2, "Stopping": 3}
 class JobState:
     """One job: what it was given and what was last seen of it.
 
-    Args:
+    Attributes:
         plan: What it was given.
         attempt: Number of the training job that counts, from 1.
-        state: ``Pending`` (not started yet), what ``describe_training_job`` says, ``Lost``
+        state: ``Pending`` (not started yet), SageMaker's own, ``Lost``
             (SageMaker knows it no more), or ``Not started`` (stopped before it began).
         secondary: SageMaker's secondary status.
         reason: Why it failed.
@@ -62,37 +63,17 @@ class JobState:
         return self.attempt, _RANK.get(self.state, 4)
 
 
-class ManifestStore(Protocol):
-    """Where manifests are kept beside the local file."""
-
-    def key(self, *parts: str) -> str:
-        """Return the key of an object."""
-
-    def uri(self, *parts: str) -> str:
-        """Return the s3:// address of an object."""
-
-    def put(self, key: str, data: bytes) -> None:
-        """Write an object."""
-
-    def get(self, uri: str) -> bytes | None:
-        """Read an object, or return None."""
-
-
 @dataclass
 class Manifest:
     """A launch and all its jobs.
 
-    Args:
+    Attributes:
         launch: As it was asked for.
-        code: Folder of the code's upload.
-        metrics: Names of the logged metrics.
         jobs: By key.
         rehearsal: Whether it ran on this machine.
     """
 
     launch: Launch
-    code: str
-    metrics: list[str]
     jobs: dict[str, JobState]
     rehearsal: bool = False
 
@@ -100,16 +81,12 @@ class Manifest:
     def of(cls, launch: Launch, plan: Plan, rehearsal: bool = False) -> "Manifest":
         """Begin a manifest."""
         jobs = {job.key: JobState(job) for job in plan.jobs}
-        return cls(launch, plan.code, plan.metrics, jobs, rehearsal)
+        return cls(launch, jobs, rehearsal)
 
     def name_of(self, key: str) -> str:
         """Return the name of the training job that counts."""
         job = self.jobs[key]
         return job_name(self.launch.name, key, job.plan.fingerprint, job.attempt)
-
-    def plan(self) -> Plan:
-        """Return the plan, without its uploads: they are in S3."""
-        return Plan([job.plan for job in self.jobs.values()], [], self.code, self.metrics)
 
     # -- going on ---------------------------------------------------------------------------------
 
@@ -141,7 +118,7 @@ class Manifest:
             if mine is None or theirs.progress() > mine.progress():
                 self.jobs[key] = theirs
 
-    def relaunch(self, states: tuple[str, ...], only: list[str] | None = None) -> list[str]:
+    def relaunch(self, states: Collection[str], only: list[str] | None = None) -> list[str]:
         """Make jobs that ended without a picture pending again; return their keys.
 
         Args:
@@ -153,7 +130,7 @@ class Manifest:
         """
         for key in only or ():
             if key not in self.jobs:
-                raise InputError(f"only: there is no job {key}; there are {_some(self.jobs)}")
+                raise InputError(f"only: there is no job {key}; there are {_first_few(self.jobs)}")
         again = [
             key
             for key, job in self.jobs.items()
@@ -174,20 +151,36 @@ class Manifest:
         """Return it as JSON."""
         return (json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode()
 
-    def save(self) -> None:
-        """Write the local file."""
+    def save(self, aws: Aws | None = None) -> None:
+        """Write the local file, and to S3 with what another machine wrote there meanwhile.
+
+        Args:
+            aws: The account; the local file only if None.
+        """
         with atomic_write(self.path) as part:
             part.write_bytes(self.dump())
-
-    def save_to(self, store: ManifestStore) -> None:
-        """Write to S3, with what another machine wrote there meanwhile."""
-        there = store.get(store.uri("launches", self.launch.name, FILE))
-        if there is not None:
-            self.merge(parse(there, "the manifest in S3"))
-        store.put(store.key("launches", self.launch.name, FILE), self.dump())
+        if aws is not None:
+            there = fetch(self.launch, aws)
+            if there is not None:
+                self.merge(there)
+            aws.put(self.dump(), *_place(self.launch))
 
 
-def parse(data: bytes, where: str) -> Manifest:
+def _place(launch: Launch) -> tuple[str, ...]:
+    return "launches", launch.name, FILE
+
+
+def fetch(launch: Launch, aws: Aws) -> Manifest | None:
+    """Return a launch's manifest of S3, or None if there is none.
+
+    Raises:
+        InputError: If it is damaged.
+    """
+    data = aws.get(launch.aws.uri(*_place(launch)))
+    return None if data is None else _parse(data, "the manifest in S3")
+
+
+def _parse(data: bytes, where: str) -> Manifest:
     """Read a manifest.
 
     Raises:
@@ -202,9 +195,7 @@ def parse(data: bytes, where: str) -> Manifest:
             key: JobState(**{**_known(JobState, job), "plan": PlannedJob(**job["plan"])})
             for key, job in whole["jobs"].items()
         }
-        return Manifest(
-            Launch(**launch), whole["code"], whole["metrics"], jobs, whole.get("rehearsal", False)
-        )
+        return Manifest(Launch(**launch), jobs, whole.get("rehearsal", False))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{where} is no manifest of a launch: {error}") from error
 
@@ -223,11 +214,11 @@ def load(folder: Path) -> Manifest | None:
     path = folder / FILE
     if not path.is_file():
         return None
-    manifest = parse(path.read_bytes(), str(path))
+    manifest = _parse(path.read_bytes(), str(path))
     manifest.launch = replace(manifest.launch, out=str(folder))
     return manifest
 
 
-def _some(names: Any) -> str:
+def _first_few(names: Any) -> str:
     listed = list(names)
     return ", ".join(listed[:5]) + (", …" if len(listed) > 5 else "")

@@ -2,11 +2,8 @@
 
 import math
 import re
-import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
-
-from lightning.pytorch import Callback, LightningModule, Trainer
 
 MARK = "nst"
 """First word of every metric line."""
@@ -34,23 +31,3 @@ def metric_definitions(names: Iterable[str]) -> list[dict[str, Any]]:
     return [
         {"Name": name, "Regex": rf"{MARK} (?:.* )?{re.escape(name)}={number}[ ;]"} for name in names
     ]
-
-
-class MetricLines(Callback):
-    """Prints the step's losses at every logging step, flushed and ended by a newline."""
-
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Print the line."""
-        step = trainer.global_step
-        if step % trainer.log_every_n_steps:  # type: ignore[attr-defined]
-            return
-        losses = {
-            name: float(value)
-            for name, value in trainer.callback_metrics.items()
-            if name == "loss" or name.endswith("_loss")
-        }
-        # One write: the toolkit reads the pipe in blocks, and half a line matches nothing.
-        sys.stdout.write(metric_line(losses, step=step) + "\n")
-        sys.stdout.flush()

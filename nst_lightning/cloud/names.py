@@ -1,10 +1,7 @@
 """Names of launches and jobs."""
 
-import hashlib
-import json
 import re
 import unicodedata
-from typing import Any
 
 from nst_lightning.errors import InputError
 
@@ -30,12 +27,6 @@ def check_launch_name(name: str) -> str:
             "digit at both ends"
         )
     return name
-
-
-def digest(value: Any, length: int = 10) -> str:
-    """Return a short fingerprint of what JSON can carry."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:length]
 
 
 def job_name(launch: str, key: str, fingerprint: str, attempt: int) -> str:

@@ -1,45 +1,36 @@
 """The page of the collected pictures: that of ``train.py compare``, on the same folders."""
 
+import importlib
 import shlex
-
-import yaml
 
 from nst_lightning.cloud.collect import run_folder
 from nst_lightning.cloud.fleet import Fleet
 from nst_lightning.errors import InputError
-
-
-def compare_options(fleet: Fleet) -> list[str]:
-    """Return the options with which ``train.py compare`` finds every picture made already.
-
-    Args:
-        fleet: A launch whose pictures are all here.
-    """
-    jobs = [job.plan for job in fleet.manifest.jobs.values()]
-    first = run_folder(fleet.manifest, next(iter(fleet.manifest.jobs)))
-    size = yaml.safe_load((first / "config.yaml").read_text(encoding="utf-8"))["data"]["size"]
-    return [
-        "--contents",
-        *dict.fromkeys(job.content for job in jobs),
-        "--styles",
-        *dict.fromkeys(job.style for job in jobs),
-        f"--size={size}",
-        f"--out={fleet.manifest.launch.folder}",
-    ]
+from nst_lightning.run_folder import RunFolder
 
 
 def make_page(fleet: Fleet) -> None:
-    """Measure the pictures beside fast style transfer and write their page.
+    """Measure the pictures beside the baselines and write their page.
 
-    A page that cannot be had costs no picture: what it lacks is said in one line.
+    A page that cannot be had costs no picture: one line names what it lacks, and the command that
+    writes it.
 
     Args:
         fleet: A launch whose pictures are all here.
     """
-    from nst_lightning.compare.command import main
-
-    options = compare_options(fleet)
+    jobs = fleet.manifest.jobs
+    first = RunFolder(run_folder(fleet.manifest, next(iter(jobs))))
+    words = [
+        "--contents",
+        *dict.fromkeys(job.plan.content for job in jobs.values()),
+        "--styles",
+        *dict.fromkeys(job.plan.style for job in jobs.values()),
+        f"--size={first.config['data']['size']}",
+        f"--out={fleet.manifest.launch.folder}",
+    ]
+    # By name, as the command line does: features know the session, and not each other.
+    compare = importlib.import_module("nst_lightning.compare.command")
     try:
-        main(options)
+        compare.main(words)
     except InputError as error:
-        print(f"no page yet: {error}; then: python train.py compare {shlex.join(options)}")
+        print(f"no page yet: {error}; then: python train.py compare {shlex.join(words)}")

@@ -3,15 +3,20 @@
 import importlib.util
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
 
-from nst_lightning.cloud.config import Launch
+from nst_lightning.cloud.config import AwsConfig, JobConfig, Launch
 from nst_lightning.errors import InputError, did_you_mean
 
-_LIMITS = {
-    **{"max_run": (1, 28 * 24 * 3600), "volume_size": (1, 16384)},
-    **{"warm_pool": (0, 3600), "retries": (0, 30)},
+AWS_RANGES = {
+    "max_run": (1, 28 * 24 * 3600),
+    "volume_size": (1, 16384),
+    "warm_pool": (0, 3600),
+    "retries": (0, 30),
 }
+"""Least and greatest value of a job's settings, as AWS documents them."""
+
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
@@ -34,24 +39,19 @@ def need_packages(sdk: bool, rehearsal: bool, optuna: bool) -> None:
     Raises:
         InputError: Naming the first that is missing, and how to get it.
     """
-    # The folder sagemaker/ of a clone alone looks like an empty package of that name.
-    wanted = {"sagemaker": sdk, "boto3": sdk, "moto": rehearsal, "flask": rehearsal}
-    wanted |= {"sagemaker_training": rehearsal, "sagemaker_pytorch_container": rehearsal}
-    wanted |= {"optuna": optuna}
-    for name, needed in wanted.items():
-        if needed and not _installed(name):
+    wanted = ["sagemaker", "boto3"] if sdk else []
+    if rehearsal:
+        wanted += ["moto", "flask", "sagemaker_training", "sagemaker_pytorch_container"]
+    if optuna:
+        wanted.append("optuna")
+    for name in wanted:
+        spec = importlib.util.find_spec(name)
+        # The folder sagemaker/ of a clone alone looks like an empty package of that name.
+        if spec is None or spec.origin is None:
             how = "pip install -e '.[tuning]'" if optuna else "pip install -e '.[sagemaker]'"
             if rehearsal:
                 how = "uv run --group rehearsal sagemaker/launch.py (or pip's --group rehearsal)"
             raise InputError(f"the package {name} is not installed: {how}")
-
-
-def _installed(name: str) -> bool:
-    spec = importlib.util.find_spec(name)
-    return spec is not None and spec.origin is not None
-
-
-_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 
 
 def check_request(launch: Launch) -> None:
@@ -60,60 +60,63 @@ def check_request(launch: Launch) -> None:
     Raises:
         InputError: Naming the key.
     """
-    aws, job = launch.aws, launch.job
-    _need(aws.role, "aws.role: no role is set; give the ARN of the role that the jobs run as")
-    if not _ARN.fullmatch(str(aws.role)):
-        raise InputError(
+    for mistake in (*_account_mistakes(launch.aws, launch.job), *_job_mistakes(launch)):
+        raise InputError(mistake)
+
+
+def _account_mistakes(aws: AwsConfig, job: JobConfig) -> Iterator[str]:
+    if not aws.role:
+        yield "aws.role: no role is set; give the ARN of the role that the jobs run as"
+    elif not _ROLE.fullmatch(aws.role):
+        yield (
             f"aws.role: {aws.role} is no role's ARN; it looks like "
             "arn:aws:iam::123456789012:role/NAME"
         )
-    _need(aws.bucket, "aws.bucket: no bucket is set; name one for inputs and results")
-    kinds = training_instance_types()
-    if job.instance_type not in kinds:
-        near = did_you_mean(job.instance_type, kinds)
-        raise InputError(
-            f"job.instance_type: there is no {job.instance_type} for training{near or ''} "
-            "(pip install -U boto3 if it is new)"
-        )
-    for key, value in (("output", aws.output), ("checkpoints", aws.checkpoints)):
-        if value is not None and not value.startswith("s3://"):
-            raise InputError(f"aws.{key}: {value} is no s3:// address")
-    if bool(aws.subnets) != bool(aws.security_group_ids):
-        raise InputError("aws.subnets: a VPC needs subnets and security_group_ids, both")
-    if aws.network_isolation and not job.image_uri:
-        raise InputError(
-            "aws.network_isolation: the container could not install its requirements; give "
-            "job.image_uri an image that has them"
-        )
-    if job.spot and job.warm_pool:
-        raise InputError("job.warm_pool: AWS keeps no spot instances warm; set job.spot to false")
-    for key, (least, most) in _LIMITS.items():
-        if not least <= (value := getattr(job, key)) <= most:
-            raise InputError(f"job.{key}: {value} is not from {least} to {most}, as AWS wants it")
-    if job.price_per_hour is not None and not 0 <= job.price_per_hour < math.inf:
-        raise InputError(f"job.price_per_hour: {job.price_per_hour} is no price")
-    for tag in aws.tags:
-        if tag.lower().startswith("aws:"):
-            raise InputError(f"aws.tags: {tag}: names that begin with aws: are AWS's own")
-    if aws.bucket and not _BUCKET.fullmatch(aws.bucket):
-        raise InputError(
+    if not aws.bucket:
+        yield "aws.bucket: no bucket is set; name one for inputs and results"
+    elif not _BUCKET.fullmatch(aws.bucket):
+        yield (
             f"aws.bucket: {aws.bucket!r} is no name of a bucket: 3 to 63 lower-case letters, "
             "digits, dots and hyphens"
         )
+    for key, value in (("output", aws.output), ("checkpoints", aws.checkpoints)):
+        if value is not None and not value.startswith("s3://"):
+            yield f"aws.{key}: {value} is no s3:// address"
+    if bool(aws.subnets) != bool(aws.security_group_ids):
+        yield "aws.subnets: a VPC needs subnets and security_group_ids, both"
+    if aws.network_isolation and not job.image_uri:
+        yield (
+            "aws.network_isolation: the container could not install its requirements; give "
+            "job.image_uri an image that has them"
+        )
+    for tag in aws.tags:
+        if tag.lower().startswith("aws:"):
+            yield f"aws.tags: {tag}: names that begin with aws: are AWS's own"
+
+
+def _job_mistakes(launch: Launch) -> Iterator[str]:
+    job, limits = launch.job, launch.limits
+    kinds = training_instance_types()
+    if job.instance_type not in kinds:
+        near = did_you_mean(job.instance_type, kinds)
+        yield (
+            f"job.instance_type: there is no {job.instance_type} for training{near} "
+            "(pip install -U boto3 if it is new)"
+        )
+    if job.spot and job.warm_pool:
+        yield "job.warm_pool: AWS keeps no spot instances warm; set job.spot to false"
+    for key, (least, most) in AWS_RANGES.items():
+        if not least <= (value := getattr(job, key)) <= most:
+            yield f"job.{key}: {value} is not from {least} to {most}, as AWS wants it"
+    if job.price_per_hour is not None and not 0 <= job.price_per_hour < math.inf:
+        yield f"job.price_per_hour: {job.price_per_hour} is no price"
     if job.max_wait is not None and not job.spot:
-        raise InputError("job.max_wait: it is for spot instances only; leave it out")
+        yield "job.max_wait: it is for spot instances only; leave it out"
     if job.max_wait is not None and job.max_wait < job.max_run:
-        raise InputError(f"job.max_wait: {job.max_wait} is less than job.max_run ({job.max_run})")
-    limits: list[tuple[str, float, Callable[[float], bool]]] = [
-        ("parallel", launch.limits.parallel, lambda v: v >= 1),
-        ("calls_per_minute", launch.limits.calls_per_minute, lambda v: v >= 1),
-        ("poll_seconds", launch.limits.poll_seconds, lambda v: v > 0),
-    ]
-    for name, given, good in limits:
-        if not good(given):
-            raise InputError(f"limits.{name}: {given} is too small")
-
-
-def _need(value: str | None, message: str) -> None:
-    if not value:
-        raise InputError(message)
+        yield f"job.max_wait: {job.max_wait} is less than job.max_run ({job.max_run})"
+    if limits.parallel < 1:
+        yield f"limits.parallel: {limits.parallel} is too small"
+    if limits.calls_per_minute < 1:
+        yield f"limits.calls_per_minute: {limits.calls_per_minute} is too small"
+    if not limits.poll_seconds > 0:
+        yield f"limits.poll_seconds: {limits.poll_seconds} is too small"

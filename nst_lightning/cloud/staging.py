@@ -18,7 +18,7 @@ ENTRY = ROOT / "sagemaker" / "entry.py"
 _IN_THE_CONTAINER = {"torch", "torchvision"}
 """What the container brings, built for its GPU: never pinned, never replaced."""
 
-_LEFT_OUT = {"__pycache__", "tests", "outputs", "rehearsal", "configs"}
+_NOT_STAGED = {"__pycache__", "tests", "outputs", "rehearsal", "configs"}
 
 
 def requirements(further: Iterable[str] = ()) -> list[str]:
@@ -82,7 +82,7 @@ def staged_files(
 def _tree(folder: Path, name: str) -> Iterator[tuple[str, bytes]]:
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
-        hidden = any(part.startswith(".") or part in _LEFT_OUT for part in inside.parts)
+        hidden = any(part.startswith(".") or part in _NOT_STAGED for part in inside.parts)
         if path.is_file() and not hidden and path.suffix not in (".pyc", ".pyo"):
             yield f"{name}/{inside.as_posix()}", path.read_bytes()
 

@@ -51,14 +51,14 @@ def job_table(fleet: Fleet, rows: int | None = None) -> Any:
             _number(job.metrics.get("style_loss")),
             str(job.seconds),
             str(job.billable),
-            escape(_what(job, key in fleet.collected)),
+            escape(_remark(job, key in fleet.collected)),
         )
     if rows is not None and len(jobs) > rows:
         table.add_row("…", f"{len(jobs) - rows} more", "", "", "", "", "")
     return table
 
 
-def _what(job: JobState, collected: bool) -> str:
+def _remark(job: JobState, collected: bool) -> str:
     if job.state == "Completed":
         return "picture is here" if collected else "picture not here yet"
     return job.reason or (job.secondary if job.secondary != job.state else "")

@@ -34,7 +34,7 @@ def main() -> int:
     step = sys.argv[2]
 
     from nst_lightning.cloud.command_line import parse
-    from nst_lightning.cloud.rehearsal.rehearse import rehearse
+    from nst_lightning.cloud.commands import rehearse
 
     def take_away(name: str, instance: int, line: str) -> bool:
         return instance == 1 and "-one-" in name and f"step={step} " in line
@@ -46,8 +46,8 @@ def main() -> int:
     devices = [
         line.split(":")[0].strip() for line in Path("/proc/net/dev").read_text().splitlines()
     ]
-    told = {"devices": devices[2:], "refused": refused, "tried": tried}
-    print(json.dumps(told | {"control": attempts()}))
+    counts = {"devices": devices[2:], "refused": refused, "tried": tried}
+    print(json.dumps(counts | {"control": attempts()}))
     return code
 
 

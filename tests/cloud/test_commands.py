@@ -75,9 +75,9 @@ def test_inputs_are_sent_once_and_a_second_launch_sends_and_starts_nothing(
     assert (run / "stylized.png").read_bytes() == picture(1)
     import yaml
 
-    told = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
-    assert told["data"]["content"] == str(source)
-    assert told["trainer"]["default_root_dir"] == str(run)
+    collected = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+    assert collected["data"]["content"] == str(source)
+    assert collected["trainer"]["default_root_dir"] == str(run)
 
 
 def test_other_settings_under_the_same_name_are_refused(

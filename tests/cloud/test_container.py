@@ -1,4 +1,4 @@
-"""What a job finds becomes the command line of train.py."""
+"""What a job finds becomes the configs and the settings of its run."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,14 @@ def test_configs_in_order_then_settings_then_pictures(tmp_path: Path) -> None:
     long = "x" * 3000
     job = container(
         tmp_path,
-        {"model.style.weight": 5.0, "model.tv": None, "data.size": "48"},
+        {
+            "model.style.weight": 5.0,
+            "model.tv": None,
+            "data.size": "48",
+            "model.style": "GramLoss",
+            "sagemaker_program": "entry.py",
+            "_tuning_objective_metric": "loss",
+        },
         config={
             "01-b.yaml": "a: 1",
             "00-ein Ü.yaml": "b: 1",
@@ -35,23 +42,23 @@ def test_configs_in_order_then_settings_then_pictures(tmp_path: Path) -> None:
         content={"Kätzchen & co.jpg": ""},
     )
     data = tmp_path / "input" / "data"
-    assert job.arguments() == [
-        "fit",
-        *("--config", str(data / "config" / "00-ein Ü.yaml")),
-        *("--config", str(data / "config" / "01-b.yaml")),
-        f"--data.content={data / 'content' / 'Kätzchen & co.jpg'}",
-        "--data.size=48",
-        f"--model.long={long}",
-        "--model.style.weight=5.0",
-        "--model.tv=null",
-        f"--trainer.default_root_dir={tmp_path / 'checkpoints' / 'run'}",
+    assert job.configs() == [data / "config" / "00-ein Ü.yaml", data / "config" / "01-b.yaml"]
+    # A class comes before its arguments, and what is SageMaker's own is left out.
+    assert list(job.run_settings().items()) == [
+        ("data.content", str(data / "content" / "Kätzchen & co.jpg")),
+        ("data.size", "48"),
+        ("model.long", long),
+        ("model.style", "GramLoss"),
+        ("model.style.weight", 5.0),
+        ("model.tv", None),
+        ("trainer.default_root_dir", str(tmp_path / "checkpoints" / "run")),
     ]
 
 
 def test_a_channel_with_two_pictures_is_refused(tmp_path: Path) -> None:
     job = container(tmp_path, {}, style={"a.png": "", "b.png": ""})
     with pytest.raises(InputError, match="channel style: there are 2 files"):
-        job.arguments()
+        job.run_settings()
 
 
 def test_outside_a_job_the_entry_script_says_so() -> None:
@@ -67,10 +74,7 @@ def test_a_list_of_masks_comes_from_one_channel(tmp_path: Path) -> None:
         content_mask=dict.fromkeys(masks, "x"),
         style_mask={"00-whole.png": "x"},
     )
-    words = job.arguments()
+    settings = job.run_settings()
     folders = {name: str(job.channels[name]) for name in ("content_mask", "style_mask")}
-    given = {w.split("=")[0]: w.split("=", 1)[1] for w in words if "_mask=" in w}
-    assert json.loads(given["--data.content_mask"]) == [
-        f"{folders['content_mask']}/{mask}" for mask in masks
-    ]
-    assert json.loads(given["--data.style_mask"]) == [f"{folders['style_mask']}/00-whole.png", None]
+    assert settings["data.content_mask"] == [f"{folders['content_mask']}/{mask}" for mask in masks]
+    assert settings["data.style_mask"] == [f"{folders['style_mask']}/00-whole.png", None]

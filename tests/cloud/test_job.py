@@ -1,4 +1,4 @@
-"""Inside the container: what is said of a failure, and a checkpoint that outlived its picture."""
+"""Inside the container: the reason of a failure, and a checkpoint that outlived its picture."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from helpers.painting import arguments
 
 from nst_lightning.cloud.container import Container
 from nst_lightning.cloud.fleet import readable_reason
-from nst_lightning.cloud.job import explain, main, resume_arguments
+from nst_lightning.cloud.job import explain, find_checkpoint, main
 
 
 def environ(base: Path, pictures: tuple[Path, Path], **changes: Any) -> dict[str, str]:
@@ -45,7 +45,7 @@ def test_a_damaged_checkpoint_starts_the_job_anew(tmp_path: Path, capsys: Any) -
     job = Container(tmp_path, {}, {}, tmp_path / "model")
     job.checkpoint.parent.mkdir(parents=True)
     job.checkpoint.write_bytes(b"half a check")
-    assert resume_arguments(job) == []
+    assert find_checkpoint(job) is None
     assert not job.checkpoint.exists()
     assert "damaged" in capsys.readouterr().out
 
@@ -60,7 +60,7 @@ def test_a_mistake_is_one_line_that_the_toolkit_takes_over(
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "expected"),
     [
         (RuntimeError("CUDA out of memory. Tried"), "use a smaller data.size"),
         (OSError(28, "No space left on device"), "raise job.volume_size"),
@@ -68,8 +68,8 @@ def test_a_mistake_is_one_line_that_the_toolkit_takes_over(
         (KeyError("k"), "the job's log has the whole traceback"),
     ],
 )
-def test_what_to_do_about_other_errors(error: Exception, said: str) -> None:
-    assert said in explain(error)
+def test_what_to_do_about_other_errors(error: Exception, expected: str) -> None:
+    assert expected in explain(error)
     assert "\n" not in explain(error)
 
 

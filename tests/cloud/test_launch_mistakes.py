@@ -29,7 +29,7 @@ def refused(aws: FakeAws | None, capsys: Any, *args: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "expected"),
     [
         ({"name": "a-name-that-is-much-too-long-for-aws"}, "name: .* use 24 at most"),
         ({"name": "ends-"}, "name: 'ends-' cannot name a job"),
@@ -65,20 +65,26 @@ def refused(aws: FakeAws | None, capsys: Any, *args: str) -> str:
         ({"limits__parallel": "many"}, "limits.parallel: "),
         ({"contents": ["nowhere.jpg"]}, "no such file: nowhere.jpg"),
         ({"contents": []}, "no picture was given"),
+        ({"contents": None}, "no picture was given"),
+        ({"contents": "sample:cat"}, "contents: expected a list, got one str"),
+        ({"styles": [3]}, "styles: .*got 'int'"),
         ({"settings": {"data.szie": 3}}, "unknown (key|option) .*data.szie"),
         ({"settings": {"data.size": 0}}, "data.size must be a whole number of at least 1, not 0"),
-        ({"settings": {"data.content": "x.jpg"}}, "settings.data.content: the launcher sets it"),
+        (
+            {"settings": {"data.content": "x.jpg"}},
+            "data.content: the command sets it; use --contents",
+        ),
         ({"configs": ["klmt.yaml"]}, "no file klmt.yaml; did you mean klimt"),
         ({"instance": "x"}, "unknown key instance"),
     ],
 )
 def test_a_wrong_value(
-    changes: dict[str, Any], said: str, aws: FakeAws, config: Callable[..., Path], capsys: Any
+    changes: dict[str, Any], expected: str, aws: FakeAws, config: Callable[..., Path], capsys: Any
 ) -> None:
     import re
 
     line = refused(aws, capsys, "--config", str(config(**changes)))
-    assert re.search(said, line), line
+    assert re.search(expected, line), line
 
 
 def test_no_credentials(
@@ -91,7 +97,7 @@ def test_no_credentials(
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "expected"),
     [
         ("ExpiredToken", "your credentials have expired"),
         ("InvalidClientTokenId", "AWS does not know your access key"),
@@ -99,10 +105,10 @@ def test_no_credentials(
     ],
 )
 def test_what_aws_says_of_credentials(
-    code: str, said: str, aws: FakeAws, config: Callable[..., Path], capsys: Any
+    code: str, expected: str, aws: FakeAws, config: Callable[..., Path], capsys: Any
 ) -> None:
-    aws.door = lambda service: ServiceError(code, "no", 403) if service == "sts" else None
-    assert said in refused(aws, capsys, "--config", str(config()))
+    aws.service_fault = lambda service: ServiceError(code, "no", 403) if service == "sts" else None
+    assert expected in refused(aws, capsys, "--config", str(config()))
 
 
 def test_a_token_that_expires_between_two_jobs_stops_the_launcher_and_loses_nothing(

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from nst_lightning.cloud.manifest import load
 from nst_lightning.cloud.rehearsal.loopback import guarded_path
 from nst_lightning.cloud.rehearsal.server import FakeAws
 from nst_lightning.cloud.rehearsal.service import ServiceError, TrainingService
-from nst_lightning.cloud.rehearsal.worker import Worker
 
 pytestmark = pytest.mark.slow
 
@@ -90,8 +90,8 @@ def test_every_one_of_two_hundred_jobs_is_accounted_for(
     service, script = aws.service, Scripted(aws.service)
     created: list[str] = []
     service.on_create.append(created.append)
-    worker = Worker(service, script, instances=16)
-    worker.start()
+    instances = ThreadPoolExecutor(16)
+    service.on_create.append(lambda name: instances.submit(script, name))
     launcher = subprocess.Popen(
         [sys.executable, str(ROOT / "sagemaker" / "launch.py"), "--config", str(file)],
         env=os.environ | {"PYTHONPATH": guarded_path(os.environ)},
@@ -105,8 +105,8 @@ def test_every_one_of_two_hundred_jobs_is_accounted_for(
             time.sleep(0.01)
         launcher.send_signal(signal.SIGKILL)
     finally:
-        said, _ = launcher.communicate()
-    assert 90 <= len(created) < 200, said
+        output, _ = launcher.communicate()
+    assert 90 <= len(created) < 200, output
     after_kill = time.monotonic()
 
     code = main(["--config", str(file)])
@@ -150,5 +150,5 @@ def test_every_one_of_two_hundred_jobs_is_accounted_for(
     finished = load(tmp_path / "out")
     assert finished is not None
     assert Counter(job.state for job in finished.jobs.values()) == {"Completed": 200}
-    worker.stop()
+    instances.shutdown()
     assert boto3.client("s3").list_objects_v2(Bucket="rehearsal", Prefix="x")["KeyCount"] == 0

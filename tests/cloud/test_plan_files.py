@@ -45,8 +45,7 @@ def test_masks_are_uploaded(tmp_path: Path, launch: Callable[..., Launch]) -> No
     (job,) = plan.jobs
     assert job.settings["data.content_mask"] == ["00-left.png", "01-right.png"]
     assert job.files == masks
-    by_folder = {upload.folder: upload for upload in plan.uploads}
-    sent = by_folder[job.channels["content_mask"]].files
+    sent = plan.uploads[job.channels["content_mask"]].files
     assert [(name, data) for name, data in sent] == [
         ("00-left.png", Path(left).read_bytes()),
         ("01-right.png", Path(right).read_bytes()),

@@ -40,7 +40,7 @@ SETTINGS: dict[str, Any] = {
 @dataclass
 class Rehearsed:
     out: Path
-    said: str
+    output: str
     counts: dict[str, Any]
     taken_at: int
     content: Path
@@ -120,16 +120,16 @@ def test_local_and_rehearsed_pictures_are_the_same_bytes(
         assert main([*words, f"--trainer.default_root_dir={local}"]) == 0
         there = _run(rehearsed, number)
         assert (there / "stylized.png").read_bytes() == (local / "stylized.png").read_bytes()
-        told, ours = (
+        collected, expected = (
             yaml.safe_load((f / "config.yaml").read_text(encoding="utf-8")) for f in (there, local)
         )
-        ours["trainer"]["default_root_dir"] = str(there)
-        assert told == ours
+        expected["trainer"]["default_root_dir"] = str(there)
+        assert collected == expected
         rows = [(f / "metrics.csv").read_text().splitlines() for f in (there, local)]
         # A row is logged just after its step's checkpoint: a kill in between loses that row.
         assert len(rows[1]) - len(rows[0]) in ((0, 1) if number == 0 else (0,))
-    assert ours["model"]["content"]["init_args"]["weight"] == 2.5
-    assert ours["model"]["tv"] is None
+    assert expected["model"]["content"]["init_args"]["weight"] == 2.5
+    assert expected["model"]["tv"] is None
 
 
 def test_a_job_that_lost_its_instance_repeats_few_steps(rehearsed: Rehearsed) -> None:
@@ -155,10 +155,10 @@ def test_what_a_collected_folder_holds(rehearsed: Rehearsed) -> None:
     measures = json.loads((_run(rehearsed, 0) / "metrics.json").read_text())
     assert measures["steps"] == STEPS
     assert {"loss", "style_loss", "ssim", "style_distance", "tradeoff"} <= set(measures)
-    told = json.loads((_run(rehearsed, 0) / "job.json").read_text(encoding="utf-8"))
-    assert told["content"] == str(rehearsed.content)
-    assert told["billable_seconds"] > 0
-    assert "2 pictures here" in rehearsed.said
+    mark = json.loads((_run(rehearsed, 0) / "job.json").read_text(encoding="utf-8"))
+    assert mark["content"] == str(rehearsed.content)
+    assert mark["billable_seconds"] > 0
+    assert "2 pictures here" in rehearsed.output
 
 
 def test_the_job_ran_staged_code(rehearsed: Rehearsed) -> None:

@@ -108,7 +108,7 @@ def test_optuna_goes_on_where_it_was_and_writes_the_same_report(
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "expected"),
     [
         ({"ranges": {}}, "tuning.ranges: there is nothing to search"),
         ({"objective": "sism"}, "no metric sism is logged; did you mean ssim"),
@@ -118,9 +118,9 @@ def test_optuna_goes_on_where_it_was_and_writes_the_same_report(
     ],
 )
 def test_bad_searches(
-    changes: dict[str, Any], said: str, aws: FakeAws, search: Callable[..., Path], capsys: Any
+    changes: dict[str, Any], expected: str, aws: FakeAws, search: Callable[..., Path], capsys: Any
 ) -> None:
     assert main(["tune", "--config", str(search({**TUNING, **changes}))]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
-    assert said in line
+    assert expected in line
     assert not aws.service.jobs

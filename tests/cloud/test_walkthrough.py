@@ -3,9 +3,10 @@
 import re
 from pathlib import Path
 
-from nst_lightning.cloud.command_line import CONFIGS, parse
+from nst_lightning.cloud.command_line import parse
 
 ROOT = Path(__file__).parents[2]
+CONFIGS = ROOT / "configs" / "sagemaker"
 TEXT = (ROOT / "docs" / "sagemaker.md").read_text(encoding="utf-8")
 
 

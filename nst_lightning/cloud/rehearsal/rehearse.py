@@ -1,24 +1,19 @@
-"""A whole launch on this machine: AWS's SDK, its toolkit, moto in AWS's place."""
+"""What a launch needs to run on this machine: AWS's own toolkit, and moto in AWS's place."""
 
 import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 from nst_lightning.cloud.config import Launch, LimitsConfig
-from nst_lightning.cloud.manifest import FILE, load
 from nst_lightning.cloud.rehearsal.loopback import loopback_only
 from nst_lightning.cloud.rehearsal.server import BUCKET, ROLE, FakeAws, pointed_at
 from nst_lightning.cloud.rehearsal.service import REGION, TrainingService
-from nst_lightning.cloud.rehearsal.toolkit import ToolkitRunner
-from nst_lightning.cloud.rehearsal.worker import Worker
-from nst_lightning.errors import InputError
-from nst_lightning.files import check_folder
-
-TakeAway = Callable[[str, int, str], bool]
+from nst_lightning.cloud.rehearsal.toolkit import TakeAway, ToolkitRunner
 
 
 def rehearsed(wanted: Launch) -> Launch:
@@ -44,7 +39,7 @@ def rehearsed(wanted: Launch) -> Launch:
 
 
 @contextlib.contextmanager
-def stage_set(launch: Launch, take_away: TakeAway | None = None) -> Iterator[FakeAws]:
+def stand_in(launch: Launch, take_away: TakeAway | None = None) -> Iterator[FakeAws]:
     """Stand in for AWS until the block ends: bucket, role, and a machine for every job.
 
     Args:
@@ -56,15 +51,15 @@ def stage_set(launch: Launch, take_away: TakeAway | None = None) -> Iterator[Fak
         runner = ToolkitRunner(service, Path(folder), take_away)
         aws = FakeAws(service)
         aws.start()
-        worker = Worker(service, runner, launch.limits.parallel)
+        instances = ThreadPoolExecutor(launch.limits.parallel)
+        service.on_create.append(lambda name: instances.submit(runner, name))
         try:
             with pointed_at(aws):
                 aws.prepare(str(launch.aws.bucket), str(launch.aws.role), str(launch.aws.region))
-                worker.start()
                 yield aws
         finally:
             runner.kill()
-            worker.stop()
+            instances.shutdown(cancel_futures=True)
             aws.stop()
             _keep_logs(Path(folder), launch.folder / "logs")
 
@@ -74,30 +69,3 @@ def _keep_logs(work: Path, target: Path) -> None:
         target.mkdir(parents=True, exist_ok=True)
         name = f"{log.parents[1].name}.{log.parent.name}.log"
         shutil.copyfile(log, target / name)
-
-
-def rehearse(wanted: Launch, take_away: TakeAway | None = None) -> int:
-    """Run every job of a launch on this machine, and all that a launch does with the pictures.
-
-    Args:
-        wanted: As asked for; role, bucket and region may be missing.
-        take_away: See :class:`ToolkitRunner`.
-
-    Returns:
-        As the launch would.
-
-    Raises:
-        InputError: If something is wrong.
-    """
-    from nst_lightning.cloud.commands import launch
-
-    ours = rehearsed(wanted)
-    check_folder(ours.folder)
-    earlier = load(ours.folder)
-    if earlier is not None and not earlier.rehearsal:
-        raise InputError(f"out: {ours.folder} holds a launch that was no rehearsal; use another")
-    if earlier is not None:
-        (ours.folder / FILE).unlink()
-    print(f"rehearsal: nothing leaves this machine; logs will be in {ours.folder / 'logs'}")
-    with stage_set(ours, take_away):
-        return launch(ours, rehearsal=True)

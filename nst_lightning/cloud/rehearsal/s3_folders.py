@@ -33,28 +33,28 @@ class FolderSync:
     Args:
         s3: A boto3 client.
         folder: What is watched.
-        uri: Where it goes.
+        uri: Where it goes; nowhere if None.
     """
 
-    def __init__(self, s3: Any, folder: Path, uri: str) -> None:
+    def __init__(self, s3: Any, folder: Path, uri: str | None) -> None:
         self._s3, self._folder = s3, folder
-        self._bucket, self._prefix = split_uri(uri)
-        self._seen: dict[Path, tuple[int, int]] = {}
+        self._bucket, self._prefix = split_uri(uri or "")
+        self._sent: dict[Path, tuple[int, int]] = {}
 
     def __call__(self) -> None:
         """Copy once."""
-        for path in sorted(self._folder.rglob("*")):
+        for path in sorted(self._folder.rglob("*")) if self._bucket else ():
             try:
                 stat = path.stat()
                 mark = (stat.st_mtime_ns, stat.st_size)
-                if not path.is_file() or self._seen.get(path) == mark:
+                if not path.is_file() or self._sent.get(path) == mark:
                     continue
                 data = path.read_bytes()
             except FileNotFoundError:
                 continue  # a temporary file that has its final name by now
             key = f"{self._prefix.rstrip('/')}/{path.relative_to(self._folder).as_posix()}"
             self._s3.put_object(Bucket=self._bucket, Key=key, Body=data)
-            self._seen[path] = mark
+            self._sent[path] = mark
 
 
 def upload_tar(s3: Any, folder: Path, uri: str) -> None:

@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+from unittest import mock
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from nst_lightning.cloud.rehearsal.service import ACCOUNT, REGION, ServiceError, TrainingService
 
@@ -24,12 +26,16 @@ class FakeAws:
     Args:
         service: Keeps the jobs.
         fault: Given the name of every SageMaker call; an error that it returns is the answer.
-            ``door`` is the same for all other services, given the service's name.
+        service_fault: The same for every other service, given the service's name.
     """
 
-    def __init__(self, service: TrainingService, fault: Fault | None = None) -> None:
-        self.service, self.fault = service, fault
-        self.door: Fault | None = None
+    def __init__(
+        self,
+        service: TrainingService,
+        fault: Fault | None = None,
+        service_fault: Fault | None = None,
+    ) -> None:
+        self.service, self.fault, self.service_fault = service, fault, service_fault
         self.calls: list[tuple[float, str]] = []
         self.tuner: Any = None
         self.url = ""
@@ -63,10 +69,14 @@ class FakeAws:
     def environ(self) -> dict[str, str]:
         """Return the environment that points every AWS client at this server."""
         return {
-            **{"AWS_ENDPOINT_URL": self.url, "S3_ENDPOINT_URL": self.url},
-            **{"AWS_ACCESS_KEY_ID": "rehearsal", "AWS_SECRET_ACCESS_KEY": "rehearsal"},
-            **{"AWS_DEFAULT_REGION": REGION, "AWS_REGION": REGION},
-            **{"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.devnull},
+            "AWS_ENDPOINT_URL": self.url,
+            "S3_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "rehearsal",
+            "AWS_SECRET_ACCESS_KEY": "rehearsal",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
 
@@ -74,25 +84,24 @@ class FakeAws:
         """Make the bucket and the role that a launch needs."""
         import boto3
 
-        where = {"LocationConstraint": region} if region != "us-east-1" else None
+        where = {"CreateBucketConfiguration": {"LocationConstraint": region}}
         s3 = boto3.client("s3", region_name=region)
         with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
-            s3.create_bucket(
-                Bucket=bucket, **({"CreateBucketConfiguration": where} if where else {})
-            )
+            s3.create_bucket(Bucket=bucket, **({} if region == "us-east-1" else where))
         iam = boto3.client("iam")
         with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
             iam.create_role(RoleName=role.split("/")[-1], AssumeRolePolicyDocument="{}")
 
-    def _answer(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
+    def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         if not target.startswith(_TARGET):
             service = environ.get("HTTP_AUTHORIZATION", "").partition("/aws4_request")[0]
             service = service.rpartition("/")[2]
             self._log(f"{service} {environ['REQUEST_METHOD']}")
-            if self.door and (refused := self.door(service)):
+            if self.service_fault and (refused := self.service_fault(service)):
                 return _refusal(refused, start_response)
-            return self._moto(environ, start_response)
+            answer: Iterable[bytes] = self._moto(environ, start_response)
+            return answer
         action = target.removeprefix(_TARGET)
         self._log(action)
         length = int(environ.get("CONTENT_LENGTH") or 0)
@@ -114,11 +123,10 @@ class FakeAws:
         self.calls.append((time.monotonic(), action))
 
     def _call(self, action: str, request: dict[str, Any]) -> dict[str, Any]:
-        handlers: dict[str, Callable] = {
+        handlers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "CreateTrainingJob": self.service.create_training_job,
             "DescribeTrainingJob": self.service.describe_training_job,
             "StopTrainingJob": self.service.stop_training_job,
-            "ListTrainingJobs": self.service.list_training_jobs,
             **(self.tuner.handlers() if self.tuner else {}),
         }
         if action not in handlers:
@@ -129,23 +137,13 @@ class FakeAws:
 @contextlib.contextmanager
 def pointed_at(aws: FakeAws) -> Iterator[None]:
     """Point every AWS client that is made in this process at a running server."""
-    wanted = aws.environ()
-    dropped = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
-    before = {name: os.environ.get(name) for name in (*wanted, *dropped)}
-    os.environ.update(wanted)
-    for name in dropped:
-        os.environ.pop(name, None)
-    try:
+    with mock.patch.dict(os.environ, aws.environ()):
+        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"):
+            os.environ.pop(name, None)
         yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
-def _refusal(error: ServiceError, start_response: Callable) -> list[bytes]:
+def _refusal(error: ServiceError, start_response: StartResponse) -> list[bytes]:
     body = (
         "<ErrorResponse><Error><Type>Sender</Type>"
         f"<Code>{error.code}</Code><Message>{error.message}</Message></Error></ErrorResponse>"

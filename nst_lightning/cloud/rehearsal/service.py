@@ -36,7 +36,7 @@ class TrainingService:
         self.jobs: dict[str, dict[str, Any]] = {}
         self.names: set[str] = set()  # a name is never free again
         self.lock = threading.RLock()
-        self.on_create: list[Callable[[str], None]] = []
+        self.on_create: list[Callable[[str], object]] = []
 
     # -- what AWS's clients call ------------------------------------------------------------------
 
@@ -109,20 +109,6 @@ class TrainingService:
             self.move(request["TrainingJobName"], "Stopping", "Stopping the job", "Stopping")
         return {}
 
-    def list_training_jobs(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Return the names and states of jobs, newest first, in pages."""
-        with self.lock:
-            names = [n for n in self.jobs if request.get("NameContains", "") in n]
-            names = names[::-1]
-            start, size = int(request.get("NextToken") or 0), int(request.get("MaxResults") or 10)
-            keys = ("TrainingJobName", "TrainingJobArn", "CreationTime", "LastModifiedTime")
-            page = [
-                {key: self.jobs[n][key] for key in (*keys, "TrainingJobStatus")}
-                for n in names[start : start + size]
-            ]
-        more = {"NextToken": str(start + size)} if start + size < len(names) else {}
-        return {"TrainingJobSummaries": page, **more}
-
     # -- what happens to a job --------------------------------------------------------------------
 
     def _job(self, name: str) -> dict[str, Any]:
@@ -143,7 +129,7 @@ class TrainingService:
         Args:
             name: The job.
             secondary: Its new secondary status.
-            message: What AWS would say of it.
+            message: AWS's description of it.
             status: Its new status, if that changes.
             **changes: Further fields of the description.
         """

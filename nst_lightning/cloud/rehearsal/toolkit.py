@@ -19,6 +19,10 @@ from nst_lightning.cloud.rehearsal.service import TrainingService
 GRACE = 120.0
 """Seconds between SIGTERM and SIGKILL when a job is stopped, as on AWS."""
 
+TakeAway = Callable[[str, int, str], bool]
+"""Given a job's name, the number of its instance and a line that it prints: whether the spot
+instance is taken away at that line; the job then gets another."""
+
 _PROGRAM = "from sagemaker_training.cli.train import main; main()"
 
 
@@ -28,8 +32,7 @@ class ToolkitRunner:
     Args:
         service: Where the jobs are kept.
         folder: Gets one folder a job.
-        take_away: Given the job's name, the number of instances it has had and every line it
-            prints; True takes the spot instance away at once, and the job gets another.
+        take_away: Decides about spot instances; none is taken away if None.
         python: The interpreter of the container.
     """
 
@@ -37,12 +40,12 @@ class ToolkitRunner:
         self,
         service: TrainingService,
         folder: Path,
-        take_away: Callable[[str, int, str], bool] | None = None,
+        take_away: TakeAway | None = None,
         python: str = sys.executable,
     ) -> None:
         self.service, self.folder, self.python = service, folder, python
         self.take_away = take_away or (lambda *_: False)
-        self._processes: set[subprocess.Popen] = set()
+        self._processes: set[subprocess.Popen[str]] = set()
 
     def __call__(self, name: str) -> None:
         """Run a job to its end, on as many instances as that takes."""
@@ -59,7 +62,6 @@ class ToolkitRunner:
                 status="Failed",
                 FailureReason=f"InternalServerError: {type(error).__name__}: {error}",
             )
-            raise
 
     def kill(self) -> None:
         """End every process of every job at once."""
@@ -80,7 +82,7 @@ class ToolkitRunner:
             service.move(name, "Failed", status="Failed", FailureReason=problem)
             return False
         checkpoints = job.get("CheckpointConfig", {}).get("S3Uri")
-        sync = FolderSync(s3, base / "checkpoints", checkpoints) if checkpoints else lambda: None
+        sync = FolderSync(s3, base / "checkpoints", checkpoints)
         started = time.time()
         service.move(name, "Training", "Training in progress", TrainingStartTime=started)
         watched = _Watched(job, lambda line: self.take_away(name, number, line))
@@ -105,8 +107,8 @@ class ToolkitRunner:
         elif code == 0:
             service.move(name, "Completed", "Training job completed", "Completed", **artifacts)
         else:
-            said = failure.read_text(encoding="utf-8") if failure.is_file() else ""
-            reason = f"AlgorithmError: {said}, exit code: {code}"[:1024]
+            message = failure.read_text(encoding="utf-8") if failure.is_file() else ""
+            reason = f"AlgorithmError: {message}, exit code: {code}"[:1024]
             service.move(name, "Failed", "The job failed", "Failed", FailureReason=reason)
         return False
 
@@ -168,7 +170,7 @@ class _Watched:
         self.lines: list[str] = []
         self.taken_away = False
 
-    def read(self, process: subprocess.Popen) -> None:
+    def read(self, process: subprocess.Popen[str]) -> None:
         """Read until the end."""
         assert process.stdout is not None
         for line in process.stdout:
@@ -188,7 +190,7 @@ class _Watched:
         ]
 
 
-def _signal(process: subprocess.Popen, number: int) -> None:
+def _signal(process: subprocess.Popen[str], number: int) -> None:
     try:
         os.killpg(process.pid, number)
     except (ProcessLookupError, PermissionError):
@@ -210,8 +212,11 @@ def _lay_out(s3: Any, job: dict[str, Any], base: Path) -> str | None:
     # The name must resolve, or the toolkit asks for a quarter of an hour.
     group = {"instance_group_name": "homogeneousCluster", "instance_type": kind}
     resources = {
-        **{"current_host": "localhost", "hosts": ["localhost"], "network_interface_name": "lo"},
-        **{"current_instance_type": kind, "current_group_name": "homogeneousCluster"},
+        "current_host": "localhost",
+        "hosts": ["localhost"],
+        "network_interface_name": "lo",
+        "current_instance_type": kind,
+        "current_group_name": "homogeneousCluster",
         "instance_groups": [group | {"hosts": ["localhost"]}],
     }
     file_mode = {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated"}
@@ -237,5 +242,7 @@ def _environ(name: str, job: dict[str, Any], base: Path) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": guarded_path(os.environ),
         # requirements.txt is checked against what is installed here, and nothing is installed.
-        **{"PIP_DRY_RUN": "1", "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        "PIP_DRY_RUN": "1",
+        "PIP_NO_INDEX": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }

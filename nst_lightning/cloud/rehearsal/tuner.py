@@ -85,14 +85,14 @@ class FakeTuner:
     def _run(self, name: str) -> None:
         search = self.searches[name]
         config, job = search["HyperParameterTuningJobConfig"], search["TrainingJobDefinition"]
-        dice = random.Random(config.get("RandomSeed", 0))
+        generator = random.Random(config.get("RandomSeed", 0))
         for number in range(config["ResourceLimits"]["MaxNumberOfTrainingJobs"]):
             # As AWS sends them: plain text, where the fixed ones are JSON.
             values = {
-                item["Name"]: repr(_draw(dice, item))
+                item["Name"]: repr(_draw(generator, item))
                 for item in config["ParameterRanges"]["ContinuousParameterRanges"]
             }
-            training = f"{name}-{number:03d}-{dice.randrange(16**8):08x}"
+            training = f"{name}-{number:03d}-{generator.randrange(16**8):08x}"
             fixed = job["StaticHyperParameters"]
             objective = config["HyperParameterTuningJobObjective"]["MetricName"]
             self.service.create_training_job(
@@ -108,8 +108,8 @@ class FakeTuner:
         search["HyperParameterTuningJobStatus"] = "Completed"
 
 
-def _draw(dice: random.Random, item: dict[str, Any]) -> float:
+def _draw(generator: random.Random, item: dict[str, Any]) -> float:
     low, high = float(item["MinValue"]), float(item["MaxValue"])
     if item.get("ScalingType") == "Logarithmic":
-        return math.exp(dice.uniform(math.log(low), math.log(high)))
-    return dice.uniform(low, high)
+        return math.exp(generator.uniform(math.log(low), math.log(high)))
+    return generator.uniform(low, high)

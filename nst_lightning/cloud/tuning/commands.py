@@ -3,12 +3,16 @@
 import json
 import sys
 from dataclasses import replace
+from functools import partial
 
+from nst_lightning.cloud.aws import Aws
 from nst_lightning.cloud.command_line import Request
 from nst_lightning.cloud.config import Launch
-from nst_lightning.cloud.hyperparameters import flatten
-from nst_lightning.cloud.plan import make_plan
+from nst_lightning.cloud.plan import Plan, importable, make_plan
+from nst_lightning.cloud.rehearsal.rehearse import rehearsed, stand_in
+from nst_lightning.cloud.rehearsal.tuner import FakeTuner
 from nst_lightning.cloud.request_checks import check_request
+from nst_lightning.cloud.tuning import remote
 from nst_lightning.cloud.tuning.report import Trial, write_report
 from nst_lightning.cloud.tuning.space import Tuning, check_tuning
 from nst_lightning.errors import InputError
@@ -25,59 +29,56 @@ def tune(request: Request) -> int:
     if len(launch.contents) != 1 or len(launch.styles) != 1:
         raise InputError("contents: a search paints one content in one style; name one of each")
     check_folder(launch.folder)
-    if request.flags.get("local"):
+    if request.local:
         from nst_lightning.cloud.tuning.local import search
 
-        check_tuning(tuning, make_plan(launch).metrics)
-        _check_ranges(launch, tuning)
-        return conclude(launch, tuning, search(launch, tuning), "Optuna")
-    if request.flags.get("rehearse"):
-        from nst_lightning.cloud.rehearsal.rehearse import rehearsed, stage_set
-        from nst_lightning.cloud.rehearsal.tuner import FakeTuner
-
-        ours = rehearsed(launch)
-        with stage_set(ours) as aws:
+        _plan(launch, tuning)
+        with importable(launch.job.code):
+            trials = search(launch, tuning)
+        return conclude(launch, tuning, trials, "Optuna")
+    if request.rehearse:
+        here = rehearsed(launch)
+        with stand_in(here) as aws:
             aws.tuner = FakeTuner(aws.service)
-            return on_sagemaker(ours, tuning, dry=False)
-    return on_sagemaker(launch, tuning, dry=bool(request.flags.get("dry_run")))
+            return on_sagemaker(here, tuning, dry=False)
+    return on_sagemaker(launch, tuning, dry=request.dry_run)
 
 
-def _check_ranges(launch: Launch, tuning: Tuning) -> None:
-    """Read the first trial's settings as train.py would, before any is started or paid."""
+def _plan(launch: Launch, tuning: Tuning) -> Plan:
+    """Plan the job of a search, and check both, before anything is started or paid."""
+    plan = make_plan(launch)
+    check_tuning(tuning, plan.jobs[0].metrics)
     for end in ("min", "max"):
         values = {key: getattr(item, end) for key, item in tuning.ranges.items()}
         try:
-            make_plan(replace(launch, settings={**flatten(launch.settings), **values}))
+            make_plan(replace(launch, settings={**launch.settings, **values}))
         except InputError as error:
             raise InputError(f"tuning.ranges: {error}") from error
+    return plan
 
 
 def on_sagemaker(launch: Launch, tuning: Tuning, dry: bool) -> int:
     """Search with SageMaker's tuner, or print its request."""
-    from nst_lightning.cloud.aws import Aws
-    from nst_lightning.cloud.tuning import remote
-
     check_request(launch)
-    plan = make_plan(launch)
-    check_tuning(tuning, plan.metrics)
-    _check_ranges(launch, tuning)
+    plan = _plan(launch, tuning)
+    job = plan.jobs[0]
     for key in tuning.ranges:
-        plan.jobs[0].settings.pop(key, None)  # what is searched is no longer fixed
+        job.settings.pop(key, None)  # what is searched is no longer fixed
     aws = Aws(launch, dry=dry)
-    name = remote.tuner_name(launch, plan.jobs[0], tuning)
+    name = remote.tuner_name(launch, job, tuning)
     if dry:
-        for request in aws.captured(lambda: remote.start(aws, plan, tuning, name)):
+        for request in aws.captured(name, partial(aws.sdk.fit_tuner, job, tuning, name)):
             print(json.dumps(request, indent=1, ensure_ascii=False))
         hours = tuning.max_jobs * launch.job.max_run / 3600
         print(f"at most {tuning.max_jobs} jobs, {hours:.1f} instance hours", file=sys.stderr)
         return 0
     aws.check()
-    for upload in plan.uploads:
-        upload.send(aws, aws.key("inputs"))
-    fresh = remote.start(aws, plan, tuning, name)
+    for upload in plan.uploads.values():
+        aws.send(upload)
+    fresh = aws.start_tuning(job, tuning, name)
     print(f"{'started' if fresh else 'going on with'} the tuning job {name}", flush=True)
     try:
-        trials = remote.follow(aws, plan, tuning, name)
+        trials = remote.follow(aws, job, tuning, name)
     except KeyboardInterrupt:
         print("left: the search runs on; the same command comes back to it", file=sys.stderr)
         raise
@@ -85,7 +86,7 @@ def on_sagemaker(launch: Launch, tuning: Tuning, dry: bool) -> int:
 
 
 def conclude(launch: Launch, tuning: Tuning, trials: list[Trial], by: str) -> int:
-    """Write the report and say where it is."""
-    path = write_report(replace(launch).folder, launch.name, tuning, trials, by)
+    """Write the report and print where it is."""
+    path = write_report(launch.folder, launch.name, tuning, trials, by)
     print(f"report  {path}")
     return 0 if any(trial.state == "Completed" for trial in trials) else 1

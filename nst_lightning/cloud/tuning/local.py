@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from nst_lightning.cloud.config import Launch
-from nst_lightning.cloud.hyperparameters import flatten, to_arguments
 from nst_lightning.cloud.tuning.report import Trial, write_report
 from nst_lightning.cloud.tuning.space import Tuning
 from nst_lightning.errors import InputError
 from nst_lightning.files import atomic_write
-from nst_lightning.parser import find_config
+from nst_lightning.run_folder import RunFolder
 
 MEASURES = "metrics.json"
 
@@ -78,7 +77,7 @@ def _trials(study: Any, tuning: Tuning, folder: Path) -> list[Trial]:
         state = states.get(trial.state.name, "Stopped")
         place = folder / "trials" / f"{trial.number:03d}"
         measures = json.loads((place / MEASURES).read_text()) if state == "Completed" else {}
-        shown = f"trials/{trial.number:03d}" if (place / "stylized.png").is_file() else ""
+        shown = str(place.relative_to(folder)) if RunFolder(place).picture else ""
         trials.append(Trial(trial.number, state, dict(trial.params), measures, shown))
     return trials
 
@@ -91,25 +90,20 @@ def paint(launch: Launch, values: Mapping[str, float], folder: Path) -> dict[str
         values: Settings of the trial.
         folder: Of the run.
     """
-    from nst_lightning.cli import StyleCLI
-    from nst_lightning.cloud.job import final_measures
-    from nst_lightning.memory import keep_memory
-    from nst_lightning.quiet import quiet_lightning
+    from nst_lightning.session import open_run
 
-    keep_memory()
     settings = {
-        **flatten(launch.settings),
+        **launch.settings,
         **values,
         "data.content": launch.contents[0],
         "data.style": launch.styles[0],
         "trainer.default_root_dir": str(folder),
     }
-    words = [word for name in launch.configs for word in ("--config", str(find_config(name)))]
-    with quiet_lightning():
-        cli = StyleCLI(["fit", *words, *to_arguments(settings)])
-    if any(getattr(c, "received", None) for c in cli.trainer.callbacks):  # type: ignore[attr-defined]
+    session = open_run(dict(sorted(settings.items())), launch.configs)
+    session.run()
+    if session.interrupted:
         raise KeyboardInterrupt
-    measures = final_measures(cli)
+    measures = session.measures()
     with atomic_write(folder / MEASURES) as part:
         part.write_text(json.dumps(measures, indent=1) + "\n", encoding="utf-8")
     return measures

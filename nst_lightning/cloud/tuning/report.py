@@ -14,7 +14,7 @@ from nst_lightning.files import atomic_write
 class Trial:
     """One set of values that was tried.
 
-    Args:
+    Attributes:
         number: From 0.
         state: ``Completed``, ``Failed`` or ``Stopped``.
         values: Setting -> value.

@@ -11,7 +11,7 @@ from nst_lightning.errors import InputError, did_you_mean
 class Range:
     """Where a weight is searched.
 
-    Args:
+    Attributes:
         min: Least value.
         max: Greatest value.
         scale: ``log`` for weights that matter by their ratio, or ``linear``.
@@ -26,7 +26,7 @@ class Range:
 class Tuning:
     """How weights are searched.
 
-    Args:
+    Attributes:
         ranges: Setting of train.py -> where it is searched.
         objective: Name of a logged metric.
         goal: ``minimize`` or ``maximize``.
