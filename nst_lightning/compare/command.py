@@ -1,6 +1,5 @@
 """The command line of ``compare``."""
 
-import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -56,31 +55,6 @@ def main(words: Sequence[str]) -> int:
         KeyboardInterrupt: If it was stopped; what is finished is kept.
     """
     return _carry_out(prepare(words))
-
-
-def compare_pictures(
-    contents: Sequence[str],
-    styles: Sequence[str],
-    out: str | os.PathLike[str],
-    size: int | None = None,
-) -> int:
-    """Compare with the shipped settings; a run that is in ``OUT/runs`` is taken as it is.
-
-    Args:
-        contents: Sources of the contents.
-        styles: Sources of the styles.
-        out: Folder of the results.
-        size: Long side of the pictures in pixels; the shipped one if left out.
-
-    Returns:
-        The exit code: 0, or 1 if a pair failed.
-
-    Raises:
-        InputError: If something given is wrong.
-        KeyboardInterrupt: If it was stopped; what is finished is kept.
-    """
-    words = ["--contents", *contents, "--styles", *styles, f"--out={os.fspath(out)}"]
-    return main([*words, f"--size={size}"] if size else words)
 
 
 def make_parser(base: Path) -> OneLineParser:

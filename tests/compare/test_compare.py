@@ -289,6 +289,11 @@ def test_an_unforeseen_error_costs_one_pair(
             "data.steps_per_epoch must be a whole number of at least 1, not 0",
         ),
         (["--settings.data.size=9"], "--settings.data.size: the command sets it; use --size"),
+        (["--settings.data.content=a"], "use --contents"),
+        (["--settings.config=gatys"], "--settings.config: the command sets it; use --configs"),
+        (["--settings.model.tv"], "--settings.model.tv needs a value"),
+        (["--settings", "{}"], "--settings: name the setting"),
+        (["--configs", "gatis"], "there is no file gatis; did you mean gatys?"),
         (["--baselines=[]"], "--baselines: the list is empty"),
         (["--baselines=[nst_lightning.baselines.OnxStylizer]"], "there is no"),
         (["--styles", "nowhere.jpg"], "style picture: no such file: nowhere.jpg"),
@@ -355,6 +360,27 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
         assert word in said
 
 
+def test_help_imports_neither_torch_nor_lightning() -> None:
+    program = (
+        "import atexit, sys; from nst_lightning.cli import main\n"
+        "atexit.register(lambda: print(sorted({'torch', 'lightning'} & set(sys.modules))))\n"
+        "main(['compare', '--help'])"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.endswith("\n[]\n")
+
+
+def test_settings_in_a_file_must_be_a_mapping(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "bad.yaml"
+    config.write_text("settings: 3\n")
+    assert main(["compare", "--config", str(config), "--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err == "error: settings: expected a dict, got 3\n"
+    assert not (tmp_path / "out").exists()
+
+
 def test_print_config(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["compare", "--size", "64", "--settings.model.style.weight", "7", "--print_config"])
@@ -400,19 +426,6 @@ def test_settings_of_configs_are_laid_over_one_by_one(
     given = {"model.style.weight": 3, "model.tv.weight": 2}
     assert found["settings"] == shipped["settings"] | given
     assert found["size"] == 77
-
-
-def test_pictures_are_taken_over_by_a_call(
-    made: Made, tmp_path: Path, pictures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from nst_lightning.compare import command
-
-    words: list[list[str]] = []
-    monkeypatch.setattr(command, "main", lambda given: words.append(given) or 1)
-    assert command.compare_pictures(["a.jpg"], ["b.jpg", "c.jpg"], tmp_path, 64) == 1
-    assert words == [
-        ["--contents", "a.jpg", "--styles", "b.jpg", "c.jpg", f"--out={tmp_path}", "--size=64"]
-    ]
 
 
 def test_the_shipped_baseline(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
