@@ -31,14 +31,9 @@ class Baseline(ABC):
         self._loaded = False
 
     def __call__(self, content: "Tensor", style: "Tensor") -> "Tensor":
-        """Make the picture.
+        """Make the picture of a content (1, 3, H, W) and a style (1, 3, h, w), both in [0, 1].
 
-        Args:
-            content: Shape (1, 3, H, W), floating, values in [0, 1].
-            style: Shape (1, 3, h, w), values in [0, 1], of any size.
-
-        Returns:
-            Shape (1, 3, H, W), values in [0, 1], with the content's precision and device.
+        It has the content's shape, precision and device.
 
         Raises:
             InputError: If the model cannot be had, or its picture holds NaN.
@@ -64,9 +59,8 @@ class Baseline(ABC):
             )
         if not bool(torch.isfinite(picture).all()):
             raise InputError(f"{self.label} returned a picture with NaN or infinite values")
-        height, width = content.shape[-2:]
         with torch.no_grad():
-            picture = resize_to(picture.to(content).clamp(0, 1), (height, width))
+            picture = resize_to(picture.to(content).clamp(0, 1), tuple(content.shape[-2:]))
         return picture.clone() if picture is content else picture
 
     @property
@@ -90,24 +84,14 @@ class Baseline(ABC):
 
     @abstractmethod
     def stylize(self, content: "Tensor", style: "Tensor") -> "Tensor":
-        """Make the picture; the size may differ from the content's, it is resized.
+        """Make a picture (1, 3, any, any), which is resized to the content's size.
 
-        Args:
-            content: Shape (1, 3, H, W), float32, values in [0, 1].
-            style: Shape (1, 3, h, w), float32, values in [0, 1].
-
-        Returns:
-            Shape (1, 3, any, any).
+        The content is (1, 3, H, W), the style (1, 3, h, w), both float32 in [0, 1].
         """
 
 
 def require_packages(what: str, extra: str, *modules: str) -> None:
-    """Say how to install an optional dependency if it is missing; imports nothing.
-
-    Args:
-        what: Who needs it.
-        extra: The extra of this package that brings it.
-        modules: Names of the modules needed.
+    """Say how ``what`` gets the modules of an extra if one is missing; imports nothing.
 
     Raises:
         InputError: If one is missing.
@@ -122,15 +106,7 @@ def require_packages(what: str, extra: str, *modules: str) -> None:
 
 
 def central_square(style: "Tensor", size: int) -> "Tensor":
-    """Crop the middle square of a style image and resize it, as Magenta's examples do.
-
-    Args:
-        style: Shape (1, 3, h, w).
-        size: Side of the result in pixels.
-
-    Returns:
-        Shape (1, 3, size, size).
-    """
+    """Crop the middle square of a style image and resize it, as Magenta's examples do."""
     from nst_lightning.data.resizing import resize_to
 
     height, width = style.shape[-2:]

@@ -57,11 +57,7 @@ class TensorFlowHubStylizer(Baseline):
         self._model: Any = None
 
     def load(self) -> None:
-        """Fetch the model, or take it from the cache, and read it.
-
-        Raises:
-            InputError: If it cannot be fetched or read.
-        """
+        """Fetch the model, or take it from the cache, and read it."""
         hub = import_tensorflow_hub()
         try:
             with _socket_timeout(_TIMEOUT_SECONDS):
@@ -101,9 +97,8 @@ class TensorFlowHubStylizer(Baseline):
                 "not a picture (1, H, W, 3)"
             )
         picture = picture.permute(0, 3, 1, 2)
-        if picture.shape[-2:] == content.shape[-2:]:
-            picture = picture[..., :height, :width]
-        return picture
+        whole = picture.shape[-2:] == content.shape[-2:]
+        return picture[..., :height, :width] if whole else picture
 
     def _run(self, content: Any, style: Any) -> Any:
         if callable(self._model):
@@ -122,9 +117,6 @@ def resolve_handle(handle: str) -> str:
     """Return what tensorflow-hub understands: a URL or an existing folder.
 
     tensorflow-hub takes a bare ``publisher/model/version`` for a path; on the Hub it is an address.
-
-    Args:
-        handle: ``publisher/model/version``, a URL, or a folder with a SavedModel.
 
     Raises:
         InputError: If it is a folder or an absolute path without a SavedModel, or empty.

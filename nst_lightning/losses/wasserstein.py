@@ -30,7 +30,7 @@ def gaussian_statistics(
         dtype: Of the results.
 
     Returns:
-        ``(N, C)`` and ``(N, C, C)``; the covariance divides by H·W, not H·W - 1.
+        ``(N, C)`` and ``(N, C, C)``, which divides by H·W, not H·W - 1.
     """
     mean, covariance = mean_and_covariance(features.flatten(2))
     covariance = covariance.to(dtype)
@@ -67,12 +67,8 @@ def wasserstein2(
     Not finite in, NaN out: the eigenvalue routine would raise, and whoever guards the loss would
     not see it.
 
-    Args:
-        mean: ``(N, C)``.
-        covariance: ``(N, C, C)``, symmetric positive semi-definite.
-        target_mean: ``(N, C)`` or ``(1, C)``.
-        target_covariance: ``(N, C, C)`` or ``(1, C, C)``.
-        target_sqrt: ``matrix_sqrt(target_covariance)``, if it is at hand already.
+    Means are ``(N, C)``, covariances ``(N, C, C)`` and positive semi-definite, of the target also
+    one for the whole batch; ``target_sqrt`` is ``matrix_sqrt(target_covariance)``.
 
     Returns:
         A scalar: the mean over the batch, in squared units of the features.

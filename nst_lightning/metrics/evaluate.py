@@ -11,6 +11,7 @@ from torchmetrics.functional import mean_squared_error
 from torchmetrics.functional.image import peak_signal_noise_ratio, total_variation
 
 from nst_lightning.errors import InputError
+from nst_lightning.losses.products import weighted_sum
 from nst_lightning.metrics import functional
 from nst_lightning.metrics.perceptual import learned_measures
 from nst_lightning.metrics.pictures import check_picture, fit_reference
@@ -114,15 +115,16 @@ class PictureMetrics:
         ]
         self._weights = [weight / sum(weights) for weight in weights]
         device = self._content.device
-        self.encoder = _vgg19(device) if encoder is None else encoder
+        if encoder is None:
+            from nst_lightning.encoder import VGG19Encoder
+
+            encoder = VGG19Encoder(STYLE_LAYERS).to(device)
+        self.encoder = encoder
         with torch.no_grad():
-            self._targets = [style_grams(style, self.encoder) for style in self._styles]
+            self._targets = [style_grams(style, encoder) for style in self._styles]
         self._blend = {
-            layer: sum(
-                (w * t[layer] for w, t in zip(self._weights, self._targets, strict=True)),
-                torch.zeros_like(gram),
-            )
-            for layer, gram in self._targets[0].items()
+            layer: weighted_sum(self._weights, [target[layer] for target in self._targets])
+            for layer in self._targets[0]
         }
         self._learned, self.unavailable = learned_measures(device) if learned else ({}, {})
 
@@ -137,15 +139,8 @@ class PictureMetrics:
     ) -> Self:
         """Make the measures of a run's pictures.
 
-        Args:
-            pair: Has ``content``, ``styles`` and ``blend``, the styles' weights.
-            encoder: As above; on ``device`` if it is a network.
-            learned: As above.
-            device: Where to measure, and where the pictures to be measured are; the content's if
-                left out.
-
-        Raises:
-            InputError: As the class.
+        Measured, and given, are pictures on ``device``, the content's if left out; there the
+        encoder must be too.
         """
         content = pair.content.to(device or pair.content.device)
         styles = [style.to(content.device) for style in pair.styles]
@@ -153,10 +148,7 @@ class PictureMetrics:
 
     @torch.no_grad()
     def __call__(self, picture: Tensor) -> dict[str, float]:
-        """Measure a picture.
-
-        Args:
-            picture: Shape (1, 3, H, W), the content's size, values in [0, 1].
+        """Measure a picture of shape (1, 3, H, W), the content's size, values in [0, 1].
 
         Raises:
             InputError: If it holds NaN or values outside [0, 1], or has not the content's size.
@@ -168,10 +160,7 @@ class PictureMetrics:
                 f"the picture is {w}x{h} and the content {cw}x{ch}: "
                 "load the content at the picture's size to compare them"
             )
-        results = {
-            f"{name}/content": value
-            for name, value in self._against(picture, self._content).items()
-        }
+        results = self._against(picture, self._content, "content")
 
         grams = style_grams(picture, self.encoder)
         layers = {k: v.item() for k, v in style_distances(grams, self._blend).items()}
@@ -179,7 +168,7 @@ class PictureMetrics:
         results |= {f"style_distance/{layer}": value for layer, value in layers.items()}
 
         by_style = [
-            {f"{name}/style": value for name, value in self._against(picture, style).items()}
+            self._against(picture, style, "style")
             | {"colour_distance/style": functional.colour_distance(picture, style).item()}
             for style in self._styles
         ]
@@ -194,24 +183,20 @@ class PictureMetrics:
         results["deltas/vertical"] = vertical.item()
 
         if len(by_style) > 1:
-            for number, values in enumerate(by_style, start=1):
+            for number, (values, target) in enumerate(zip(by_style, self._targets, strict=True), 1):
                 results |= {f"{key}_{number}": value for key, value in values.items()}
-                distances = style_distances(grams, self._targets[number - 1])
-                results[f"style_distance/style_{number}"] = statistics.fmean(
-                    v.item() for v in distances.values()
-                )
+                distances = style_distances(grams, target).values()
+                mean = statistics.fmean(distance.item() for distance in distances)
+                results[f"style_distance/style_{number}"] = mean
         return results
 
-    def _against(self, picture: Tensor, reference: Tensor) -> dict[str, float]:
+    def _against(self, picture: Tensor, reference: Tensor, role: str) -> dict[str, float]:
         reference = fit_reference(reference, picture)
         measures = _AGAINST_A_REFERENCE | self._learned
-        return {name: float(measure(picture, reference)) for name, measure in measures.items()}
-
-
-def _vgg19(device: torch.device) -> Encoder:
-    from nst_lightning.encoder import VGG19Encoder
-
-    return VGG19Encoder(STYLE_LAYERS).to(device)
+        return {
+            f"{name}/{role}": float(measure(picture, reference))
+            for name, measure in measures.items()
+        }
 
 
 def _one(image: Tensor, name: str) -> Tensor:

@@ -10,15 +10,13 @@ _TOLERANCE = 1e-4
 
 
 def check_picture(picture: Tensor, name: str = "picture") -> Tensor:
-    """Return the picture, or say what is wrong with it.
+    """Return the picture in the precision of measures, or say what is wrong with it.
+
+    That is float64, or float32 on devices without it.
 
     Args:
         picture: Shape (N, 3, H, W), floating, values in [0, 1] (off by rounding at most).
         name: What the message calls it.
-
-    Returns:
-        The picture in the precision in which measures are computed: float64, or float32 on devices
-        without it.
 
     Raises:
         TypeError: If it is not a floating tensor.
@@ -44,6 +42,20 @@ def check_picture(picture: Tensor, name: str = "picture") -> Tensor:
     return picture.to(precise).clamp(0, 1)
 
 
+def check_side(picture: Tensor, minimum: int, what: str) -> None:
+    """Refuse a picture that a measure sees nothing of.
+
+    Raises:
+        InputError: If a side is shorter than ``minimum`` pixels.
+    """
+    height, width = picture.shape[-2:]
+    if min(height, width) < minimum:
+        raise InputError(
+            f"{what} needs a picture of {minimum} pixels or more a side, "
+            f"this one is {width}x{height}"
+        )
+
+
 def fit_reference(reference: Tensor, picture: Tensor) -> Tensor:
     """Resize a reference to a picture's height and width, and repeat it for the batch.
 
@@ -51,15 +63,8 @@ def fit_reference(reference: Tensor, picture: Tensor) -> Tensor:
     stretched to the picture's (bilinear with antialiasing, which stays within [0, 1]), as the
     PyTorch tutorial does.
 
-    Args:
-        reference: Shape (N, 3, h, w) or (1, 3, h, w).
-        picture: Shape (N, 3, H, W).
-
-    Returns:
-        Shape (N, 3, H, W).
-
     Raises:
-        ValueError: If the batch sizes do not fit.
+        ValueError: If there is neither one reference nor as many as pictures.
     """
     if reference.shape[0] not in (1, picture.shape[0]):
         raise ValueError(

@@ -21,11 +21,8 @@ def print_measures(
     """Print the measures of a picture beside those of the untouched content.
 
     SSIM alone rewards doing nothing, so it never stands without the style distance and this
-    control.
-
-    Args:
-        measures: ``picture/NAME`` and ``content/NAME`` for every measure.
-        unavailable: Measure that is left out -> why, in one line.
+    control. ``measures`` has ``picture/NAME`` and ``content/NAME`` for every measure;
+    ``unavailable`` says in one line why one is left out.
     """
     from rich.console import Console
     from rich.table import Table
@@ -40,10 +37,9 @@ def print_measures(
             values = (float(measures[f"{side}/{name}"]) for side in ("picture", "content"))
             table.add_row(label, *(f"{value:.4f}" for value in values))
 
-    for name, label in ROWS.items():
-        row(f"{label} to the content", f"{name}/content")
-    for name, label in ROWS.items():
-        row(f"{label} to the style", f"{name}/style")
+    for role in ("content", "style"):
+        for name, label in ROWS.items():
+            row(f"{label} to the {role}", f"{name}/{role}")
     row("style distance (Gram, relative)", "style_distance")
     for key in measures:
         layer = key.removeprefix("picture/style_distance/")

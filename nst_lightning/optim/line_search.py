@@ -24,21 +24,13 @@ class Point:
 
 @dataclass
 class Accepted:
-    """A point that a line search went to.
-
-    Attributes:
-        point: Where it is.
-        step: Its pixels less the start's, flat.
-        change: Its gradient less the start's, flat.
-        useful: Whether the step shows enough curvature for the memory.
-        loss: The point's loss, as the closure gave it.
-    """
+    """A point that a line search went to."""
 
     point: Point
-    step: Tensor
-    change: Tensor
-    useful: bool
-    loss: Tensor
+    step: Tensor  # its pixels less the start's, flat
+    change: Tensor  # its gradient less the start's, flat
+    useful: bool  # whether the step shows enough curvature for the memory
+    loss: Tensor  # as the closure gave it
 
 
 class Bounds:
@@ -55,7 +47,7 @@ class Bounds:
             raise InputError(f"lower must be below upper, not {lower!r} and {upper!r}")
 
     def clip(self, pixels: Tensor) -> Tensor:
-        """Clip ``pixels`` in place, and return them."""
+        """Clip in place."""
         if self.lower is None and self.upper is None:
             return pixels
         return pixels.clamp_(self.lower, self.upper)
@@ -78,17 +70,10 @@ def search(
     armijo: float,
     evaluations: int,
 ) -> Accepted | None:
-    """Look along the projected path for a point that satisfies Armijo's condition.
+    """Look along the projected path for a point that satisfies Armijo's condition, or return None.
 
-    Args:
-        start: Where it begins.
-        direction: Flat; 1 is the first length that is tried.
-        try_at: Evaluates pixels, and returns them within bounds, their loss, and their gradient.
-        armijo: Share of the predicted decrease that a step must reach.
-        evaluations: At most.
-
-    Returns:
-        The point, or None if there was none.
+    ``try_at`` evaluates pixels, and returns them within bounds, their loss, and their gradient. The
+    first length that is tried is 1.
     """
     length = 1.0
     for _ in range(evaluations):

@@ -47,12 +47,7 @@ class SecantMemory:
         self._count = 0
 
     def push(self, step: Tensor, change: Tensor) -> None:
-        """Add a pair, in place of the oldest if the memory is full.
-
-        Args:
-            step: Accepted change of the picture, flat.
-            change: Change of the gradient over that step.
-        """
+        """Add a pair, in place of the oldest if the memory is full."""
         slot = self._count % self.capacity
         self._count += 1
         self._steps[slot] = step
@@ -62,27 +57,15 @@ class SecantMemory:
         self._sy[: len(self), slot] = (steps @ change).double()
 
     def newest(self, number: int) -> tuple[Tensor, Tensor]:
-        """Return the newest pairs.
-
-        Args:
-            number: How many at most.
-
-        Returns:
-            Their steps and their gradient changes, each ``(≤ number, length)``, oldest first.
-        """
+        """Return the newest steps and their gradient changes, each ``(≤ number, length)``."""
         number = min(number, len(self))
         slots = [(self._count - number + i) % self.capacity for i in range(number)]
         return self._steps[slots], self._changes[slots]
 
     def multiply(self, gradient: Tensor, precondition: Apply) -> Tensor:
-        """Apply the inverse Hessian.
+        """Apply the inverse Hessian; ``precondition`` applies the initial one, up to its scale.
 
-        Args:
-            gradient: Flat tensor.
-            precondition: Applies the initial inverse Hessian, up to its scale, to a flat tensor.
-
-        Returns:
-            H·gradient, flat. Without pairs it is ``precondition(gradient)``.
+        Without pairs it is ``precondition(gradient)``.
         """
         if not len(self):
             return precondition(gradient)
@@ -110,13 +93,8 @@ class SecantMemory:
         """Return the filled part of the memory; its tensors are views of this memory's."""
         size = len(self)
         steps, changes = self._filled()
-        return {
-            "count": self._count,
-            "capacity": self.capacity,
-            "steps": steps,
-            "changes": changes,
-            "sy": self._sy[:size, :size],
-        }
+        state = {"count": self._count, "capacity": self.capacity, "sy": self._sy[:size, :size]}
+        return {**state, "steps": steps, "changes": changes}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Copy a state in. One of another capacity gives its newest pairs.
