@@ -59,8 +59,9 @@ class Baseline(ABC):
             )
         if not bool(torch.isfinite(picture).all()):
             raise InputError(f"{self.label} returned a picture with NaN or infinite values")
+        height, width = content.shape[-2:]
         with torch.no_grad():
-            picture = resize_to(picture.to(content).clamp(0, 1), tuple(content.shape[-2:]))
+            picture = resize_to(picture.to(content).clamp(0, 1), (height, width))
         return picture.clone() if picture is content else picture
 
     @property

@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor
@@ -22,6 +22,9 @@ from nst_lightning.metrics.style_distance import (
     style_grams,
 )
 
+if TYPE_CHECKING:
+    from nst_lightning.data.image_pair import ImagePair
+
 # Functions, not a MetricCollection: one picture is measured, and nothing is accumulated. SSIM and
 # MS-SSIM are ours, because in float64, which they need, torchmetrics' convolution takes 30 s and
 # 6 GB for 1024 x 1024 pixels on a CPU; the tests hold them against torchmetrics and scikit-image.
@@ -32,22 +35,6 @@ _AGAINST_A_REFERENCE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "ssim": functional.structural_similarity,
     "ms_ssim": functional.multiscale_structural_similarity,
 }
-
-
-class HasPictures(Protocol):
-    """What has a content, styles and their weights, such as an ``ImagePair`` that is set up."""
-
-    @property
-    def content(self) -> Tensor:
-        """Shape (1, 3, H, W), values in [0, 1]."""
-
-    @property
-    def styles(self) -> Sequence[Tensor]:
-        """Each of shape (1, 3, h, w), values in [0, 1]."""
-
-    @property
-    def blend(self) -> Sequence[float]:
-        """The weight of each style."""
 
 
 class PictureMetrics:
@@ -131,7 +118,7 @@ class PictureMetrics:
     @classmethod
     def of(
         cls,
-        pair: HasPictures,
+        pair: "ImagePair",
         encoder: Encoder | None = None,
         *,
         learned: bool = True,

@@ -81,8 +81,8 @@ class BoundedLBFGS(Optimizer):
         self._bounds = Bounds(lower, upper)
         settings = {
             "history": whole_number("history", history, least=1),
-            "lower": self._bounds.lower,
-            "upper": self._bounds.upper,
+            "lower": lower,
+            "upper": upper,
             "first_step": number("first_step", first_step, above=0),
             "armijo": number("armijo", armijo, least=0, below=0.5),
             "max_evaluations": whole_number("max_evaluations", max_evaluations, least=1),
@@ -272,10 +272,7 @@ class BoundedLBFGS(Optimizer):
     def _direction(self, point: Point) -> Tensor:
         """Return the search direction, scaled so that 1 is the first step length to try."""
         free = self._bounds.free(point)
-        masked = point.gradient if free is None else point.gradient * free
-        direction = -self._memory.multiply(masked, self._precondition)
-        if free is not None:
-            direction *= free
+        direction = -self._memory.multiply(point.gradient * free, self._precondition) * free
         if not len(self._memory):
             largest = direction.abs().max().clamp_min(torch.finfo(direction.dtype).tiny)
             direction *= self._reach * self.defaults["first_step"] / largest

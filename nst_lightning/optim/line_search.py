@@ -41,26 +41,20 @@ class Bounds:
     """
 
     def __init__(self, lower: float | None, upper: float | None) -> None:
-        self.lower = None if lower is None else number("lower", lower)
-        self.upper = None if upper is None else number("upper", upper)
-        if lower is not None and upper is not None and not lower < upper:
+        self.lower = -math.inf if lower is None else number("lower", lower)
+        self.upper = math.inf if upper is None else number("upper", upper)
+        if not self.lower < self.upper:
             raise InputError(f"lower must be below upper, not {lower!r} and {upper!r}")
 
     def clip(self, pixels: Tensor) -> Tensor:
         """Clip in place."""
-        if self.lower is None and self.upper is None:
-            return pixels
         return pixels.clamp_(self.lower, self.upper)
 
-    def free(self, point: Point) -> Tensor | None:
-        """Return the mask of the values that no bound holds; None without bounds."""
-        held = None
-        if self.lower is not None:
-            held = (point.pixels <= self.lower) & (point.gradient > 0)
-        if self.upper is not None:
-            above = (point.pixels >= self.upper) & (point.gradient < 0)
-            held = above if held is None else held | above
-        return None if held is None else held.logical_not_()
+    def free(self, point: Point) -> Tensor:
+        """Return the mask of the values that no bound holds."""
+        below = (point.pixels <= self.lower) & (point.gradient > 0)
+        above = (point.pixels >= self.upper) & (point.gradient < 0)
+        return (below | above).logical_not_()
 
 
 def search(

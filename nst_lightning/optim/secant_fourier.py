@@ -196,12 +196,6 @@ class SecantFourier(FixedFourier):
         self._filter = (gain / gain.mean())[:, self._ring].to(self._kind)
 
 
-PRECONDITIONERS: dict[str, type[Preconditioner]] = {
-    "secant_fourier": SecantFourier,
-    "fixed_fourier": FixedFourier,
-}
-
-
 def make_preconditioner(wanted: Preconditioner | str | None) -> Preconditioner | None:
     """Return a new preconditioner by its name, or a copy of one; None for None.
 
@@ -209,7 +203,8 @@ def make_preconditioner(wanted: Preconditioner | str | None) -> Preconditioner |
         InputError: If it is neither.
     """
     if isinstance(wanted, str):
-        return PRECONDITIONERS[choice("preconditioner", wanted, list(PRECONDITIONERS))]()
+        known = {"secant_fourier": SecantFourier, "fixed_fourier": FixedFourier}
+        return known[choice("preconditioner", wanted, list(known))]()
     if wanted is not None and not isinstance(wanted, Preconditioner):
         raise InputError(f"preconditioner must be a Preconditioner, a name or None, not {wanted!r}")
     # One that served another run would bring that run's picture along.

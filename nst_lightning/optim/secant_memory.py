@@ -6,8 +6,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nst_lightning.errors import InputError
-
 Apply = Callable[[Tensor], Tensor]
 
 
@@ -97,18 +95,8 @@ class SecantMemory:
         return {**state, "steps": steps, "changes": changes}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Copy a state in. One of another capacity gives its newest pairs.
-
-        Raises:
-            InputError: If the pairs belong to a picture of another size.
-        """
-        length, saved = self._steps.shape[1], state["steps"]
-        if saved.ndim != 2 or saved.shape[1] != length:
-            raise InputError(
-                f"the optimiser's state is of a picture of {saved.shape[-1]} values, this one has"
-                f" {length}; resume with the size of the checkpoint's run"
-            )
-        size = len(saved)
+        """Copy a state in, of a picture of this size. Another capacity gives its newest pairs."""
+        size = len(state["steps"])
         if state["capacity"] == self.capacity:
             # The same slots again: the order of summation, and with it every bit, stays.
             self._count = int(state["count"])
@@ -118,7 +106,7 @@ class SecantMemory:
             slots = [(newest + i) % size for i in range(size)][-self.capacity :] if size else []
             self._count = len(slots)
         filled = len(slots)
-        self._steps[:filled] = saved[slots].to(self._steps)
+        self._steps[:filled] = state["steps"][slots].to(self._steps)
         self._changes[:filled] = state["changes"][slots].to(self._changes)
         self._sy[:filled, :filled] = state["sy"][slots][:, slots].to(self._sy)
 

@@ -64,8 +64,8 @@ def _bars(
         colour = colours.ours if mean >= 0 else colours.fast
         axes.barh(place, mean, height=0.62, color=colour, alpha=0.9, zorder=2)
         if several:
-            look = {"color": colours.surface, "edgecolor": colours.ink, "linewidths": 0.8}
-            axes.scatter(values, [place] * len(values), s=14, zorder=3, **look)
+            dots = axes.scatter(values, [place] * len(values), s=14, zorder=3)
+            dots.set(facecolor=colours.surface, edgecolor=colours.ink, linewidth=0.8)
     low = min([0.0, *(value for _, value in bars)])
     high = max([0.0, *(value for _, value in bars)])
     span = max(high - low, widest, 1e-9)
