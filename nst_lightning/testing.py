@@ -10,6 +10,7 @@ from torch import Tensor
 from nst_lightning.losses import LossTerm, Reference
 
 MakeTerm = Callable[[], LossTerm]
+Promise = Iterator[tuple[bool | Tensor, str]]  # whether it is kept, and what is said if not
 
 _SIZES = ((9, 7), (8, 12), (5, 16), (16, 5))  # height and width of pictures
 _CHANNELS = 4
@@ -46,26 +47,26 @@ def check_term(make_term: MakeTerm, *, half_error: float = 2e-2, seed: int = 0) 
     Raises:
         AssertionError: With a sentence that says which promise is broken.
     """
-    check = _Check(make_term, seed)
+    check = _Check(make_term, half_error, seed)
     for promise in (
         check.one_number_with_its_gradient,
-        check.any_size,
-        check.both_layouts,
+        check.any_size_and_layout,
         check.deterministic,
         check.new_targets_replace_the_old,
         check.nothing_is_saved,
         check.blends,
         check.weights,
         check.leaves_its_input_alone,
-        lambda: check.half_precision(half_error),
+        check.half_precision,
         check.regions,
     ):
-        promise()
+        for good, what in promise():
+            check.demand(good, what)
 
 
 class _Check:
-    def __init__(self, make_term: MakeTerm, seed: int) -> None:
-        self.make, self.seed = make_term, seed
+    def __init__(self, make_term: MakeTerm, half_error: float, seed: int) -> None:
+        self.make, self.half_error, self.seed = make_term, half_error, seed
         term = make_term()
         self.name = type(term).__name__
         self.demand(isinstance(term, LossTerm), "is no LossTerm")
@@ -138,11 +139,11 @@ class _Check:
 
     # -- the promises -----------------------------------------------------------------------------
 
-    def one_number_with_its_gradient(self) -> None:
+    def one_number_with_its_gradient(self) -> Promise:
         term, values = self.ready(), self.tensors(self.picture(3))
         loss, *grads = self.look(term, self.of_tensors(*values))
         power = float(sum(grad.square().sum() for grad in grads)) ** 0.5
-        self.demand(power > 0, "has a gradient of zero everywhere")
+        yield power > 0, "has a gradient of zero everywhere"
         rounding = 1e-15 * abs(float(loss)) / _STEP
         random = torch.Generator().manual_seed(self.seed)
         for _ in range(4):
@@ -156,57 +157,50 @@ class _Check:
             )
             difference = (after - before) / (2 * _STEP)
             slope = float(sum((g * d).sum() for g, d in zip(grads, along, strict=True)))
-            self.demand(
+            yield (
                 abs(slope - difference) <= 1e-4 * power + 100 * rounding,
                 f"has a wrong gradient: {slope:.6g} where differences of the loss say "
                 f"{difference:.6g}",
             )
 
-    def any_size(self) -> None:
+    def any_size_and_layout(self) -> Promise:
         for size in _SIZES:
             styles = [self.picture(2, (11, 6), 0.5), self.picture(4, (6, 13), 0.5)]
             self.look(self.ready(styles, self.picture(1, size)), self.picture(3, size))
-
-    def both_layouts(self) -> None:
         plain = self.picture(3)
         last = [f.contiguous(memory_format=torch.channels_last) for f in plain.features.values()]
         term = self.ready()
-        self.demand(
-            _close(self.look(term, plain), self.look(term, self.of_tensors(plain.image, *last))),
-            "sees something else where features lie channels-last in memory",
-        )
+        first, second = self.look(term, plain), self.look(term, self.of_tensors(plain.image, *last))
+        same = _close(first, second)
+        yield same, "sees something else where features lie channels-last in memory"
 
-    def deterministic(self) -> None:
+    def deterministic(self) -> Promise:
         term, picture = self.ready(), self.picture(3)
         first, again, anew = (self.look(t, picture) for t in (term, term, self.ready()))
         for other, when in ((again, "the second time"), (anew, "from a term made anew")):
-            self.demand(
-                all(map(torch.equal, first, other)),
-                f"gives another loss or gradient of the same picture {when}",
-            )
+            same = all(map(torch.equal, first, other))
+            yield same, f"gives another loss or gradient of the same picture {when}"
 
-    def new_targets_replace_the_old(self) -> None:
+    def new_targets_replace_the_old(self) -> Promise:
         used = self.ready([self.picture(6), self.picture(7)], self.picture(5, (12, 10)))
-        first, second = (
-            self.look(term, self.picture(3))[0] for term in (self.ready(), self.ready(term=used))
-        )
-        self.demand(torch.equal(first, second), "remembers old targets after new ones were set")
+        fresh = self.look(self.ready(), self.picture(3))
+        again = self.look(self.ready(term=used), self.picture(3))
+        yield torch.equal(fresh[0], again[0]), "remembers old targets after new ones were set"
 
-    def nothing_is_saved(self) -> None:
+    def nothing_is_saved(self) -> Promise:
         term = self.ready()
-        self.demand(not list(term.parameters()), "has parameters: only the picture is optimised")
-        self.demand(not term.state_dict(), "puts its targets into checkpoints (state_dict)")
-        self.demand(
-            not any(b.requires_grad for b in term.buffers()), "keeps the graph of its targets"
-        )
+        yield not list(term.parameters()), "has parameters: only the picture is optimised"
+        yield not term.state_dict(), "puts its targets into checkpoints (state_dict)"
+        yield not any(b.requires_grad for b in term.buffers()), "keeps the graph of its targets"
         # Buffers are in a dictionary of their own.
-        for key in vars(term).keys() - vars(torch.nn.Module()).keys():
-            self.demand(
+        own = [key for key in vars(term) if key not in vars(torch.nn.Module())]
+        for key in own:
+            yield (
                 not _has_tensor(vars(term)[key]),
                 f"keeps a tensor in {key} that would not move to another device; use set_target",
             )
 
-    def blends(self) -> None:
+    def blends(self) -> Promise:
         whole = self.look(self.ready(), self.picture(3))
         nothing = self.picture(4, (6, 13), weight=0.0)
         for what, styles in (
@@ -214,69 +208,55 @@ class _Check:
             ("two halves of one style are", [self.picture(2, weight=0.5)] * 2),
             ("a style beside one of weight 0 is", [self.picture(2), nothing]),
         ):
-            self.demand(
-                _close(whole, self.look(self.ready(styles), self.picture(3))),
-                f"blends: {what} not that style",
-            )
+            blend = self.look(self.ready(styles), self.picture(3))
+            yield _close(whole, blend), f"blends: {what} not that style"
 
-    def weights(self) -> None:
+    def weights(self) -> Promise:
         term, picture = self.ready(), self.picture(3)
         before = self.look(term, picture)[0]
         for weight in (0.0, 1000.0):
             term.weight = weight
-            self.demand(
-                torch.equal(self.look(term, picture)[0], before),
-                "multiplies by its weight, which is the caller's part",
-            )
+            same = torch.equal(self.look(term, picture)[0], before)
+            yield same, "multiplies by its weight, which is the caller's part"
         if self.layers:
             term.layer_weights = [2 * weight for weight in term.layer_weights]
             twice = self.look(term, picture)[0]
-            self.demand(torch.isclose(twice, 2 * before), "does not weigh by layer_weights")
+            yield torch.isclose(twice, 2 * before), "does not weigh by layer_weights"
             term.layer_weights = [0.0 for _ in term.layer_weights]
             off = self.look(term, picture)
-            self.demand(not any(t.any() for t in off), "counts layers that weigh 0")
+            yield not any(t.any() for t in off), "counts layers that weigh 0"
 
-    def leaves_its_input_alone(self) -> None:
+    def leaves_its_input_alone(self) -> Promise:
         term, picture = self.ready(), self.picture(3)
         before = [tensor.clone() for tensor in self.tensors(picture)]
         with torch.no_grad():
             term(picture.image, term.take(picture.features))
-        self.demand(
-            all(map(torch.equal, self.tensors(picture), before)),
-            "writes into the picture or its features",
-        )
+        same = all(map(torch.equal, self.tensors(picture), before))
+        yield same, "writes into the picture or its features"
 
-    def half_precision(self, most: float) -> None:
+    def half_precision(self) -> Promise:
         term = self.ready()
         image, *features = self.tensors(self.picture(3))
         rounded = [value.bfloat16() for value in features]
         loss, *grads = self.look(term, self.of_tensors(image, *(v.double() for v in rounded)))
         half, *half_grads = self.look(term, self.of_tensors(image, *rounded))
-        self.demand(half.dtype == torch.float64, "rounds its loss to the features' precision")
-        limit = most if term.takes_half else 1e-3
-        self.demand(
-            (half - loss).abs() <= limit * loss.abs(),
-            f"is wrong by more than {limit:g} with features in half precision",
-        )
+        yield half.dtype == torch.float64, "rounds its loss to the features' precision"
+        limit = self.half_error if term.takes_half else 1e-3
+        good = (half - loss).abs() <= limit * loss.abs()
+        yield good, f"is wrong by more than {limit:g} with features in half precision"
         limit = max(limit, 1e-2)
+        wrong = f"has a gradient wrong by more than {limit:g} with features in half precision"
         for exact, grad in zip(grads, half_grads, strict=True):
-            self.demand(
-                (grad.double() - exact).norm() <= limit * exact.norm(),
-                f"has a gradient wrong by more than {limit:g} with features in half precision",
-            )
+            yield (grad.double() - exact).norm() <= limit * exact.norm(), wrong
 
-    def regions(self) -> None:
+    def regions(self) -> Promise:
         if not self.make().guided:
             return
-        content, style = (
-            replace(p, mask=torch.ones_like(p.image[:, :1]))
-            for p in (self.picture(1), self.picture(2))
-        )
-        whole, masked = (
-            self.look(term, self.picture(3))
-            for term in (self.ready(), self.ready([style], content))
-        )
-        self.demand(_close(whole, masked), "sees something else in one region that is everywhere")
+        pictures = self.picture(1), self.picture(2)
+        content, style = (replace(p, mask=torch.ones_like(p.image[:, :1])) for p in pictures)
+        whole = self.look(self.ready(), self.picture(3))
+        masked = self.look(self.ready([style], content), self.picture(3))
+        yield _close(whole, masked), "sees something else in one region that is everywhere"
 
 
 def _close(first: Sequence[Tensor], second: Sequence[Tensor]) -> bool:

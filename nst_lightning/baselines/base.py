@@ -27,8 +27,7 @@ class Baseline(ABC):
     name: str = ""
     """What reports call it; the class's name if empty."""
 
-    def __init__(self) -> None:
-        self._loaded = False
+    _loaded = False
 
     def __call__(self, content: "Tensor", style: "Tensor") -> "Tensor":
         """Make the picture of a content (1, 3, H, W) and a style (1, 3, h, w), both in [0, 1].
@@ -36,20 +35,16 @@ class Baseline(ABC):
         It has the content's shape, precision and device.
 
         Raises:
-            InputError: If the model cannot be had, or its picture holds NaN.
+            InputError: If the model cannot be had, or a picture holds NaN.
             ValueError: If an image has another shape, or the model returns another one.
         """
         import torch
 
         from nst_lightning.data.resizing import resize_to
+        from nst_lightning.metrics.pictures import check_picture
 
-        for name, image in (("content", content), ("style", style)):
-            if image.ndim != 4 or image.shape[:2] != (1, 3) or image.numel() == 0:
-                raise ValueError(
-                    f"{name} must have the shape (1, 3, H, W), found {tuple(image.shape)}"
-                )
-            if not image.is_floating_point():
-                raise TypeError(f"{name} must be floating with values in [0, 1]: {image.dtype}")
+        check_picture(content, "content")
+        check_picture(style, "style")
         self.ensure_loaded()
         with torch.no_grad():
             picture = self.stylize(content.float(), style.to(content.device).float())
@@ -75,8 +70,7 @@ class Baseline(ABC):
         Raises:
             InputError: If the model cannot be had.
         """
-        # A subclass need not call super().__init__().
-        if not getattr(self, "_loaded", False):
+        if not self._loaded:
             self.load()
             self._loaded = True
 

@@ -95,9 +95,9 @@ class PictureMetrics:
         weights = [1.0] * len(styles) if style_weights is None else [*map(float, style_weights)]
         if len(weights) != len(styles) or min(weights) < 0 or sum(weights) <= 0:
             raise ValueError(f"{len(styles)} styles need as many weights >= 0, got {weights}")
-        self._content = _one(content, "content")
+        self._content = check_picture(content, "content")
         self._styles = [
-            _one(style, "style" if len(styles) == 1 else f"style {number}")
+            check_picture(style, "style" if len(styles) == 1 else f"style {number}")
             for number, style in enumerate(styles, start=1)
         ]
         self._weights = [weight / sum(weights) for weight in weights]
@@ -140,7 +140,7 @@ class PictureMetrics:
         Raises:
             InputError: If it holds NaN or values outside [0, 1], or has not the content's size.
         """
-        picture = _one(picture, "picture")
+        picture = check_picture(picture, "picture")
         if picture.shape != self._content.shape:
             (h, w), (ch, cw) = picture.shape[-2:], self._content.shape[-2:]
             raise InputError(
@@ -184,10 +184,3 @@ class PictureMetrics:
             f"{name}/{role}": float(measure(picture, reference))
             for name, measure in measures.items()
         }
-
-
-def _one(image: Tensor, name: str) -> Tensor:
-    image = check_picture(image, name)
-    if image.shape[0] != 1:
-        raise ValueError(f"{name} must be one image, of shape (1, 3, H, W), not {image.shape[0]}")
-    return image

@@ -15,7 +15,7 @@ def check_picture(picture: Tensor, name: str = "picture") -> Tensor:
     That is float64, or float32 on devices without it.
 
     Args:
-        picture: Shape (N, 3, H, W), floating, values in [0, 1] (off by rounding at most).
+        picture: Shape (1, 3, H, W), floating, values in [0, 1] (off by rounding at most).
         name: What the message calls it.
 
     Raises:
@@ -26,8 +26,10 @@ def check_picture(picture: Tensor, name: str = "picture") -> Tensor:
     if not isinstance(picture, Tensor) or not picture.is_floating_point():
         found = picture.dtype if isinstance(picture, Tensor) else type(picture).__name__
         raise TypeError(f"{name} must be a floating tensor with values in [0, 1], found {found}")
-    if picture.ndim != 4 or picture.shape[1] != 3 or picture.numel() == 0:
-        raise ValueError(f"{name} must have the shape (N, 3, H, W), found {tuple(picture.shape)}")
+    if picture.ndim != 4 or picture.shape[:2] != (1, 3) or picture.numel() == 0:
+        raise ValueError(
+            f"{name} must have the shape (1, 3, H, W) of one image, found {tuple(picture.shape)}"
+        )
     low, high = (float(v) for v in picture.detach().aminmax())
     if not (low >= -_TOLERANCE and high <= 1 + _TOLERANCE):
         # aminmax passes NaN on, so the comparison above is false for it.

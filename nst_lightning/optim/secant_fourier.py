@@ -203,6 +203,7 @@ def make_preconditioner(wanted: Preconditioner | str | None) -> Preconditioner |
         InputError: If it is neither.
     """
     if isinstance(wanted, str):
+        known: dict[str, type[Preconditioner]]
         known = {"secant_fourier": SecantFourier, "fixed_fourier": FixedFourier}
         return known[choice("preconditioner", wanted, list(known))]()
     if wanted is not None and not isinstance(wanted, Preconditioner):

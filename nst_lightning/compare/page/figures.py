@@ -71,15 +71,7 @@ def _bars(
     span = max(high - low, widest, 1e-9)
     # The number stands on the far side of zero, where no bar or dot is.
     for place, mean in bars:
-        axes.annotate(
-            percent(mean),
-            (0, place),
-            xytext=(-5 if mean >= 0 else 5, 0),
-            textcoords="offset points",
-            ha="right" if mean >= 0 else "left",
-            va="center",
-            fontsize=8.5,
-        )
+        _note(axes, percent(mean), (0, place), (-5 if mean >= 0 else 5, 0), va="center")
     axes.axvline(0, color=colours.soft, linewidth=0.8, zorder=1)
     axes.set_xlim(
         min(low, -0.34 * span) - (0.05 * span if low < 0 else 0),
@@ -88,6 +80,15 @@ def _bars(
     axes.locator_params(axis="x", nbins=4)
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
+
+
+def _note(
+    axes: "Axes", text: str, point: tuple[float, float], offset: tuple[int, int], **look: Any
+) -> None:
+    """Write beside a point, on the side that the offset in points says."""
+    side = "left" if offset[0] > 0 else "right"
+    look = {"textcoords": "offset points", "ha": side, "fontsize": 8.5, **look}
+    axes.annotate(text, point, offset, **look)
 
 
 def measure_plane(pairs: Sequence[Mapping[str, Any]], baseline: str) -> Draw:
@@ -119,27 +120,13 @@ def measure_plane(pairs: Sequence[Mapping[str, Any]], baseline: str) -> Draw:
             at, mark = (control[0], "x") if control[0] <= edge else (edge, ">")
             axes.plot(at, control[1], mark, ms=6, color=colours.soft, clip_on=False)
             # At the fast end, away from the arrow: optimised pictures lie close together.
-            axes.annotate(
-                str(place),
-                fast,
-                xytext=(8 if fast[0] >= ours[0] else -8, -4 if fast[1] > ours[1] else -9),
-                textcoords="offset points",
-                ha="left" if fast[0] >= ours[0] else "right",
-                fontsize=8.5,
-            )
+            offset = 8 if fast[0] >= ours[0] else -8, -4 if fast[1] > ours[1] else -9
+            _note(axes, str(place), fast, offset)
         outside = [control[0] for _, _, control in points if control[0] > edge]
         if outside:
             low, high = number(min(outside), 2), number(max(outside), 2)
             places = low if low == high else f"{low} to {high}"
-            axes.annotate(
-                f"control at {places}",
-                (edge, 1.0),
-                xytext=(-8, -12),
-                textcoords="offset points",
-                ha="right",
-                fontsize=8.5,
-                color=colours.soft,
-            )
+            _note(axes, f"control at {places}", (edge, 1.0), (-8, -12), color=colours.soft)
         for mark, fill, rim, label in (
             ("o", colours.ours, colours.ours, "optimised"),
             ("o", colours.surface, colours.fast, "fast"),
