@@ -63,7 +63,14 @@ class TensorFlowHubStylizer(Baseline):
             with _socket_timeout(_TIMEOUT_SECONDS):
                 folder = hub.resolve(self._resolved)
         except Exception as error:
-            raise InputError(_how_to_get(self.handle, self._resolved, error)) from error
+            message = f"cannot get the TensorFlow Hub model {self.handle}: {_first_line(error)}"
+            if self._resolved.startswith(_HUB):
+                message += (
+                    f"; where there is a network, download {self._resolved}?tf-hub-format="
+                    "compressed, unpack it into a folder and give the folder as the handle, or "
+                    "copy a TFHUB_CACHE_DIR that has it"
+                )
+            raise InputError(message) from error
         try:
             self._model = hub.load(folder)
         except Exception as error:
@@ -172,16 +179,6 @@ def _socket_timeout(seconds: float) -> Iterator[None]:
         yield
     finally:
         socket.setdefaulttimeout(before)
-
-
-def _how_to_get(handle: str, resolved: str, error: Exception) -> str:
-    message = f"cannot get the TensorFlow Hub model {handle}: {_first_line(error)}"
-    if resolved.startswith(_HUB):
-        message += (
-            f"; where there is a network, download {resolved}?tf-hub-format=compressed, unpack it "
-            "into a folder and give the folder as the handle, or copy a TFHUB_CACHE_DIR that has it"
-        )
-    return message
 
 
 def _first_line(error: Exception) -> str:

@@ -188,7 +188,12 @@ class LossTerm(nn.Module):
             return
         of = [content] if self.target_from == "content" else styles
         pictures = [replace(p, features=self.take(p.features)) for p in of]
-        _check_weights(pictures)
+        if not pictures:
+            raise InputError("at least one style picture is needed")
+        weights = [number("a style's blend weight", p.weight, least=0) for p in pictures]
+        if not sum(weights):
+            reason = f"the styles' blend weights {weights} are all 0"
+            raise InputError(f"{reason}; give one of them more")
         if self.guided and content.mask is not None:
             self._set_regions(content.mask, content.features, pictures)
         elif any(picture.mask is not None for picture in pictures):
@@ -309,14 +314,6 @@ class LossTerm(nn.Module):
         if any(w != 1 for w in self.layer_weights):
             parts.append(f"layer_weights={self.layer_weights}")
         return ", ".join(parts)
-
-
-def _check_weights(pictures: Sequence[Reference]) -> None:
-    if not pictures:
-        raise InputError("at least one style picture is needed")
-    weights = [number("a style's blend weight", p.weight, least=0) for p in pictures]
-    if not sum(weights):
-        raise InputError(f"the styles' blend weights {weights} are all 0; give one of them more")
 
 
 def _has_part(picture: Reference, region: int | None) -> bool:

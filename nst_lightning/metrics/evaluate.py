@@ -15,12 +15,7 @@ from nst_lightning.losses.products import weighted_sum
 from nst_lightning.metrics import functional
 from nst_lightning.metrics.perceptual import learned_measures
 from nst_lightning.metrics.pictures import check_picture, fit_reference
-from nst_lightning.metrics.style_distance import (
-    STYLE_LAYERS,
-    Encoder,
-    style_distances,
-    style_grams,
-)
+from nst_lightning.metrics.style_distance import STYLE_LAYERS, Encoder, style_distances, style_grams
 
 if TYPE_CHECKING:
     from nst_lightning.data.image_pair import ImagePair

@@ -59,21 +59,14 @@ def check_side(picture: Tensor, minimum: int, what: str) -> None:
 
 
 def fit_reference(reference: Tensor, picture: Tensor) -> Tensor:
-    """Resize a reference to a picture's height and width, and repeat it for the batch.
+    """Resize a reference to a picture's height and width.
 
     Measures that compare pixel by pixel need one size. A style image has its own, so it is
     stretched to the picture's (bilinear with antialiasing, which stays within [0, 1]), as the
     PyTorch tutorial does.
-
-    Raises:
-        ValueError: If there is neither one reference nor as many as pictures.
     """
-    if reference.shape[0] not in (1, picture.shape[0]):
-        raise ValueError(
-            f"{reference.shape[0]} references for {picture.shape[0]} pictures: give one, or as many"
-        )
-    if reference.shape[-2:] != picture.shape[-2:]:
-        reference = F.interpolate(
-            reference, picture.shape[-2:], mode="bilinear", align_corners=False, antialias=True
-        ).clamp(0, 1)
-    return reference.expand(picture.shape[0], -1, -1, -1)
+    size = picture.shape[-2:]
+    if reference.shape[-2:] == size:
+        return reference
+    stretched = F.interpolate(reference, size, mode="bilinear", align_corners=False, antialias=True)
+    return stretched.clamp(0, 1)

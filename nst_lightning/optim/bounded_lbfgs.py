@@ -16,7 +16,6 @@ from nst_lightning.optim.secant_fourier import make_preconditioner
 from nst_lightning.optim.secant_memory import SecantMemory
 
 _STATE_FORMAT = 1
-_REACH_GROWTH = 4.0
 
 
 class BoundedLBFGS(Optimizer):
@@ -292,7 +291,7 @@ class BoundedLBFGS(Optimizer):
             self._memory.push(accepted.step, accepted.change)
         elif not len(self._memory):
             # The loss falls faster and faster along the step: go further.
-            self._reach *= _REACH_GROWTH
+            self._reach *= 4.0
         self.iterations += 1
         self._age += 1
         if self._preconditioner is not None:

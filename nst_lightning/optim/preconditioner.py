@@ -111,7 +111,10 @@ class FixedFourier(Preconditioner):
 
     def reset(self) -> None:
         """See :meth:`Preconditioner.reset`."""
-        self._filter = self._fixed_filter()
+        _, _, height, width = self._bound_shape()
+        frequency = radial_frequency(height, width, self._device)
+        shape = (frequency**2 + self.cutoff**2) ** (-self.exponent / 2)
+        self._filter = (shape / shape.mean()).to(self._kind)
 
     def apply(self, vector: Tensor) -> Tensor:
         """See :meth:`Preconditioner.apply`."""
@@ -119,12 +122,6 @@ class FixedFourier(Preconditioner):
 
     def _prepare(self) -> None:
         """Make what depends on the shape alone."""
-
-    def _fixed_filter(self) -> Tensor:
-        _, _, height, width = self._bound_shape()
-        frequency = radial_frequency(height, width, self._device)
-        shape = (frequency**2 + self.cutoff**2) ** (-self.exponent / 2)
-        return (shape / shape.mean()).to(self._kind)
 
     def _spectrum(self, vector: Tensor) -> Tensor:
         spectrum: Tensor = torch.fft.rfft2(vector.view(self._bound_shape()))

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from nst_lightning.data.images import load_image
 from nst_lightning.data.output import save_image
-from nst_lightning.data.resizing import resize_to
+from nst_lightning.data.resizing import fit_long_side, resize_to
 from nst_lightning.metrics.functional import delta_pictures
 
 LONGEST = 1280
@@ -42,7 +42,6 @@ def write_pictures(
 
 def _made_smaller(pixels: Tensor) -> Tensor:
     height, width = pixels.shape[-2:]
-    scale = LONGEST / max(height, width)
-    if scale >= 1:
+    if max(height, width) <= LONGEST:
         return pixels
-    return resize_to(pixels, (max(1, round(height * scale)), max(1, round(width * scale))))
+    return resize_to(pixels, fit_long_side(width, height, LONGEST))

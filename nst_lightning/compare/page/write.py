@@ -176,8 +176,7 @@ def _write_figures(
     }
     write_variants(folder, "improvement", improvement_bars(pairs, baseline))
     write_variants(folder, "plane", measure_plane(pairs, baseline))
-    runs = [(f"{pair['number']} · {pair['label']}", pair["curves"]) for pair in pairs]
-    runs = [(label, curves) for label, curves in runs if curves]
+    runs = [(f"{p['number']} · {p['label']}", p["curves"]) for p in pairs if p["curves"]]
     if runs:
         write_variants(folder, "losses", loss_curves(runs))
         parts = [
