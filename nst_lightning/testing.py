@@ -193,8 +193,7 @@ class _Check:
         yield not term.state_dict(), "puts its targets into checkpoints (state_dict)"
         yield not any(b.requires_grad for b in term.buffers()), "keeps the graph of its targets"
         # Buffers are in a dictionary of their own.
-        own = [key for key in vars(term) if key not in vars(torch.nn.Module())]
-        for key in own:
+        for key in [key for key in vars(term) if key not in vars(torch.nn.Module())]:
             yield (
                 not _has_tensor(vars(term)[key]),
                 f"keeps a tensor in {key} that would not move to another device; use set_target",

@@ -12,16 +12,11 @@ from nst_lightning.losses.term import STD5, LossTerm
 
 
 def channel_moments(features: Tensor, mean: Tensor, deviation: Tensor, order: int) -> Tensor:
-    """Moments of each channel over all places, measured against a given mean and deviation.
-
-    Args:
-        features: ``(N, C, H, W)``.
-        mean: ``(1, C)``, what is subtracted.
-        deviation: ``(1, C)``, what is divided by; above 0.
-        order: Up to which moment, at least 1.
+    """Moments of each channel over all places, measured against a mean and deviation ``(1, C)``.
 
     Returns:
-        ``(N, order, C)``: the mean of the k-th powers, k from 1 to ``order``; no unit.
+        ``(N, order, C)`` of ``(N, C, H, W)``: the mean of the k-th powers, k from 1 to ``order``;
+        no unit.
     """
     flat = features.flatten(2)  # (N, C, H·W)
     standard = (flat - mean.unsqueeze(2)) / deviation.unsqueeze(2)

@@ -262,13 +262,12 @@ class LossTerm(nn.Module):
     def forward(self, image: Tensor, features: dict[str, Tensor]) -> Tensor:
         """Score the picture: a scalar, with the layer weights but without ``weight``.
 
+        It is the sum over the layers, and in each over the regions by their share of the picture;
+        in the picture's precision, but float32 at least.
+
         Args:
             image: ``(N, 3, H, W)``, values in [0, 1].
             features: Layer name → features of ``image`` as `take` gives them.
-
-        Returns:
-            The sum over the layers, and in each over the regions by their share of the picture; in
-            the picture's precision, but float32 at least.
         """
         if not self._compares:
             raise NotImplementedError(f"{type(self).__name__} defines no distance() or forward()")

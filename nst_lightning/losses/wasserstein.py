@@ -23,14 +23,11 @@ def gaussian_statistics(
     1e-7 of the largest eigenvalue, can exceed ``eps``: distances between matrices that are as good
     as equal then come out a little below 0.
 
-    Args:
-        features: ``(N, C, H, W)``.
-        eps: Added to the diagonal, so that the square root has a gradient where channels are
-            constant or places fewer than channels.
-        dtype: Of the results.
+    ``eps`` is added to the diagonal, so that the square root has a gradient where channels are
+    constant or places fewer than channels.
 
     Returns:
-        ``(N, C)`` and ``(N, C, C)``, which divides by H·W, not H·W - 1.
+        ``(N, C)`` and ``(N, C, C)`` of ``(N, C, H, W)``, divided by H·W, not H·W - 1.
     """
     mean, covariance = mean_and_covariance(features.flatten(2))
     covariance = covariance.to(dtype)

@@ -65,16 +65,14 @@ class PictureMetrics:
         style_weights: One a style, not all zero; equal if left out.
         learned: Measure LPIPS and DISTS too, where their weights are on this machine.
 
+    Attributes:
+        encoder: The encoder of the style distance.
+        unavailable: Learned measure -> one line that says why it is left out.
+
     Raises:
         InputError: If an image holds NaN or values outside [0, 1], or is too small.
         ValueError: If there is no style, or not one weight a style.
     """
-
-    encoder: Encoder
-    """The encoder of the style distance."""
-
-    unavailable: dict[str, str]
-    """Learned measure -> one line that says why it is left out."""
 
     def __init__(
         self,
@@ -101,7 +99,7 @@ class PictureMetrics:
             from nst_lightning.encoder import VGG19Encoder
 
             encoder = VGG19Encoder(STYLE_LAYERS).to(device)
-        self.encoder = encoder
+        self.encoder: Encoder = encoder
         with torch.no_grad():
             self._targets = [style_grams(style, encoder) for style in self._styles]
         self._blend = {
@@ -145,7 +143,7 @@ class PictureMetrics:
         results = self._against(picture, self._content, "content")
 
         grams = style_grams(picture, self.encoder)
-        layers = {k: v.item() for k, v in style_distances(grams, self._blend).items()}
+        layers = {k: float(v) for k, v in style_distances(grams, self._blend).items()}
         results["style_distance"] = statistics.fmean(layers.values())
         results |= {f"style_distance/{layer}": value for layer, value in layers.items()}
 
@@ -168,8 +166,7 @@ class PictureMetrics:
             for number, (values, target) in enumerate(zip(by_style, self._targets, strict=True), 1):
                 results |= {f"{key}_{number}": value for key, value in values.items()}
                 distances = style_distances(grams, target).values()
-                mean = statistics.fmean(distance.item() for distance in distances)
-                results[f"style_distance/style_{number}"] = mean
+                results[f"style_distance/style_{number}"] = statistics.fmean(map(float, distances))
         return results
 
     def _against(self, picture: Tensor, reference: Tensor, role: str) -> dict[str, float]:

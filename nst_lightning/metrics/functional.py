@@ -129,11 +129,7 @@ def deltas(picture: Tensor) -> tuple[Tensor, Tensor]:
 
     ``high_pass_x_y`` of the TensorFlow tutorial. "Horizontal" means here that the two pixels lie
     side by side; the tutorial (and the report's figure 8) titles the pictures by the edges that
-    show in them, the other way round.
-
-    Returns:
-        Horizontal ones of shape (N, 3, H, W - 1), vertical ones of shape (N, 3, H - 1, W); values
-        in [-1, 1].
+    show in them, the other way round. Shapes are (N, 3, H, W - 1) and (N, 3, H - 1, W).
     """
     return picture[..., 1:] - picture[..., :-1], picture[..., 1:, :] - picture[..., :-1, :]
 

@@ -27,10 +27,9 @@ def print_measures(
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="measures of the picture")
-    table.add_column("measure")
-    table.add_column("picture", justify="right")
-    table.add_column("untouched content", justify="right")
+    table = Table("measure", title="measures of the picture")
+    for heading in ("picture", "untouched content"):
+        table.add_column(heading, justify="right")
 
     def row(label: str, name: str) -> None:
         if f"picture/{name}" in measures:

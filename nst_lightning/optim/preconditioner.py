@@ -97,7 +97,11 @@ class FixedFourier(Preconditioner):
         self._shape: tuple[int, int, int, int] | None = None
 
     def bind(self, image: Tensor) -> None:
-        """See :meth:`Preconditioner.bind`; other pictures than these raise a ValueError."""
+        """See :meth:`Preconditioner.bind`.
+
+        Raises:
+            ValueError: If the picture has more than 4 dimensions or is not of float32 or float64.
+        """
         if image.ndim > 4 or image.dtype not in (torch.float32, torch.float64):
             raise ValueError(
                 "a Fourier preconditioner takes float32 or float64 pictures of at most 4"

@@ -91,8 +91,13 @@ class SecantMemory:
         """Return the filled part of the memory; its tensors are views of this memory's."""
         size = len(self)
         steps, changes = self._filled()
-        state = {"count": self._count, "capacity": self.capacity, "sy": self._sy[:size, :size]}
-        return {**state, "steps": steps, "changes": changes}
+        return {
+            "count": self._count,
+            "capacity": self.capacity,
+            "steps": steps,
+            "changes": changes,
+            "sy": self._sy[:size, :size],
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Copy a state in, of a picture of this size. Another capacity gives its newest pairs."""

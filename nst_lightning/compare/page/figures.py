@@ -97,14 +97,16 @@ def measure_plane(pairs: Sequence[Mapping[str, Any]], baseline: str) -> Draw:
     The untouched contents stand in it as crosses, with SSIM 1; one that lies beyond the right edge
     is a mark on the edge.
     """
-    keys = (baseline, OPTIMISED, CONTENT)
 
     def draw(colours: Palette, narrow: bool) -> "Figure":
         figure, grid = new_figure(NARROW if narrow else 7.2, 4.2 if narrow else 5.2)
         axes = grid[0, 0]
         points = [
-            [(m[key]["style_distance"], m[key]["ssim/content"]) for key in keys]
-            for m in (pair["measures"] for pair in pairs)
+            [
+                (pair["measures"][key]["style_distance"], pair["measures"][key]["ssim/content"])
+                for key in (baseline, OPTIMISED, CONTENT)
+            ]
+            for pair in pairs
         ]
         # The controls may lie far to the right; the arrows are what is to be seen.
         edge = 1.15 * max(x for fast, ours, _ in points for x, _ in (fast, ours)) or 1.0
