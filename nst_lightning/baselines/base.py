@@ -27,34 +27,24 @@ class Baseline(ABC):
     name: str = ""
     """What reports call it; the class's name if empty."""
 
-    def __init__(self) -> None:
-        self._loaded = False
+    _loaded = False
 
     def __call__(self, content: "Tensor", style: "Tensor") -> "Tensor":
-        """Make the picture.
+        """Make the picture of a content (1, 3, H, W) and a style (1, 3, h, w), both in [0, 1].
 
-        Args:
-            content: Shape (1, 3, H, W), floating, values in [0, 1].
-            style: Shape (1, 3, h, w), values in [0, 1], of any size.
-
-        Returns:
-            Shape (1, 3, H, W), values in [0, 1], with the content's precision and device.
+        It has the content's shape, precision and device.
 
         Raises:
-            InputError: If the model cannot be had, or its picture holds NaN.
+            InputError: If the model cannot be had, or a picture holds NaN.
             ValueError: If an image has another shape, or the model returns another one.
         """
         import torch
 
         from nst_lightning.data.resizing import resize_to
+        from nst_lightning.metrics.pictures import check_picture
 
-        for name, image in (("content", content), ("style", style)):
-            if image.ndim != 4 or image.shape[:2] != (1, 3) or image.numel() == 0:
-                raise ValueError(
-                    f"{name} must have the shape (1, 3, H, W), found {tuple(image.shape)}"
-                )
-            if not image.is_floating_point():
-                raise TypeError(f"{name} must be floating with values in [0, 1]: {image.dtype}")
+        check_picture(content, "content")
+        check_picture(style, "style")
         self.ensure_loaded()
         with torch.no_grad():
             picture = self.stylize(content.float(), style.to(content.device).float())
@@ -80,8 +70,7 @@ class Baseline(ABC):
         Raises:
             InputError: If the model cannot be had.
         """
-        # A subclass need not call super().__init__().
-        if not getattr(self, "_loaded", False):
+        if not self._loaded:
             self.load()
             self._loaded = True
 
@@ -90,24 +79,14 @@ class Baseline(ABC):
 
     @abstractmethod
     def stylize(self, content: "Tensor", style: "Tensor") -> "Tensor":
-        """Make the picture; the size may differ from the content's, it is resized.
+        """Make a picture (1, 3, any, any), which is resized to the content's size.
 
-        Args:
-            content: Shape (1, 3, H, W), float32, values in [0, 1].
-            style: Shape (1, 3, h, w), float32, values in [0, 1].
-
-        Returns:
-            Shape (1, 3, any, any).
+        The content is (1, 3, H, W), the style (1, 3, h, w), both float32 in [0, 1].
         """
 
 
 def require_packages(what: str, extra: str, *modules: str) -> None:
-    """Say how to install an optional dependency if it is missing; imports nothing.
-
-    Args:
-        what: Who needs it.
-        extra: The extra of this package that brings it.
-        modules: Names of the modules needed.
+    """Say how ``what`` gets the modules of an extra if one is missing; imports nothing.
 
     Raises:
         InputError: If one is missing.
@@ -122,15 +101,7 @@ def require_packages(what: str, extra: str, *modules: str) -> None:
 
 
 def central_square(style: "Tensor", size: int) -> "Tensor":
-    """Crop the middle square of a style image and resize it, as Magenta's examples do.
-
-    Args:
-        style: Shape (1, 3, h, w).
-        size: Side of the result in pixels.
-
-    Returns:
-        Shape (1, 3, size, size).
-    """
+    """Crop the middle square of a style image and resize it, as Magenta's examples do."""
     from nst_lightning.data.resizing import resize_to
 
     height, width = style.shape[-2:]

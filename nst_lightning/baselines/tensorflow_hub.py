@@ -57,17 +57,20 @@ class TensorFlowHubStylizer(Baseline):
         self._model: Any = None
 
     def load(self) -> None:
-        """Fetch the model, or take it from the cache, and read it.
-
-        Raises:
-            InputError: If it cannot be fetched or read.
-        """
+        """Fetch the model, or take it from the cache, and read it."""
         hub = import_tensorflow_hub()
         try:
             with _socket_timeout(_TIMEOUT_SECONDS):
                 folder = hub.resolve(self._resolved)
         except Exception as error:
-            raise InputError(_how_to_get(self.handle, self._resolved, error)) from error
+            message = f"cannot get the TensorFlow Hub model {self.handle}: {_first_line(error)}"
+            if self._resolved.startswith(_HUB):
+                message += (
+                    f"; where there is a network, download {self._resolved}?tf-hub-format="
+                    "compressed, unpack it into a folder and give the folder as the handle, or "
+                    "copy a TFHUB_CACHE_DIR that has it"
+                )
+            raise InputError(message) from error
         try:
             self._model = hub.load(folder)
         except Exception as error:
@@ -101,9 +104,8 @@ class TensorFlowHubStylizer(Baseline):
                 "not a picture (1, H, W, 3)"
             )
         picture = picture.permute(0, 3, 1, 2)
-        if picture.shape[-2:] == content.shape[-2:]:
-            picture = picture[..., :height, :width]
-        return picture
+        whole = picture.shape[-2:] == content.shape[-2:]
+        return picture[..., :height, :width] if whole else picture
 
     def _run(self, content: Any, style: Any) -> Any:
         if callable(self._model):
@@ -122,9 +124,6 @@ def resolve_handle(handle: str) -> str:
     """Return what tensorflow-hub understands: a URL or an existing folder.
 
     tensorflow-hub takes a bare ``publisher/model/version`` for a path; on the Hub it is an address.
-
-    Args:
-        handle: ``publisher/model/version``, a URL, or a folder with a SavedModel.
 
     Raises:
         InputError: If it is a folder or an absolute path without a SavedModel, or empty.
@@ -180,16 +179,6 @@ def _socket_timeout(seconds: float) -> Iterator[None]:
         yield
     finally:
         socket.setdefaulttimeout(before)
-
-
-def _how_to_get(handle: str, resolved: str, error: Exception) -> str:
-    message = f"cannot get the TensorFlow Hub model {handle}: {_first_line(error)}"
-    if resolved.startswith(_HUB):
-        message += (
-            f"; where there is a network, download {resolved}?tf-hub-format=compressed, unpack it "
-            "into a folder and give the folder as the handle, or copy a TFHUB_CACHE_DIR that has it"
-        )
-    return message
 
 
 def _first_line(error: Exception) -> str:

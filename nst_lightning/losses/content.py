@@ -44,5 +44,5 @@ class ContentLoss(LossTerm):
         self.reduction = reduction
 
     def distance(self, layer: str, representation: Tensor, target: Tensor) -> Tensor:
-        """Mean or sum of the squared differences."""
+        """See `squared_error`."""
         return squared_error(representation, target, self.reduction)

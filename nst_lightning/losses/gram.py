@@ -21,28 +21,19 @@ def gram_matrix(features: Tensor, divisor: GramDivisor = "hw") -> Tensor:
     Gatys' own PyTorch code. Either makes pictures of different sizes comparable, which the papers'
     bare sum (``"none"``) does not.
 
-    One batched matrix product on a view, in NCHW and in channels-last memory; the gradient is one
-    more. Of features in half precision the sums are float32: rounded sums would drown small
-    differences. (In bfloat16 on a CPU they are float32 sums of 512 places' products each, exact to
-    3e-4.) Their gradient is multiplied in the features' own precision.
-
-    Args:
-        features: ``(N, C, H, W)``.
-        divisor: What the sums are divided by: C·H·W, H·W, or nothing.
+    One batched matrix product on a view, in either memory layout; the gradient is one more. Of
+    features in half precision the sums are float32: rounded sums would drown small differences. (In
+    bfloat16 on a CPU they are float32 sums of 512 places' products each, exact to 3e-4.) Their
+    gradient is multiplied in the features' own precision.
 
     Returns:
-        ``(N, C, C)``, symmetric, in squared units of the features.
+        ``(N, C, C)`` of ``(N, C, H, W)``, symmetric, in squared units of the features.
     """
     _, channels, height, width = features.shape
-    if divisor == "hw":
-        scale = 1.0 / (height * width)
-    elif divisor == "chw":
-        scale = 1.0 / (channels * height * width)
-    elif divisor == "none":
-        scale = 1.0
-    else:
+    divisors = {"hw": height * width, "chw": channels * height * width, "none": 1}
+    if divisor not in divisors:
         raise ValueError(f'divisor must be "hw", "chw" or "none", got {divisor!r}')
-    return self_product(features.flatten(2), scale)
+    return self_product(features.flatten(2), 1.0 / divisors[divisor])
 
 
 class GramLoss(LossTerm):
@@ -86,9 +77,9 @@ class GramLoss(LossTerm):
         self.reduction = reduction
 
     def represent(self, layer: str, features: Tensor) -> Tensor:
-        """Gram matrix, ``(N, C, C)``."""
+        """See `gram_matrix`."""
         return gram_matrix(features, self.divisor)
 
     def distance(self, layer: str, representation: Tensor, target: Tensor) -> Tensor:
-        """Mean or sum of the squared differences."""
+        """See `squared_error`."""
         return squared_error(representation, target, self.reduction)

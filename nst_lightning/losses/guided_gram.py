@@ -16,7 +16,7 @@ def guided_gram(features: Tensor, guidance: Tensor, divisor: GramDivisor = "hw")
     Args:
         features: ``(N, C, H, W)``.
         guidance: ``(N, 1, H, W)`` or ``(1, 1, H, W)`` in [0, 1].
-        divisor: What the sums are divided by: C and the region's size, its size, or nothing.
+        divisor: As of `gram_matrix`, with the region's size for H·W.
 
     Returns:
         ``(N, C, C)``; zero where the region is empty.
@@ -31,11 +31,9 @@ def guided_gram(features: Tensor, guidance: Tensor, divisor: GramDivisor = "hw")
 class GuidedGramLoss(GramLoss):
     """Gram loss in each region of the picture to the style that belongs there.
 
-    The guided Gram matrices of Gatys et al., "Controlling Perceptual Factors in Neural Style
-    Transfer" (2017): the features are multiplied by the region's mask before the Gram matrix is
-    taken. Unlike the paper, where each region has a weight of its own, regions count by their share
-    of the picture: a picture cut into regions of one and the same style has nearly the loss of the
-    whole.
+    The guided Gram matrices of Gatys et al. (2017), see `guided_gram`. Unlike the paper, where each
+    region has a weight of its own, regions count by their share of the picture: a picture cut into
+    regions of one and the same style has nearly the loss of the whole.
 
     Without masks it is ``GramLoss``. The arguments are the same.
     """
@@ -44,5 +42,5 @@ class GuidedGramLoss(GramLoss):
     takes_half = False
 
     def represent_region(self, layer: str, features: Tensor, guidance: Tensor) -> Tensor:
-        """Gram matrix of the region, ``(N, C, C)``."""
+        """See `guided_gram`."""
         return guided_gram(features, guidance, self.divisor)

@@ -10,20 +10,13 @@ from nst_lightning.checks import whole_number
 from nst_lightning.losses.products import weighted_sum
 from nst_lightning.losses.term import STD5, LossTerm
 
-_HIGHEST_ORDER = 6
-
 
 def channel_moments(features: Tensor, mean: Tensor, deviation: Tensor, order: int) -> Tensor:
-    """Moments of each channel over all places, measured against a given mean and deviation.
-
-    Args:
-        features: ``(N, C, H, W)``.
-        mean: ``(1, C)``, what is subtracted.
-        deviation: ``(1, C)``, what is divided by; above 0.
-        order: Up to which moment, at least 1.
+    """Moments of each channel over all places, measured against a mean and deviation ``(1, C)``.
 
     Returns:
-        ``(N, order, C)``: the mean of the k-th powers, k from 1 to ``order``; no unit.
+        ``(N, order, C)`` of ``(N, C, H, W)``: the mean of the k-th powers, k from 1 to ``order``;
+        no unit.
     """
     flat = features.flatten(2)  # (N, C, H·W)
     standard = (flat - mean.unsqueeze(2)) / deviation.unsqueeze(2)
@@ -34,15 +27,7 @@ def channel_moments(features: Tensor, mean: Tensor, deviation: Tensor, order: in
 
 
 def moment_distance(moments: Tensor, target: Tensor) -> Tensor:
-    """Mean squared difference of the channels' moments, summed with 1/k! before the k-th.
-
-    Args:
-        moments: ``(N, order, C)``.
-        target: The same shape, or one for the whole batch: ``(1, order, C)``.
-
-    Returns:
-        A scalar, no unit.
-    """
+    """Mean squared difference of moments ``(N or 1, order, C)``, summed with 1/k! for the k-th."""
     squared = (moments - target).square().mean((0, 2))  # (order,)
     return torch.stack([part / math.factorial(k) for k, part in enumerate(squared, 1)]).sum()
 
@@ -76,7 +61,7 @@ class MomentLoss(LossTerm):
         order: int = 3,
     ) -> None:
         super().__init__(weight, layers, layer_weights)
-        self.order = whole_number(self.named("order"), order, least=1, most=_HIGHEST_ORDER)
+        self.order = whole_number(self.named("order"), order, least=1, most=6)
 
     # A picture's moments depend on the target's mean and deviation, so what represents it is its
     # features.

@@ -23,15 +23,10 @@ def at_least_single(values: Tensor) -> Tensor:
 
 
 def squared_error(value: Tensor, target: Tensor, reduction: Reduction = "mean") -> Tensor:
-    """Squared differences, in float32 at least, with a gradient that lies in memory as ``value``.
+    """Mean or sum of the squared differences, in float32 at least.
 
-    Args:
-        value: Any shape, the batch first.
-        target: The same shape, or one for the whole batch.
-        reduction: Mean or sum over all elements.
-
-    Returns:
-        A scalar, in squared units of the values.
+    The target has the shape of the value, or is one for the whole batch. The gradient lies in
+    memory as the value does.
 
     Raises:
         ValueError: If the shapes differ, as when the target is of a picture of another size.
@@ -43,11 +38,9 @@ def squared_error(value: Tensor, target: Tensor, reduction: Reduction = "mean") 
         )
     if reduction not in ("mean", "sum"):
         raise ValueError(f'reduction must be "mean" or "sum", got {reduction!r}')
-    if target.requires_grad:
-        single = at_least_single(target).expand_as(value)
-        return F.mse_loss(at_least_single(value), single, reduction=reduction)
-    error: Tensor = _SquaredError.apply(value, target, reduction)
-    return error
+    error = _SquaredError.forward if target.requires_grad else _SquaredError.apply
+    result: Tensor = error(value, target, reduction)
+    return result
 
 
 def self_product(flat: Tensor, scale: float) -> Tensor:

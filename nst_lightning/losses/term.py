@@ -2,18 +2,20 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nst_lightning.checks import names, number
 from nst_lightning.errors import InputError
 from nst_lightning.losses.products import at_least_single, at_size_of, weighted_sum
-from nst_lightning.losses.tensor_store import Representation, TensorStore
 
 STD5 = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 """The style layers of Gatys, Ecker & Bethge (2016), and of most systems after them."""
+
+Representation: TypeAlias = Any
+"""A tensor or a tuple of tensors, as the term says."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +24,10 @@ class Reference:
 
     Attributes:
         image: ``(1, 3, H, W)``, values in [0, 1].
-        features: Layer name → features ``(1, C, h, w)``, at least the layers that the term asks
-            for.
+        features: Layer name → features ``(1, C, h, w)``.
         weight: Share in a blend of several styles.
-        mask: ``(1, R, H, W)`` in [0, 1], one channel a region, for a term that is ``guided``. The
-            others look at whole pictures and refuse one.
+        mask: ``(1, R, H, W)`` in [0, 1], one channel a region, for a term that is ``guided``; the
+            others refuse one.
     """
 
     image: Tensor
@@ -35,14 +36,15 @@ class Reference:
     mask: Tensor | None = None
 
 
-class LossTerm(TensorStore):
+class LossTerm(nn.Module):
     """One term of the objective.
 
     A subclass says in `represent` what it sees in the features of a layer, and in `distance` how
-    far two of these are apart. All else is done here: the targets are made of the styles (or of the
-    content) and kept, several styles are blended, layers and regions are weighed. The objective
-    reads ``layers``, calls ``set_targets`` once before the first step (again if the references
-    change), then ``forward`` at each evaluation, and multiplies the result by ``weight``.
+    far two of these are apart. All else is done here: targets are made of the styles (or of the
+    content) and kept in buffers that no checkpoint holds, several styles are blended, layers and
+    regions are weighed. The objective reads ``layers``, calls ``set_targets`` once before the first
+    step (again if the references change), then ``forward`` at each evaluation, and multiplies the
+    result by ``weight``.
 
     A term on the picture itself has no layers and defines ``forward`` instead (and ``set_targets``
     with `set_target`, if there is something to remember).
@@ -71,9 +73,6 @@ class LossTerm(TensorStore):
             tensor(4.)
 
     Attributes:
-        weight: Factor that the caller puts before the term; a schedule may change it.
-        layers: Names of the layers that the term looks at; empty if it looks at the picture only.
-        layer_weights: One factor a layer, in the order of ``layers``; a schedule may change them.
         regions: Regions of the masks that the targets were set with; 0 without masks.
 
     Args:
@@ -121,31 +120,20 @@ class LossTerm(TensorStore):
             for i, w in enumerate(layer_weights)
         ]
         self.regions = 0
-
-    # -- what a term says -------------------------------------------------------------------------
+        self._kept: dict[str, list[str] | str] = {}  # name → its buffer, or those of a tuple
 
     def represent(self, layer: str, features: Tensor) -> Representation:
         """Return what is compared of a layer; the features themselves if a term does not say.
 
-        Args:
-            layer: Its name, one of ``layers``.
-            features: ``(N, C, h, w)`` of the picture or of a reference, in any memory layout.
-
-        Returns:
-            A tensor or a tuple of tensors.
+        The features are ``(N, C, h, w)``, of the picture or of a reference, in any memory layout.
         """
         return features
 
     def represent_region(self, layer: str, features: Tensor, guidance: Tensor) -> Representation:
         """Return what is compared of one region in a layer, if the term is ``guided``.
 
-        Args:
-            layer: As in `represent`.
-            features: As in `represent`.
-            guidance: ``(1, 1, h, w)`` in [0, 1], the region's mask at the layer's size.
-
-        Returns:
-            As `represent`; the same where guidance is 1 everywhere.
+        The guidance is ``(1, 1, h, w)`` in [0, 1], the region's mask at the layer's size; where it
+        is 1 everywhere, this is `represent`.
         """
         raise NotImplementedError
 
@@ -154,10 +142,7 @@ class LossTerm(TensorStore):
     ) -> Representation:
         """Return the target of one layer, of a single picture too; the weighted mean by default.
 
-        Args:
-            layer: Its name.
-            representations: What `represent` gave, one a picture (of content: one).
-            weights: One each, above 0; they sum to 1.
+        What `represent` gave comes one a picture, with weights above 0 that sum to 1.
         """
         if isinstance(representations[0], Tensor):
             return weighted_sum(weights, representations)
@@ -166,13 +151,7 @@ class LossTerm(TensorStore):
     def distance(
         self, layer: str, representation: Representation, target: Representation
     ) -> Tensor:
-        """Return how far the picture is from the target in one layer: a scalar.
-
-        Args:
-            layer: Its name.
-            representation: What `represent` gave of the picture.
-            target: What `blend` gave.
-        """
+        """Return how far what `represent` gave is from what `blend` gave in a layer: a scalar."""
         raise NotImplementedError
 
     def take(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -181,8 +160,6 @@ class LossTerm(TensorStore):
         if self.takes_half:
             return wanted
         return {layer: at_least_single(value) for layer, value in wanted.items()}
-
-    # -- targets ----------------------------------------------------------------------------------
 
     @torch.no_grad()
     def set_targets(self, content: Reference, styles: Sequence[Reference]) -> None:
@@ -202,13 +179,21 @@ class LossTerm(TensorStore):
                 or a region has no style.
             ValueError: If a picture has a mask and the term is not guided.
         """
-        self.forget_target()
+        for kept in self._kept.values():
+            for buffer in [kept] if isinstance(kept, str) else kept:
+                del self._buffers[buffer]
+        self._kept.clear()
         self.regions = 0
         if not self._compares:
             return
         of = [content] if self.target_from == "content" else styles
         pictures = [replace(p, features=self.take(p.features)) for p in of]
-        _check_weights(pictures)
+        if not pictures:
+            raise InputError("at least one style picture is needed")
+        weights = [number("a style's blend weight", p.weight, least=0) for p in pictures]
+        if not sum(weights):
+            reason = f"the styles' blend weights {weights} are all 0"
+            raise InputError(f"{reason}; give one of them more")
         if self.guided and content.mask is not None:
             self._set_regions(content.mask, content.features, pictures)
         elif any(picture.mask is not None for picture in pictures):
@@ -223,6 +208,34 @@ class LossTerm(TensorStore):
             for layer in self.layers:
                 seen = [self._see(layer, picture, region) for picture in shown]
                 self.set_target(_target_name(layer, region), self.blend(layer, seen, weights))
+
+    def set_target(self, name: str, value: Representation) -> None:
+        """Keep a copy of a tensor or a tuple of tensors, in place of what the name stood for.
+
+        Without a graph, and usable in a backward pass even if it was made in inference mode.
+        """
+        parts = value if isinstance(value, tuple) else (value,)
+        # Names of layers may have dots, which nn.Module takes for paths into submodules.
+        buffers = [f"target_{name}_{i}".replace(".", "_") for i in range(len(parts))]
+        with torch.inference_mode(False), torch.no_grad():
+            for buffer, part in zip(buffers, parts, strict=True):
+                self.register_buffer(buffer, part.clone(), persistent=False)
+        self._kept[name] = buffers if isinstance(value, tuple) else buffers[0]
+
+    def target(self, name: str) -> Representation:
+        """Return what `set_target` kept under ``name``.
+
+        Raises:
+            RuntimeError: If it kept nothing.
+        """
+        kept = self._kept.get(name)
+        if kept is None:
+            raise RuntimeError(
+                f"{type(self).__name__} has no target {name!r}; call set_targets() first"
+            )
+        if isinstance(kept, str):
+            return self._buffers[kept]
+        return tuple(self._buffers[buffer] for buffer in kept)
 
     @property
     def _compares(self) -> bool:
@@ -246,18 +259,15 @@ class LossTerm(TensorStore):
         guidance = at_size_of(picture.mask[:, region : region + 1], features)
         return self.represent_region(layer, features, guidance)
 
-    # -- the loss ---------------------------------------------------------------------------------
-
     def forward(self, image: Tensor, features: dict[str, Tensor]) -> Tensor:
         """Score the picture: a scalar, with the layer weights but without ``weight``.
+
+        It is the sum over the layers, and in each over the regions by their share of the picture;
+        in the picture's precision, but float32 at least.
 
         Args:
             image: ``(N, 3, H, W)``, values in [0, 1].
             features: Layer name → features of ``image`` as `take` gives them.
-
-        Returns:
-            The sum over the layers, and in each over the regions by their share of the picture; in
-            the picture's precision, but float32 at least.
         """
         if not self._compares:
             raise NotImplementedError(f"{type(self).__name__} defines no distance() or forward()")
@@ -270,30 +280,22 @@ class LossTerm(TensorStore):
         if not self.regions:
             return self.distance(layer, self.represent(layer, features), self.target(layer))
         guidance = self.target(f"{layer} guidance")  # (1, R, h, w)
-        losses = torch.stack(
-            [
-                self.distance(
-                    layer,
-                    self.represent_region(layer, features, guidance[:, region : region + 1]),
-                    self.target(_target_name(layer, region)),
-                )
-                for region in range(self.regions)
-            ]
-        )
-        areas: Tensor = self.target("areas").to(losses)
-        return (losses * areas).sum()
+        losses = []
+        for region in range(self.regions):
+            seen = self.represent_region(layer, features, guidance[:, region : region + 1])
+            losses.append(self.distance(layer, seen, self.target(_target_name(layer, region))))
+        areas: Tensor = self.target("areas").to(losses[0])
+        return (torch.stack(losses) * areas).sum()
 
     def sum_layers(self, losses: Iterable[Tensor]) -> Tensor:
         """Sum one scalar a layer, in the order of ``layers``, each times its layer weight."""
-        total: Tensor | None = None
-        for weight, loss in zip(self.layer_weights, losses, strict=True):
-            loss = loss if weight == 1 else weight * loss
-            total = loss if total is None else total + loss
-        if total is None:
+        weighted = [
+            loss if weight == 1 else weight * loss
+            for weight, loss in zip(self.layer_weights, losses, strict=True)
+        ]
+        if not weighted:
             raise RuntimeError(f"{type(self).__name__} has no layers to sum over")
-        return total
-
-    # -- words ------------------------------------------------------------------------------------
+        return sum(weighted[1:], weighted[0])
 
     def named(self, argument: str) -> str:
         """Return an argument's name as messages give it: ``GramLoss: divisor``."""
@@ -311,14 +313,6 @@ class LossTerm(TensorStore):
         if any(w != 1 for w in self.layer_weights):
             parts.append(f"layer_weights={self.layer_weights}")
         return ", ".join(parts)
-
-
-def _check_weights(pictures: Sequence[Reference]) -> None:
-    if not pictures:
-        raise InputError("at least one style picture is needed")
-    weights = [number("a style's blend weight", p.weight, least=0) for p in pictures]
-    if not sum(weights):
-        raise InputError(f"the styles' blend weights {weights} are all 0; give one of them more")
 
 
 def _has_part(picture: Reference, region: int | None) -> bool:

@@ -38,10 +38,9 @@ def total_variation(image: Tensor, kind: Variation = "l1", reduction: Reduction 
     dy = image[..., 1:, :] - image[..., :-1, :]
     if reduction not in ("mean", "sum"):
         raise ValueError(f'reduction must be "mean" or "sum", got {reduction!r}')
-    mean = reduction == "mean"
     if kind in ("l1", "l2"):
         over_x, over_y = (dx.abs().sum(), dy.abs().sum()) if kind == "l1" else (_sq(dx), _sq(dy))
-        if mean:
+        if reduction == "mean":
             # A picture one pixel wide has no differences across: none, not 0/0.
             return over_x / max(dx.numel(), 1) + over_y / max(dy.numel(), 1)
         return over_x + over_y
@@ -53,7 +52,7 @@ def total_variation(image: Tensor, kind: Variation = "l1", reduction: Reduction 
     border = _sq(dx[..., 0, :]) + _sq(dx[..., -1, :]) + _sq(dy[..., 0]) + _sq(dy[..., -1])
     straight = _sq(dx) + _sq(dy)
     diagonal = _sq(down) + _sq(up) + 2 * border
-    if mean:
+    if reduction == "mean":
         *_, height, width = image.shape
         planes = image.numel() // (height * width)
         straight = straight / (planes * height * width)

@@ -23,14 +23,11 @@ def gaussian_statistics(
     1e-7 of the largest eigenvalue, can exceed ``eps``: distances between matrices that are as good
     as equal then come out a little below 0.
 
-    Args:
-        features: ``(N, C, H, W)``.
-        eps: Added to the diagonal, so that the square root has a gradient where channels are
-            constant or places fewer than channels.
-        dtype: Of the results.
+    ``eps`` is added to the diagonal, so that the square root has a gradient where channels are
+    constant or places fewer than channels.
 
     Returns:
-        ``(N, C)`` and ``(N, C, C)``; the covariance divides by H·W, not H·W - 1.
+        ``(N, C)`` and ``(N, C, C)`` of ``(N, C, H, W)``, divided by H·W, not H·W - 1.
     """
     mean, covariance = mean_and_covariance(features.flatten(2))
     covariance = covariance.to(dtype)
@@ -67,12 +64,8 @@ def wasserstein2(
     Not finite in, NaN out: the eigenvalue routine would raise, and whoever guards the loss would
     not see it.
 
-    Args:
-        mean: ``(N, C)``.
-        covariance: ``(N, C, C)``, symmetric positive semi-definite.
-        target_mean: ``(N, C)`` or ``(1, C)``.
-        target_covariance: ``(N, C, C)`` or ``(1, C, C)``.
-        target_sqrt: ``matrix_sqrt(target_covariance)``, if it is at hand already.
+    Means are ``(N, C)``, covariances ``(N, C, C)`` and positive semi-definite, of the target also
+    one for the whole batch; ``target_sqrt`` is ``matrix_sqrt(target_covariance)``.
 
     Returns:
         A scalar: the mean over the batch, in squared units of the features.

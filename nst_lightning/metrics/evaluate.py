@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor
@@ -11,15 +11,14 @@ from torchmetrics.functional import mean_squared_error
 from torchmetrics.functional.image import peak_signal_noise_ratio, total_variation
 
 from nst_lightning.errors import InputError
+from nst_lightning.losses.products import weighted_sum
 from nst_lightning.metrics import functional
 from nst_lightning.metrics.perceptual import learned_measures
 from nst_lightning.metrics.pictures import check_picture, fit_reference
-from nst_lightning.metrics.style_distance import (
-    STYLE_LAYERS,
-    Encoder,
-    style_distances,
-    style_grams,
-)
+from nst_lightning.metrics.style_distance import STYLE_LAYERS, Encoder, style_distances, style_grams
+
+if TYPE_CHECKING:
+    from nst_lightning.data.image_pair import ImagePair
 
 # Functions, not a MetricCollection: one picture is measured, and nothing is accumulated. SSIM and
 # MS-SSIM are ours, because in float64, which they need, torchmetrics' convolution takes 30 s and
@@ -31,22 +30,6 @@ _AGAINST_A_REFERENCE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "ssim": functional.structural_similarity,
     "ms_ssim": functional.multiscale_structural_similarity,
 }
-
-
-class HasPictures(Protocol):
-    """What has a content, styles and their weights, such as an ``ImagePair`` that is set up."""
-
-    @property
-    def content(self) -> Tensor:
-        """Shape (1, 3, H, W), values in [0, 1]."""
-
-    @property
-    def styles(self) -> Sequence[Tensor]:
-        """Each of shape (1, 3, h, w), values in [0, 1]."""
-
-    @property
-    def blend(self) -> Sequence[float]:
-        """The weight of each style."""
 
 
 class PictureMetrics:
@@ -82,16 +65,14 @@ class PictureMetrics:
         style_weights: One a style, not all zero; equal if left out.
         learned: Measure LPIPS and DISTS too, where their weights are on this machine.
 
+    Attributes:
+        encoder: The encoder of the style distance.
+        unavailable: Learned measure -> one line that says why it is left out.
+
     Raises:
         InputError: If an image holds NaN or values outside [0, 1], or is too small.
         ValueError: If there is no style, or not one weight a style.
     """
-
-    encoder: Encoder
-    """The encoder of the style distance."""
-
-    unavailable: dict[str, str]
-    """Learned measure -> one line that says why it is left out."""
 
     def __init__(
         self,
@@ -107,29 +88,30 @@ class PictureMetrics:
         weights = [1.0] * len(styles) if style_weights is None else [*map(float, style_weights)]
         if len(weights) != len(styles) or min(weights) < 0 or sum(weights) <= 0:
             raise ValueError(f"{len(styles)} styles need as many weights >= 0, got {weights}")
-        self._content = _one(content, "content")
+        self._content = check_picture(content, "content")
         self._styles = [
-            _one(style, "style" if len(styles) == 1 else f"style {number}")
+            check_picture(style, "style" if len(styles) == 1 else f"style {number}")
             for number, style in enumerate(styles, start=1)
         ]
         self._weights = [weight / sum(weights) for weight in weights]
         device = self._content.device
-        self.encoder = _vgg19(device) if encoder is None else encoder
+        if encoder is None:
+            from nst_lightning.encoder import VGG19Encoder
+
+            encoder = VGG19Encoder(STYLE_LAYERS).to(device)
+        self.encoder: Encoder = encoder
         with torch.no_grad():
-            self._targets = [style_grams(style, self.encoder) for style in self._styles]
+            self._targets = [style_grams(style, encoder) for style in self._styles]
         self._blend = {
-            layer: sum(
-                (w * t[layer] for w, t in zip(self._weights, self._targets, strict=True)),
-                torch.zeros_like(gram),
-            )
-            for layer, gram in self._targets[0].items()
+            layer: weighted_sum(self._weights, [target[layer] for target in self._targets])
+            for layer in self._targets[0]
         }
         self._learned, self.unavailable = learned_measures(device) if learned else ({}, {})
 
     @classmethod
     def of(
         cls,
-        pair: HasPictures,
+        pair: "ImagePair",
         encoder: Encoder | None = None,
         *,
         learned: bool = True,
@@ -137,15 +119,8 @@ class PictureMetrics:
     ) -> Self:
         """Make the measures of a run's pictures.
 
-        Args:
-            pair: Has ``content``, ``styles`` and ``blend``, the styles' weights.
-            encoder: As above; on ``device`` if it is a network.
-            learned: As above.
-            device: Where to measure, and where the pictures to be measured are; the content's if
-                left out.
-
-        Raises:
-            InputError: As the class.
+        Measured, and given, are pictures on ``device``, the content's if left out; there the
+        encoder must be too.
         """
         content = pair.content.to(device or pair.content.device)
         styles = [style.to(content.device) for style in pair.styles]
@@ -153,33 +128,27 @@ class PictureMetrics:
 
     @torch.no_grad()
     def __call__(self, picture: Tensor) -> dict[str, float]:
-        """Measure a picture.
-
-        Args:
-            picture: Shape (1, 3, H, W), the content's size, values in [0, 1].
+        """Measure a picture of shape (1, 3, H, W), the content's size, values in [0, 1].
 
         Raises:
             InputError: If it holds NaN or values outside [0, 1], or has not the content's size.
         """
-        picture = _one(picture, "picture")
+        picture = check_picture(picture, "picture")
         if picture.shape != self._content.shape:
             (h, w), (ch, cw) = picture.shape[-2:], self._content.shape[-2:]
             raise InputError(
                 f"the picture is {w}x{h} and the content {cw}x{ch}: "
                 "load the content at the picture's size to compare them"
             )
-        results = {
-            f"{name}/content": value
-            for name, value in self._against(picture, self._content).items()
-        }
+        results = self._against(picture, self._content, "content")
 
         grams = style_grams(picture, self.encoder)
-        layers = {k: v.item() for k, v in style_distances(grams, self._blend).items()}
+        layers = {k: float(v) for k, v in style_distances(grams, self._blend).items()}
         results["style_distance"] = statistics.fmean(layers.values())
         results |= {f"style_distance/{layer}": value for layer, value in layers.items()}
 
         by_style = [
-            {f"{name}/style": value for name, value in self._against(picture, style).items()}
+            self._against(picture, style, "style")
             | {"colour_distance/style": functional.colour_distance(picture, style).item()}
             for style in self._styles
         ]
@@ -194,28 +163,16 @@ class PictureMetrics:
         results["deltas/vertical"] = vertical.item()
 
         if len(by_style) > 1:
-            for number, values in enumerate(by_style, start=1):
+            for number, (values, target) in enumerate(zip(by_style, self._targets, strict=True), 1):
                 results |= {f"{key}_{number}": value for key, value in values.items()}
-                distances = style_distances(grams, self._targets[number - 1])
-                results[f"style_distance/style_{number}"] = statistics.fmean(
-                    v.item() for v in distances.values()
-                )
+                distances = style_distances(grams, target).values()
+                results[f"style_distance/style_{number}"] = statistics.fmean(map(float, distances))
         return results
 
-    def _against(self, picture: Tensor, reference: Tensor) -> dict[str, float]:
+    def _against(self, picture: Tensor, reference: Tensor, role: str) -> dict[str, float]:
         reference = fit_reference(reference, picture)
         measures = _AGAINST_A_REFERENCE | self._learned
-        return {name: float(measure(picture, reference)) for name, measure in measures.items()}
-
-
-def _vgg19(device: torch.device) -> Encoder:
-    from nst_lightning.encoder import VGG19Encoder
-
-    return VGG19Encoder(STYLE_LAYERS).to(device)
-
-
-def _one(image: Tensor, name: str) -> Tensor:
-    image = check_picture(image, name)
-    if image.shape[0] != 1:
-        raise ValueError(f"{name} must be one image, of shape (1, 3, H, W), not {image.shape[0]}")
-    return image
+        return {
+            f"{name}/{role}": float(measure(picture, reference))
+            for name, measure in measures.items()
+        }

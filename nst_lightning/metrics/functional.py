@@ -8,23 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nst_lightning.errors import InputError
+from nst_lightning.metrics.pictures import check_side
 
 _SSIM_SIGMA = 1.5
 _SSIM_RADIUS = 5
-#: The smallest side SSIM accepts: one whole window.
-SSIM_MINIMUM_SIZE = 2 * _SSIM_RADIUS + 1
+_SSIM_WINDOW = 2 * _SSIM_RADIUS + 1
 
 _MS_SSIM_EXPONENTS: tuple[float, ...] = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-
-
-def _check_side(picture: Tensor, minimum: int, what: str) -> None:
-    height, width = picture.shape[-2:]
-    if min(height, width) < minimum:
-        raise InputError(
-            f"{what} needs a picture of {minimum} pixels or more a side, "
-            f"this one is {width}x{height}"
-        )
 
 
 def _gaussian_window_means(values: Tensor) -> Tensor:
@@ -53,11 +43,10 @@ def _ssim_terms(picture: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
     mean_x, mean_y = _gaussian_window_means(both)
     square_x, square_y = _gaussian_window_means(both.square())
     covariance = _gaussian_window_means(picture * reference) - mean_x * mean_y
-    variances = (square_x - mean_x.square()).clamp(min=0) + (square_y - mean_y.square()).clamp(
-        min=0
-    )
+    variance_x = (square_x - mean_x.square()).clamp(min=0)
+    variance_y = (square_y - mean_y.square()).clamp(min=0)
     luminance = (2 * mean_x * mean_y + c1) / (mean_x.square() + mean_y.square() + c1)
-    return luminance, (2 * covariance + c2) / (variances + c2)
+    return luminance, (2 * covariance + c2) / (variance_x + variance_y + c2)
 
 
 def structural_similarity(picture: Tensor, reference: Tensor) -> Tensor:
@@ -75,7 +64,7 @@ def structural_similarity(picture: Tensor, reference: Tensor) -> Tensor:
     Raises:
         InputError: If a side is shorter than 11 pixels.
     """
-    _check_side(picture, SSIM_MINIMUM_SIZE, "SSIM")
+    check_side(picture, _SSIM_WINDOW, "SSIM")
     luminance, contrast = _ssim_terms(picture, reference)
     return (luminance * contrast).mean(dim=(1, 2, 3))
 
@@ -87,7 +76,7 @@ def ms_ssim_scales(height: int, width: int) -> int:
     are left out: 4 scales from 88 pixels, 3 from 44, 2 from 22, 1 from 11, none under 11.
     """
     side, scales = min(height, width), 0
-    while side >= SSIM_MINIMUM_SIZE and scales < len(_MS_SSIM_EXPONENTS):
+    while side >= _SSIM_WINDOW and scales < len(_MS_SSIM_EXPONENTS):
         side, scales = side // 2, scales + 1
     return scales
 
@@ -107,7 +96,7 @@ def multiscale_structural_similarity(picture: Tensor, reference: Tensor) -> Tens
     Raises:
         InputError: If a side is shorter than 11 pixels.
     """
-    _check_side(picture, SSIM_MINIMUM_SIZE, "MS-SSIM")
+    check_side(picture, _SSIM_WINDOW, "MS-SSIM")
     exponents = _MS_SSIM_EXPONENTS[: ms_ssim_scales(*picture.shape[-2:])]
     if len(exponents) < len(_MS_SSIM_EXPONENTS):
         exponents = tuple(exponent / sum(exponents) for exponent in exponents)
@@ -127,13 +116,7 @@ def relative_gram_distance(gram: Tensor, target: Tensor) -> Tensor:
 
     The scale of the features and the number of channels cancel out. 0 for equal matrices, 1 for a
     black layer against any target; a target of zeros gives infinity unless the matrices are equal.
-
-    Args:
-        gram: Shape (N, C, C) or (C, C).
-        target: Shape (1, C, C), (N, C, C) or (C, C).
-
-    Returns:
-        Shape (N,), or a scalar for single matrices.
+    Matrices are (N, C, C), the target also one for the whole batch.
     """
     error = (gram - target).square().sum(dim=(-2, -1))
     norm = target.square().sum(dim=(-2, -1))
@@ -146,24 +129,13 @@ def deltas(picture: Tensor) -> tuple[Tensor, Tensor]:
 
     ``high_pass_x_y`` of the TensorFlow tutorial. "Horizontal" means here that the two pixels lie
     side by side; the tutorial (and the report's figure 8) titles the pictures by the edges that
-    show in them, the other way round.
-
-    Returns:
-        (horizontal, vertical): ``x[..., 1:] - x[..., :-1]`` of shape (N, 3, H, W - 1) and the same
-        along the height, of shape (N, 3, H - 1, W). Values in [-1, 1].
+    show in them, the other way round. Shapes are (N, 3, H, W - 1) and (N, 3, H - 1, W).
     """
-    return (
-        picture[..., :, 1:] - picture[..., :, :-1],
-        picture[..., 1:, :] - picture[..., :-1, :],
-    )
+    return picture[..., 1:] - picture[..., :-1], picture[..., 1:, :] - picture[..., :-1, :]
 
 
 def delta_pictures(picture: Tensor) -> tuple[Tensor, Tensor]:
-    """The deltas as pictures to look at: clip(2·delta + ½), grey where nothing changes.
-
-    Returns:
-        (horizontal, vertical), as :func:`deltas`, values in [0, 1].
-    """
+    """The deltas as pictures to look at: clip(2·delta + ½), grey where nothing changes."""
     horizontal, vertical = deltas(picture)
     return (2 * horizontal + 0.5).clamp(0, 1), (2 * vertical + 0.5).clamp(0, 1)
 
@@ -177,14 +149,9 @@ def mean_absolute_deltas(picture: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def wasserstein_1d(a: Tensor, b: Tensor) -> Tensor:
-    """Wasserstein-1 distance of the empirical distributions of a's and b's rows, ∫|F_a − F_b|.
+    """Wasserstein-1 distance of the distributions of a's and b's rows, ∫|F_a − F_b|.
 
-    Args:
-        a: Shape (..., n).
-        b: Shape (..., m).
-
-    Returns:
-        Shape (...).
+    The rows may differ in length: (..., n) and (..., m) -> (...).
     """
     a, b = a.sort(dim=-1).values, b.sort(dim=-1).values
     both = torch.cat([a, b], dim=-1).sort(dim=-1).values
@@ -215,13 +182,6 @@ def colour_distance(picture: Tensor, reference: Tensor) -> Tensor:
     over the 13 fixed directions of :func:`colour_directions`, of the Wasserstein-1 distance of the
     projections. No bins; the sizes may differ. In units of the pixel values: 0 for the same colours
     in the same amounts, 0.82 for black against white.
-
-    Args:
-        picture: Shape (N, 3, H, W).
-        reference: Shape (N or 1, 3, h, w).
-
-    Returns:
-        Shape (N,).
     """
     directions = colour_directions().to(picture)
     a, b = picture.flatten(2), reference.flatten(2).expand(picture.shape[0], -1, -1)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from nst_lightning.errors import InputError
+from nst_lightning.metrics.pictures import check_side
 
 Name = Literal["lpips", "dists"]
 Measure = Callable[[Tensor, Tensor], Tensor]
@@ -26,14 +27,7 @@ _MINIMUM_SIZE = 32
 
 
 def learned_measures(device: torch.device) -> tuple[dict[str, Measure], dict[str, str]]:
-    """Load the measures that can be had.
-
-    Args:
-        device: Where to measure.
-
-    Returns:
-        The measures by name; and by name, in one line, why the others cannot be had.
-    """
+    """Load the measures that can be had; and say, in one line each, why the others cannot."""
     measures: dict[str, Measure] = {}
     unavailable: dict[str, str] = {}
     for name in _NETWORKS:
@@ -49,14 +43,7 @@ def load_measure(name: Name, device: torch.device | str = "cpu") -> Measure:
 
     ``lpips``: learned perceptual image patch similarity (Zhang et al., 2018), with AlexNet;
     ``dists``: deep image structure and texture similarity (Ding et al., 2020), with VGG-16. Less is
-    nearer.
-
-    Args:
-        name: "lpips" or "dists".
-        device: Where to measure.
-
-    Returns:
-        The measure, which raises InputError for pictures under 32 pixels.
+    nearer. Pictures under 32 pixels are refused with an InputError.
 
     Raises:
         InputError: If the weights are not on this machine, or cannot be read.
@@ -65,46 +52,35 @@ def load_measure(name: Name, device: torch.device | str = "cpu") -> Measure:
     if reason:
         raise InputError(reason)
     try:
-        network = (_load_lpips if name == "lpips" else _load_dists)().to(device)
+        network: torch.nn.Module
+        if name == "lpips":
+            from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+
+            network = LearnedPerceptualImagePatchSimilarity("alex", normalize=True)
+        else:
+            # torchmetrics' metric builds the whole network again at every update.
+            from torchmetrics.functional.image.dists import DISTSNetwork
+
+            network = DISTSNetwork().eval()
     except Exception as error:
         path = _cached_weights(name)
         raise InputError(
             f"{name.upper()} cannot read {path}, delete it to fetch it again: {error}"
         ) from error
+    network = network.to(device)
 
     def measure(picture: Tensor, reference: Tensor) -> Tensor:
-        height, width = picture.shape[-2:]
-        if min(height, width) < _MINIMUM_SIZE:
-            raise InputError(
-                f"{name.upper()} needs a picture of {_MINIMUM_SIZE} pixels or more a side, "
-                f"this one is {width}x{height}"
-            )
+        check_side(picture, _MINIMUM_SIZE, name.upper())
         value: Tensor = network(picture.float(), reference.float())
         return value
 
     return measure
 
 
-def _load_lpips() -> torch.nn.Module:
-    from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
-
-    return LearnedPerceptualImagePatchSimilarity("alex", normalize=True)
-
-
-def _load_dists() -> torch.nn.Module:
-    # torchmetrics' metric builds the whole network again at every update.
-    from torchmetrics.functional.image.dists import DISTSNetwork
-
-    return DISTSNetwork().eval()
-
-
 def why_unavailable(name: Name) -> str | None:
     """Say in one line why a measure cannot be had, or return None if it can.
 
     Looks at the disk only; never at the network.
-
-    Args:
-        name: "lpips" or "dists".
 
     Raises:
         ValueError: If there is no such measure.

@@ -10,15 +10,13 @@ _TOLERANCE = 1e-4
 
 
 def check_picture(picture: Tensor, name: str = "picture") -> Tensor:
-    """Return the picture, or say what is wrong with it.
+    """Return the picture in the precision of measures, or say what is wrong with it.
+
+    That is float64, or float32 on devices without it.
 
     Args:
-        picture: Shape (N, 3, H, W), floating, values in [0, 1] (off by rounding at most).
+        picture: Shape (1, 3, H, W), floating, values in [0, 1] (off by rounding at most).
         name: What the message calls it.
-
-    Returns:
-        The picture in the precision in which measures are computed: float64, or float32 on devices
-        without it.
 
     Raises:
         TypeError: If it is not a floating tensor.
@@ -28,8 +26,10 @@ def check_picture(picture: Tensor, name: str = "picture") -> Tensor:
     if not isinstance(picture, Tensor) or not picture.is_floating_point():
         found = picture.dtype if isinstance(picture, Tensor) else type(picture).__name__
         raise TypeError(f"{name} must be a floating tensor with values in [0, 1], found {found}")
-    if picture.ndim != 4 or picture.shape[1] != 3 or picture.numel() == 0:
-        raise ValueError(f"{name} must have the shape (N, 3, H, W), found {tuple(picture.shape)}")
+    if picture.ndim != 4 or picture.shape[:2] != (1, 3) or picture.numel() == 0:
+        raise ValueError(
+            f"{name} must have the shape (1, 3, H, W) of one image, found {tuple(picture.shape)}"
+        )
     low, high = (float(v) for v in picture.detach().aminmax())
     if not (low >= -_TOLERANCE and high <= 1 + _TOLERANCE):
         # aminmax passes NaN on, so the comparison above is false for it.
@@ -44,29 +44,29 @@ def check_picture(picture: Tensor, name: str = "picture") -> Tensor:
     return picture.to(precise).clamp(0, 1)
 
 
+def check_side(picture: Tensor, minimum: int, what: str) -> None:
+    """Refuse a picture that a measure sees nothing of.
+
+    Raises:
+        InputError: If a side is shorter than ``minimum`` pixels.
+    """
+    height, width = picture.shape[-2:]
+    if min(height, width) < minimum:
+        raise InputError(
+            f"{what} needs a picture of {minimum} pixels or more a side, "
+            f"this one is {width}x{height}"
+        )
+
+
 def fit_reference(reference: Tensor, picture: Tensor) -> Tensor:
-    """Resize a reference to a picture's height and width, and repeat it for the batch.
+    """Resize a reference to a picture's height and width.
 
     Measures that compare pixel by pixel need one size. A style image has its own, so it is
     stretched to the picture's (bilinear with antialiasing, which stays within [0, 1]), as the
     PyTorch tutorial does.
-
-    Args:
-        reference: Shape (N, 3, h, w) or (1, 3, h, w).
-        picture: Shape (N, 3, H, W).
-
-    Returns:
-        Shape (N, 3, H, W).
-
-    Raises:
-        ValueError: If the batch sizes do not fit.
     """
-    if reference.shape[0] not in (1, picture.shape[0]):
-        raise ValueError(
-            f"{reference.shape[0]} references for {picture.shape[0]} pictures: give one, or as many"
-        )
-    if reference.shape[-2:] != picture.shape[-2:]:
-        reference = F.interpolate(
-            reference, picture.shape[-2:], mode="bilinear", align_corners=False, antialias=True
-        ).clamp(0, 1)
-    return reference.expand(picture.shape[0], -1, -1, -1)
+    size = picture.shape[-2:]
+    if reference.shape[-2:] == size:
+        return reference
+    stretched = F.interpolate(reference, size, mode="bilinear", align_corners=False, antialias=True)
+    return stretched.clamp(0, 1)

@@ -21,29 +21,24 @@ def print_measures(
     """Print the measures of a picture beside those of the untouched content.
 
     SSIM alone rewards doing nothing, so it never stands without the style distance and this
-    control.
-
-    Args:
-        measures: ``picture/NAME`` and ``content/NAME`` for every measure.
-        unavailable: Measure that is left out -> why, in one line.
+    control. ``measures`` has ``picture/NAME`` and ``content/NAME`` for every measure;
+    ``unavailable`` says in one line why one is left out.
     """
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="measures of the picture")
-    table.add_column("measure")
-    table.add_column("picture", justify="right")
-    table.add_column("untouched content", justify="right")
+    table = Table("measure", title="measures of the picture")
+    for heading in ("picture", "untouched content"):
+        table.add_column(heading, justify="right")
 
     def row(label: str, name: str) -> None:
         if f"picture/{name}" in measures:
             values = (float(measures[f"{side}/{name}"]) for side in ("picture", "content"))
             table.add_row(label, *(f"{value:.4f}" for value in values))
 
-    for name, label in ROWS.items():
-        row(f"{label} to the content", f"{name}/content")
-    for name, label in ROWS.items():
-        row(f"{label} to the style", f"{name}/style")
+    for role in ("content", "style"):
+        for name, label in ROWS.items():
+            row(f"{label} to the {role}", f"{name}/{role}")
     row("style distance (Gram, relative)", "style_distance")
     for key in measures:
         layer = key.removeprefix("picture/style_distance/")

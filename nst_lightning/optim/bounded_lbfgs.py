@@ -16,7 +16,6 @@ from nst_lightning.optim.secant_fourier import make_preconditioner
 from nst_lightning.optim.secant_memory import SecantMemory
 
 _STATE_FORMAT = 1
-_REACH_GROWTH = 4.0
 
 
 class BoundedLBFGS(Optimizer):
@@ -78,20 +77,16 @@ class BoundedLBFGS(Optimizer):
         | Literal["secant_fourier", "fixed_fourier"]
         | None = "secant_fourier",
     ) -> None:
-        self._history = whole_number("history", history, least=1)
         self._bounds = Bounds(lower, upper)
-        self._first_step = number("first_step", first_step, above=0)
-        self._armijo = number("armijo", armijo, least=0, below=0.5)
-        self._max_evaluations = whole_number("max_evaluations", max_evaluations, least=1)
-        self._preconditioner = make_preconditioner(preconditioner)
         settings = {
-            "history": self._history,
-            "lower": self._bounds.lower,
-            "upper": self._bounds.upper,
-            "first_step": self._first_step,
-            "armijo": self._armijo,
-            "max_evaluations": self._max_evaluations,
+            "history": whole_number("history", history, least=1),
+            "lower": lower,
+            "upper": upper,
+            "first_step": number("first_step", first_step, above=0),
+            "armijo": number("armijo", armijo, least=0, below=0.5),
+            "max_evaluations": whole_number("max_evaluations", max_evaluations, least=1),
         }
+        self._preconditioner = make_preconditioner(preconditioner)
         super().__init__(params, settings)
         if len(self.param_groups) != 1 or len(self.param_groups[0]["params"]) != 1:
             raise ValueError("BoundedLBFGS takes exactly one tensor, the picture")
@@ -112,41 +107,32 @@ class BoundedLBFGS(Optimizer):
         self.refine: Callable[[], bool] | None = None
         """Called when a line search fails: makes the closure's arithmetic more exact, if it can.
 
-        True says that it did; the search is then repeated from a new evaluation, with the pairs
-        that there are, since it was not they that failed.
+        If it returns true the search is repeated from a new evaluation, with the pairs that there
+        are, since it was not they that failed.
         """
 
     def objective_changed(self) -> None:
         """Forget the picture's loss and gradient, but keep the pairs and the preconditioner.
 
-        To be called when the objective became a similar one, as when a weight moved: curvature
-        moves little, and the line search guards against what has become false.
+        For an objective that became a similar one, as when a weight moved: curvature moves little,
+        and the line search guards against what has become false.
         """
         self._point = None
         self._search_failed = self.converged = False
 
     def reset(self) -> None:
-        """Forget the run: pairs, preconditioner, and the picture's loss and gradient.
-
-        To be called when the picture or the objective was changed from outside.
-        """
+        """Forget all, when the picture or the objective was changed from outside."""
         if self._bound:
             self._forget_curvature()
         self.objective_changed()
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Tensor:  # type: ignore[override]
-        """Do one iteration.
-
-        Args:
-            closure: Clears the gradient, computes the loss of the picture, calls ``backward`` and
-                returns the loss.
-
-        Returns:
-            The loss of the picture as it is now, a detached scalar.
+        """Do one iteration; return the loss of the picture as it is now, a detached scalar.
 
         Raises:
-            ValueError: Without a closure.
+            ValueError: Without a closure that clears the gradient, computes the loss of the
+                picture, calls ``backward`` and returns the loss.
         """
         if closure is None:
             raise ValueError("BoundedLBFGS.step needs a closure that returns the loss")
@@ -192,13 +178,10 @@ class BoundedLBFGS(Optimizer):
             "converged": self.converged,
         }
         if self._bound:
-            state["shape"] = list(self._image.shape)
-            state["memory"] = self._memory.state_dict()
+            state |= {"shape": list(self._image.shape), "memory": self._memory.state_dict()}
         if self._bound and self._preconditioner is not None:
-            state["preconditioner"] = {
-                "kind": type(self._preconditioner).__name__,
-                "state": self._preconditioner.state_dict(),
-            }
+            kind, learnt = type(self._preconditioner).__name__, self._preconditioner.state_dict()
+            state["preconditioner"] = {"kind": kind, "state": learnt}
         if self._point is not None:
             state |= {"loss": self._point.loss, "gradient": self._point.gradient}
         return {"state": {0: state}, "param_groups": [{**self.param_groups[0], "params": [0]}]}
@@ -242,10 +225,10 @@ class BoundedLBFGS(Optimizer):
         return self.__dict__.copy()
 
     def _bind(self) -> None:
-        """Allocate what depends on the picture's shape and device, and put it within the bounds."""
+        """Allocate what depends on the picture's shape and device."""
         if self._bound:
             return
-        self._memory = SecantMemory(self._image.detach().reshape(-1), self._history)
+        self._memory = SecantMemory(self._image.detach().reshape(-1), self.defaults["history"])
         if self._preconditioner is not None:
             self._preconditioner.bind(self._image.detach())
         self._bound = True
@@ -288,13 +271,10 @@ class BoundedLBFGS(Optimizer):
     def _direction(self, point: Point) -> Tensor:
         """Return the search direction, scaled so that 1 is the first step length to try."""
         free = self._bounds.free(point)
-        masked = point.gradient if free is None else point.gradient * free
-        direction = -self._memory.multiply(masked, self._precondition)
-        if free is not None:
-            direction *= free
+        direction = -self._memory.multiply(point.gradient * free, self._precondition) * free
         if not len(self._memory):
             largest = direction.abs().max().clamp_min(torch.finfo(direction.dtype).tiny)
-            direction *= self._reach * self._first_step / largest
+            direction *= self._reach * self.defaults["first_step"] / largest
         return direction
 
     def _search(self, start: Point, closure: Callable[[], Any]) -> Accepted | None:
@@ -303,15 +283,15 @@ class BoundedLBFGS(Optimizer):
             self._write(pixels)
             return pixels, *self._evaluate(closure)
 
-        direction = self._direction(start)
-        return search(start, direction, try_at, self._armijo, self._max_evaluations)
+        armijo, evaluations = self.defaults["armijo"], self.defaults["max_evaluations"]
+        return search(start, self._direction(start), try_at, armijo, evaluations)
 
     def _accept(self, accepted: Accepted) -> None:
         if accepted.useful:
             self._memory.push(accepted.step, accepted.change)
         elif not len(self._memory):
             # The loss falls faster and faster along the step: go further.
-            self._reach *= _REACH_GROWTH
+            self._reach *= 4.0
         self.iterations += 1
         self._age += 1
         if self._preconditioner is not None:

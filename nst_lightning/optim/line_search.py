@@ -24,21 +24,13 @@ class Point:
 
 @dataclass
 class Accepted:
-    """A point that a line search went to.
-
-    Attributes:
-        point: Where it is.
-        step: Its pixels less the start's, flat.
-        change: Its gradient less the start's, flat.
-        useful: Whether the step shows enough curvature for the memory.
-        loss: The point's loss, as the closure gave it.
-    """
+    """A point that a line search went to."""
 
     point: Point
-    step: Tensor
-    change: Tensor
-    useful: bool
-    loss: Tensor
+    step: Tensor  # its pixels less the start's, flat
+    change: Tensor  # its gradient less the start's, flat
+    useful: bool  # whether the step shows enough curvature for the memory
+    loss: Tensor  # as the closure gave it
 
 
 class Bounds:
@@ -49,26 +41,20 @@ class Bounds:
     """
 
     def __init__(self, lower: float | None, upper: float | None) -> None:
-        self.lower = None if lower is None else number("lower", lower)
-        self.upper = None if upper is None else number("upper", upper)
-        if lower is not None and upper is not None and not lower < upper:
+        self.lower = -math.inf if lower is None else number("lower", lower)
+        self.upper = math.inf if upper is None else number("upper", upper)
+        if not self.lower < self.upper:
             raise InputError(f"lower must be below upper, not {lower!r} and {upper!r}")
 
     def clip(self, pixels: Tensor) -> Tensor:
-        """Clip ``pixels`` in place, and return them."""
-        if self.lower is None and self.upper is None:
-            return pixels
+        """Clip in place."""
         return pixels.clamp_(self.lower, self.upper)
 
-    def free(self, point: Point) -> Tensor | None:
-        """Return the mask of the values that no bound holds; None without bounds."""
-        held = None
-        if self.lower is not None:
-            held = (point.pixels <= self.lower) & (point.gradient > 0)
-        if self.upper is not None:
-            above = (point.pixels >= self.upper) & (point.gradient < 0)
-            held = above if held is None else held | above
-        return None if held is None else held.logical_not_()
+    def free(self, point: Point) -> Tensor:
+        """Return the mask of the values that no bound holds."""
+        below = (point.pixels <= self.lower) & (point.gradient > 0)
+        above = (point.pixels >= self.upper) & (point.gradient < 0)
+        return (below | above).logical_not_()
 
 
 def search(
@@ -78,17 +64,10 @@ def search(
     armijo: float,
     evaluations: int,
 ) -> Accepted | None:
-    """Look along the projected path for a point that satisfies Armijo's condition.
+    """Look along the projected path for a point that satisfies Armijo's condition, or return None.
 
-    Args:
-        start: Where it begins.
-        direction: Flat; 1 is the first length that is tried.
-        try_at: Evaluates pixels, and returns them within bounds, their loss, and their gradient.
-        armijo: Share of the predicted decrease that a step must reach.
-        evaluations: At most.
-
-    Returns:
-        The point, or None if there was none.
+    ``try_at`` evaluates pixels, and returns them within bounds, their loss, and their gradient. The
+    first length that is tried is 1.
     """
     length = 1.0
     for _ in range(evaluations):

@@ -23,8 +23,7 @@ class Preconditioner(ABC):
     def bind(self, image: Tensor) -> None:
         """Prepare for pictures of this one's shape, type and device, and forget what was learnt.
 
-        Args:
-            image: ``(N, C, H, W)``; fewer dimensions count as leading ones of size 1.
+        It is ``(N, C, H, W)``; fewer dimensions count as leading ones of size 1.
         """
 
     @abstractmethod
@@ -32,15 +31,12 @@ class Preconditioner(ABC):
         """Return P·vector for a flat vector, as a new flat tensor."""
 
     def update(self, age: int, newest: Pairs) -> bool:
-        """Learn from the run; called after every accepted step.
+        """Learn from the run after every accepted step; say whether the map has changed.
 
         Args:
             age: Number of accepted steps since the run began or was reset.
             newest: ``newest(n)`` gives the last (at most) ``n`` steps and gradient changes, one a
                 row.
-
-        Returns:
-            Whether the map has changed.
         """
         return False
 
@@ -56,11 +52,7 @@ class Preconditioner(ABC):
 
 
 def radial_frequency(height: int, width: int, device: torch.device | None = None) -> Tensor:
-    """Distance from zero frequency of every coefficient of ``rfft2``.
-
-    Returns:
-        ``(height, width // 2 + 1)`` in float64, in cycles per pixel.
-    """
+    """Distance from zero of every coefficient of ``rfft2``, in cycles per pixel, in float64."""
     rows = torch.fft.fftfreq(height, dtype=torch.float64, device=device)[:, None]
     columns = torch.fft.rfftfreq(width, dtype=torch.float64, device=device)[None]
     frequency: Tensor = (rows**2 + columns**2).sqrt()  # (height, width // 2 + 1)
@@ -68,11 +60,7 @@ def radial_frequency(height: int, width: int, device: torch.device | None = None
 
 
 def conjugate_multiplicity(height: int, width: int, device: torch.device | None = None) -> Tensor:
-    """How often every coefficient of ``rfft2`` occurs in the full transform: once or twice.
-
-    Returns:
-        ``(height, width // 2 + 1)`` in float64.
-    """
+    """How often every coefficient of ``rfft2`` occurs in the full transform: once or twice."""
     times = torch.full((height, width // 2 + 1), 2.0, dtype=torch.float64, device=device)
     times[:, 0] = 1.0
     if width % 2 == 0:
@@ -81,10 +69,9 @@ def conjugate_multiplicity(height: int, width: int, device: torch.device | None 
 
 
 def opponent_colours(channels: int) -> Tensor:
-    """Orthonormal colour basis: light, red against blue, green against both; one a row.
+    """Orthonormal basis, one colour a row: light, red against blue, green against both.
 
-    Returns:
-        ``(channels, channels)`` in float64; the identity unless there are 3 channels.
+    In float64; the identity unless there are 3 channels.
     """
     if channels != 3:
         return torch.eye(channels, dtype=torch.float64)
@@ -120,15 +107,18 @@ class FixedFourier(Preconditioner):
                 "a Fourier preconditioner takes float32 or float64 pictures of at most 4"
                 f" dimensions, not {image.dtype} of shape {tuple(image.shape)}"
             )
-        shape = (1,) * (4 - image.ndim) + tuple(image.shape)
-        self._shape = (shape[0], shape[1], shape[2], shape[3])  # (N, C, H, W)
+        pictures, channels, height, width = (1,) * (4 - image.ndim) + tuple(image.shape)
+        self._shape = (pictures, channels, height, width)
         self._kind, self._device = image.dtype, image.device
         self._prepare()
         self.reset()
 
     def reset(self) -> None:
         """See :meth:`Preconditioner.reset`."""
-        self._filter = self._fixed_filter()
+        _, _, height, width = self._bound_shape()
+        frequency = radial_frequency(height, width, self._device)
+        shape = (frequency**2 + self.cutoff**2) ** (-self.exponent / 2)
+        self._filter = (shape / shape.mean()).to(self._kind)
 
     def apply(self, vector: Tensor) -> Tensor:
         """See :meth:`Preconditioner.apply`."""
@@ -136,12 +126,6 @@ class FixedFourier(Preconditioner):
 
     def _prepare(self) -> None:
         """Make what depends on the shape alone."""
-
-    def _fixed_filter(self) -> Tensor:
-        _, _, height, width = self._bound_shape()
-        frequency = radial_frequency(height, width, self._device)
-        shape = (frequency**2 + self.cutoff**2) ** (-self.exponent / 2)
-        return (shape / shape.mean()).to(self._kind)
 
     def _spectrum(self, vector: Tensor) -> Tensor:
         spectrum: Tensor = torch.fft.rfft2(vector.view(self._bound_shape()))

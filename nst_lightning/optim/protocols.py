@@ -24,13 +24,10 @@ class FollowsObjective(Protocol):
 
 @runtime_checkable
 class AsksToRefine(Protocol):
-    """It can say that the objective's arithmetic is too coarse to descend further.
-
-    Attributes:
-        refine: Called then. Makes the arithmetic more exact, if it can, and says whether it did.
-    """
+    """It can say that the objective's arithmetic is too coarse to descend further."""
 
     refine: Callable[[], bool] | None
+    """Called then: makes the arithmetic more exact, if it can, and says whether it did."""
 
 
 def forget_picture(optimizer: Optimizer) -> None:

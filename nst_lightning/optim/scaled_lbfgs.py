@@ -22,15 +22,8 @@ class ScaledLBFGS(LBFGS):
         scale: Value of white in the system's own units.
         lr: Length of a step.
         max_iter: Iterations a step; 1 gives a picture, a log row and a checkpoint after each, and
-            the same iterations as a larger number.
-        max_eval: Evaluations a step; at ``max_iter`` 1 a line search needs about 26.
-        tolerance_grad: Largest gradient, in the system's units, that counts as converged.
-        tolerance_change: Smallest change of the picture or the loss, likewise.
-        history_size: Number of secant pairs kept.
-        line_search_fn: ``strong_wolfe`` or None.
-
-    Attributes:
-        scale: As given.
+            the same iterations as a larger number. A line search then needs ``max_eval`` 26.
+        kwargs: torch's further ones; its tolerances are in the system's units.
 
     Raises:
         InputError: If ``scale`` is not a positive number.
@@ -42,23 +35,10 @@ class ScaledLBFGS(LBFGS):
         scale: float = 255.0,
         lr: float = 1.0,
         max_iter: int = 1,
-        max_eval: int | None = None,
-        tolerance_grad: float = 1e-7,
-        tolerance_change: float = 1e-9,
-        history_size: int = 100,
-        line_search_fn: str | None = None,
+        **kwargs: Any,
     ) -> None:
         self.scale = number("scale", scale, above=0)
-        super().__init__(
-            params,
-            lr=lr,
-            max_iter=max_iter,
-            max_eval=max_eval,
-            tolerance_grad=tolerance_grad,
-            tolerance_change=tolerance_change,
-            history_size=history_size,
-            line_search_fn=line_search_fn,
-        )
+        super().__init__(params, lr=lr, max_iter=max_iter, **kwargs)
 
     # torch's step sees the picture through these two methods only.
 

@@ -125,16 +125,12 @@ class SecantFourier(FixedFourier):
         self._colours = opponent_colours(channels).to(self._device, self._kind)
 
     def _spectrum(self, vector: Tensor) -> Tensor:
-        shape = self._bound_shape()
-        pixels = self._colours @ vector.view(*shape[:2], -1)  # (C, C) @ (N, C, H·W)
-        spectrum: Tensor = torch.fft.rfft2(pixels.view(shape))
-        return spectrum  # (N, C, H, W // 2 + 1)
+        pixels = vector.view(*self._bound_shape()[:2], -1)
+        return super()._spectrum(self._colours @ pixels)  # (C, C) @ (N, C, H·W)
 
     def _back(self, spectrum: Tensor) -> Tensor:
-        shape = self._bound_shape()
-        pixels = torch.fft.irfft2(spectrum, s=shape[-2:]).view(*shape[:2], -1)
-        rgb: Tensor = self._colours.mT @ pixels  # (C, C) @ (N, C, H·W)
-        return rgb.reshape(-1)
+        pixels = super()._back(spectrum).view(*self._bound_shape()[:2], -1)
+        return (self._colours.mT @ pixels).reshape(-1)  # (C, C) @ (N, C, H·W)
 
     def _localise(self, vector: Tensor) -> Tensor:
         """Return L·vector."""
@@ -144,25 +140,24 @@ class SecantFourier(FixedFourier):
 
     def _fit_rings(self, steps: Tensor, changes: Tensor, weights: Tensor) -> Tensor:
         """Return the gain of every channel and ring, ``(C, rings)`` in float64."""
-        power = torch.zeros((2, *self._filter_shape()), dtype=self._kind, device=self._device)
+        pictures, channels, height, width = self._bound_shape()
+        shape = (2, pictures, channels, height, width // 2 + 1)
+        power = torch.zeros(shape, dtype=self._kind, device=self._device)
         for step, change, weight in zip(steps, changes, weights, strict=True):
             # In the variables in which P is L = 1.
             if self._pixels_gain is not None:
                 step = (step.view(self._bound_shape()) / self._pixels_gain).reshape(-1)
                 change = self._localise(change)
             for k, vector in enumerate((step, change)):
-                power[k].addcmul_(_power(self._spectrum(vector)), weight)
-        table = [self._sum_rings(part) for part in power]
-        gain = (table[0] / table[1]).sqrt()
+                # |spectrum|² without the square root in between
+                square = torch.view_as_real(self._spectrum(vector)).square().sum(-1)
+                power[k].addcmul_(square, weight)
+        gain = (self._sum_rings(power[0]) / self._sum_rings(power[1])).sqrt()
         good = gain.isfinite() & (gain > 0)  # a ring may be empty
         median = torch.where(good, gain, torch.nan).nanmedian()
         gain = torch.where(good, gain, median).clamp(median / self.spread, median * self.spread)
         padded = functional.pad(gain.log()[:, None], (1, 1), mode="replicate")  # (C, 1, rings + 2)
         return functional.avg_pool1d(padded, 3, 1)[:, 0].exp()
-
-    def _filter_shape(self) -> tuple[int, int, int, int]:
-        pictures, channels, height, width = self._bound_shape()
-        return pictures, channels, height, width // 2 + 1
 
     def _fit_pixels(self, steps: Tensor, changes: Tensor, weights: Tensor) -> Tensor:
         """Return L, ``(N, 1, H, W)``, from the pairs whitened by the rings' gain."""
@@ -170,9 +165,8 @@ class SecantFourier(FixedFourier):
         shape = self._bound_shape()
         power = torch.zeros((2, shape[0], 1, *shape[2:]), dtype=self._kind, device=self._device)
         for step, change, weight in zip(steps, changes, weights, strict=True):
-            for k, spectrum in enumerate(
-                (self._spectrum(step) / root, self._spectrum(change) * root)
-            ):
+            whitened = (self._spectrum(step) / root, self._spectrum(change) * root)
+            for k, spectrum in enumerate(whitened):
                 pixels = torch.fft.irfft2(spectrum, s=shape[-2:])
                 power[k].addcmul_(pixels.square().sum(1, keepdim=True), weight)
         # (2, N, 1, H, W), as pictures of one channel while they are blurred
@@ -202,17 +196,6 @@ class SecantFourier(FixedFourier):
         self._filter = (gain / gain.mean())[:, self._ring].to(self._kind)
 
 
-def _power(spectrum: Tensor) -> Tensor:
-    """Return |spectrum|² without the square root in between."""
-    return torch.view_as_real(spectrum).square().sum(-1)
-
-
-PRECONDITIONERS: dict[str, type[Preconditioner]] = {
-    "secant_fourier": SecantFourier,
-    "fixed_fourier": FixedFourier,
-}
-
-
 def make_preconditioner(wanted: Preconditioner | str | None) -> Preconditioner | None:
     """Return a new preconditioner by its name, or a copy of one; None for None.
 
@@ -220,7 +203,9 @@ def make_preconditioner(wanted: Preconditioner | str | None) -> Preconditioner |
         InputError: If it is neither.
     """
     if isinstance(wanted, str):
-        return PRECONDITIONERS[choice("preconditioner", wanted, list(PRECONDITIONERS))]()
+        known: dict[str, type[Preconditioner]]
+        known = {"secant_fourier": SecantFourier, "fixed_fourier": FixedFourier}
+        return known[choice("preconditioner", wanted, list(known))]()
     if wanted is not None and not isinstance(wanted, Preconditioner):
         raise InputError(f"preconditioner must be a Preconditioner, a name or None, not {wanted!r}")
     # One that served another run would bring that run's picture along.

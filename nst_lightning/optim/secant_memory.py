@@ -6,8 +6,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nst_lightning.errors import InputError
-
 Apply = Callable[[Tensor], Tensor]
 
 
@@ -47,12 +45,7 @@ class SecantMemory:
         self._count = 0
 
     def push(self, step: Tensor, change: Tensor) -> None:
-        """Add a pair, in place of the oldest if the memory is full.
-
-        Args:
-            step: Accepted change of the picture, flat.
-            change: Change of the gradient over that step.
-        """
+        """Add a pair, in place of the oldest if the memory is full."""
         slot = self._count % self.capacity
         self._count += 1
         self._steps[slot] = step
@@ -62,27 +55,15 @@ class SecantMemory:
         self._sy[: len(self), slot] = (steps @ change).double()
 
     def newest(self, number: int) -> tuple[Tensor, Tensor]:
-        """Return the newest pairs.
-
-        Args:
-            number: How many at most.
-
-        Returns:
-            Their steps and their gradient changes, each ``(≤ number, length)``, oldest first.
-        """
+        """Return the newest steps and their gradient changes, each ``(≤ number, length)``."""
         number = min(number, len(self))
         slots = [(self._count - number + i) % self.capacity for i in range(number)]
         return self._steps[slots], self._changes[slots]
 
     def multiply(self, gradient: Tensor, precondition: Apply) -> Tensor:
-        """Apply the inverse Hessian.
+        """Apply the inverse Hessian; ``precondition`` applies the initial one, up to its scale.
 
-        Args:
-            gradient: Flat tensor.
-            precondition: Applies the initial inverse Hessian, up to its scale, to a flat tensor.
-
-        Returns:
-            H·gradient, flat. Without pairs it is ``precondition(gradient)``.
+        Without pairs it is ``precondition(gradient)``.
         """
         if not len(self):
             return precondition(gradient)
@@ -119,18 +100,8 @@ class SecantMemory:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Copy a state in. One of another capacity gives its newest pairs.
-
-        Raises:
-            InputError: If the pairs belong to a picture of another size.
-        """
-        length, saved = self._steps.shape[1], state["steps"]
-        if saved.ndim != 2 or saved.shape[1] != length:
-            raise InputError(
-                f"the optimiser's state is of a picture of {saved.shape[-1]} values, this one has"
-                f" {length}; resume with the size of the checkpoint's run"
-            )
-        size = len(saved)
+        """Copy a state in, of a picture of this size. Another capacity gives its newest pairs."""
+        size = len(state["steps"])
         if state["capacity"] == self.capacity:
             # The same slots again: the order of summation, and with it every bit, stays.
             self._count = int(state["count"])
@@ -140,7 +111,7 @@ class SecantMemory:
             slots = [(newest + i) % size for i in range(size)][-self.capacity :] if size else []
             self._count = len(slots)
         filled = len(slots)
-        self._steps[:filled] = saved[slots].to(self._steps)
+        self._steps[:filled] = state["steps"][slots].to(self._steps)
         self._changes[:filled] = state["changes"][slots].to(self._changes)
         self._sy[:filled, :filled] = state["sy"][slots][:, slots].to(self._sy)
 

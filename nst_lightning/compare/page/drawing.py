@@ -11,7 +11,6 @@ from nst_lightning.compare.page.palette import SCHEMES, Palette
 from nst_lightning.files import atomic_write
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Draw = Callable[[Palette, bool], "Figure"]
@@ -21,38 +20,50 @@ WIDE, NARROW = 10.0, 4.0
 """Widths in inches, of 72 SVG units each: as large as they are shown, so that 9 pt stays 9 pt."""
 
 
-def write_variants(folder: Path, name: str, draw: Draw) -> list[str]:
+def write_variants(folder: Path, name: str, draw: Draw) -> None:
     """Write ``name-light-wide.svg`` and the three other variants.
-
-    Returns:
-        The files' names.
 
     Raises:
         InputError: If they cannot be written.
     """
     import matplotlib
 
-    written = []
-    style: Any = {
+    for scheme, colours in SCHEMES.items():
+        with matplotlib.rc_context(_style(colours)), _without_font_warnings():
+            for width in ("wide", "narrow"):
+                figure = draw(colours, width == "narrow")
+                with atomic_write(folder / f"{name}-{scheme}-{width}.svg") as part:
+                    figure.savefig(part, format="svg", metadata={"Date": None})
+
+
+def _style(colours: Palette) -> Any:
+    return {
         "font.family": "sans-serif",
         "font.sans-serif": ["DejaVu Sans", "Verdana", "Segoe UI", "Arial", "sans-serif"],
         "font.size": 9,
+        "text.color": colours.ink,
+        "text.parse_math": False,  # a file's name may hold a $
         "svg.fonttype": "none",  # the reader's fonts have letters that DejaVu lacks
         "svg.hashsalt": "nst_lightning",
+        "figure.facecolor": colours.surface,
+        "figure.labelsize": 9,
+        "axes.facecolor": colours.surface,
+        "axes.edgecolor": colours.line,
+        "axes.labelcolor": colours.ink,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlelocation": "left",
+        "axes.grid": True,
+        "axes.axisbelow": True,
         "axes.unicode_minus": True,
+        "grid.color": colours.line,
+        "grid.linewidth": 0.6,
+        "legend.frameon": False,
+        "xtick.color": colours.soft,
+        "ytick.color": colours.soft,
+        "xtick.major.size": 3,
+        "ytick.major.size": 3,
     }
-    with matplotlib.rc_context(style), _without_font_warnings():
-        for scheme, colours in SCHEMES.items():
-            for width in ("wide", "narrow"):
-                figure = draw(colours, width == "narrow")
-                figure.set_facecolor(colours.surface)
-                for axes in figure.axes:
-                    _colour_axes(axes, colours)
-                path = folder / f"{name}-{scheme}-{width}.svg"
-                with atomic_write(path) as part:
-                    figure.savefig(part, format="svg", metadata={"Date": None})
-                written.append(path.name)
-    return written
 
 
 @contextlib.contextmanager
@@ -72,29 +83,8 @@ def _without_font_warnings() -> Iterator[None]:
 def new_figure(
     width: float, height: float, rows: int = 1, columns: int = 1, **kwargs: Any
 ) -> "tuple[Figure, Any]":
-    """Return an empty figure and its axes, an array of shape (rows, columns).
-
-    Args:
-        width: In inches.
-        height: In inches.
-        rows: Of axes.
-        columns: Of axes.
-        kwargs: Of ``Figure.subplots``.
-    """
+    """Return an empty figure of this size in inches and its axes, in an array (rows, columns)."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
-
-
-def _colour_axes(axes: "Axes", colours: Palette) -> None:
-    axes.set_facecolor(colours.surface)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(colours.line)
-    axes.tick_params(colors=colours.soft, which="both", length=3)
-    for text in (axes.xaxis.label, axes.yaxis.label):
-        text.set_color(colours.ink)
-    # A file's name may hold a $.
-    for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
-        label.set_parse_math(False)

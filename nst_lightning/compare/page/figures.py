@@ -22,13 +22,9 @@ _IMPROVEMENTS = {
 
 
 def improvement_bars(pairs: Sequence[Mapping[str, Any]], baseline: str) -> Draw:
-    """Return figure 12 of the report: improvement in percent, a bar a style.
+    """Return figure 12 of the report: improvement over the baseline in percent, a bar a style.
 
     Bars are means over the contents; with several contents each has a dot.
-
-    Args:
-        pairs: The pairs of ``metrics.json``, at least one.
-        baseline: The key of the baseline that is improved on.
     """
     styles = {pair["style"]["name"]: pair["style"]["label"] for pair in pairs}
     several = len({pair["content"]["name"] for pair in pairs}) > 1
@@ -45,11 +41,9 @@ def improvement_bars(pairs: Sequence[Mapping[str, Any]], baseline: str) -> Draw:
                 for style in styles
             ]
             _bars(axes, by_style, several, colours)
-            axes.set_title(title, loc="left", fontsize=10, color=colours.ink)
+            axes.set_title(title, fontsize=10)
             axes.set_yticks(range(len(styles)), [short(label) for label in styles.values()])
             axes.xaxis.set_major_formatter(lambda value, _: tick(value))
-            for label in axes.get_yticklabels():
-                label.set_color(colours.ink)
         return figure
 
     return draw
@@ -70,30 +64,14 @@ def _bars(
         colour = colours.ours if mean >= 0 else colours.fast
         axes.barh(place, mean, height=0.62, color=colour, alpha=0.9, zorder=2)
         if several:
-            axes.scatter(
-                values,
-                [place] * len(values),
-                s=14,
-                color=colours.surface,
-                edgecolor=colours.ink,
-                linewidths=0.8,
-                zorder=3,
-            )
+            dots = axes.scatter(values, [place] * len(values), s=14, zorder=3)
+            dots.set(facecolor=colours.surface, edgecolor=colours.ink, linewidth=0.8)
     low = min([0.0, *(value for _, value in bars)])
     high = max([0.0, *(value for _, value in bars)])
     span = max(high - low, widest, 1e-9)
     # The number stands on the far side of zero, where no bar or dot is.
     for place, mean in bars:
-        axes.annotate(
-            percent(mean),
-            (0, place),
-            xytext=(-5 if mean >= 0 else 5, 0),
-            textcoords="offset points",
-            ha="right" if mean >= 0 else "left",
-            va="center",
-            fontsize=8.5,
-            color=colours.ink,
-        )
+        _note(axes, percent(mean), (0, place), (-5 if mean >= 0 else 5, 0), va="center")
     axes.axvline(0, color=colours.soft, linewidth=0.8, zorder=1)
     axes.set_xlim(
         min(low, -0.34 * span) - (0.05 * span if low < 0 else 0),
@@ -101,8 +79,16 @@ def _bars(
     )
     axes.locator_params(axis="x", nbins=4)
     axes.invert_yaxis()
-    axes.grid(axis="x", color=colours.line, linewidth=0.6, zorder=0)
-    axes.set_axisbelow(True)
+    axes.grid(visible=False, axis="y")
+
+
+def _note(
+    axes: "Axes", text: str, point: tuple[float, float], offset: tuple[int, int], **look: Any
+) -> None:
+    """Write beside a point, on the side that the offset in points says."""
+    side = "left" if offset[0] > 0 else "right"
+    look = {"textcoords": "offset points", "ha": side, "fontsize": 8.5, **look}
+    axes.annotate(text, point, offset, **look)
 
 
 def measure_plane(pairs: Sequence[Mapping[str, Any]], baseline: str) -> Draw:
@@ -110,22 +96,17 @@ def measure_plane(pairs: Sequence[Mapping[str, Any]], baseline: str) -> Draw:
 
     The untouched contents stand in it as crosses, with SSIM 1; one that lies beyond the right edge
     is a mark on the edge.
-
-    Args:
-        pairs: The pairs of ``metrics.json``, at least one, numbered as on the page.
-        baseline: The key of the baseline that the arrows begin at.
     """
-    keys = (baseline, OPTIMISED, CONTENT)
 
     def draw(colours: Palette, narrow: bool) -> "Figure":
         figure, grid = new_figure(NARROW if narrow else 7.2, 4.2 if narrow else 5.2)
         axes = grid[0, 0]
         points = [
             [
-                (p["measures"][key]["style_distance"], p["measures"][key]["ssim/content"])
-                for key in keys
+                (pair["measures"][key]["style_distance"], pair["measures"][key]["ssim/content"])
+                for key in (baseline, OPTIMISED, CONTENT)
             ]
-            for p in pairs
+            for pair in pairs
         ]
         # The controls may lie far to the right; the arrows are what is to be seen.
         edge = 1.15 * max(x for fast, ours, _ in points for x, _ in (fast, ours)) or 1.0
@@ -133,49 +114,21 @@ def measure_plane(pairs: Sequence[Mapping[str, Any]], baseline: str) -> Draw:
             zip(pairs, points, strict=True), start=1
         ):
             colour = colours.ours if pair["wins"][baseline]["both"] else colours.fast
-            axes.annotate(
-                "",
-                ours,
-                fast,
-                arrowprops={
-                    "arrowstyle": "-|>",
-                    "color": colour,
-                    "linewidth": 1.4,
-                    "shrinkA": 4,
-                    "shrinkB": 4,
-                    "mutation_scale": 11,
-                },
-            )
+            arrow = {"arrowstyle": "-|>", "linewidth": 1.4, "mutation_scale": 11}
+            arrow |= {"color": colour, "shrinkA": 4, "shrinkB": 4}
+            axes.annotate("", ours, fast, arrowprops=arrow)
             axes.plot(*fast, "o", ms=6, mfc=colours.surface, mec=colours.fast, mew=1.4)
             axes.plot(*ours, "o", ms=6, color=colours.ours)
-            inside = control[0] <= edge
-            mark = "x" if inside else ">"
-            axes.plot(
-                min(control[0], edge), control[1], mark, ms=6, color=colours.soft, clip_on=False
-            )
+            at, mark = (control[0], "x") if control[0] <= edge else (edge, ">")
+            axes.plot(at, control[1], mark, ms=6, color=colours.soft, clip_on=False)
             # At the fast end, away from the arrow: optimised pictures lie close together.
-            axes.annotate(
-                str(place),
-                fast,
-                xytext=(8 if fast[0] >= ours[0] else -8, -4 if fast[1] > ours[1] else -9),
-                textcoords="offset points",
-                ha="left" if fast[0] >= ours[0] else "right",
-                fontsize=8.5,
-                color=colours.ink,
-            )
+            offset = 8 if fast[0] >= ours[0] else -8, -4 if fast[1] > ours[1] else -9
+            _note(axes, str(place), fast, offset)
         outside = [control[0] for _, _, control in points if control[0] > edge]
         if outside:
             low, high = number(min(outside), 2), number(max(outside), 2)
             places = low if low == high else f"{low} to {high}"
-            axes.annotate(
-                f"control at {places}",
-                (edge, 1.0),
-                xytext=(-8, -12),
-                textcoords="offset points",
-                ha="right",
-                fontsize=8.5,
-                color=colours.soft,
-            )
+            _note(axes, f"control at {places}", (edge, 1.0), (-8, -12), color=colours.soft)
         for mark, fill, rim, label in (
             ("o", colours.ours, colours.ours, "optimised"),
             ("o", colours.surface, colours.fast, "fast"),
@@ -186,8 +139,6 @@ def measure_plane(pairs: Sequence[Mapping[str, Any]], baseline: str) -> Draw:
             loc="lower center",
             bbox_to_anchor=(0.5, 1.0),
             ncols=3,
-            frameon=False,
-            labelcolor=colours.ink,
             fontsize=8 if narrow else 9,
             handletextpad=0.1,
             columnspacing=1,
@@ -197,27 +148,15 @@ def measure_plane(pairs: Sequence[Mapping[str, Any]], baseline: str) -> Draw:
         axes.set_xlim(0, edge)
         bottom = min(0.0, *(ssim for group in points for _, ssim in group))
         axes.set_ylim(bottom * 1.1, 1.06)
-        axes.grid(color=colours.line, linewidth=0.6)
-        axes.set_axisbelow(True)
-        axes.text(
-            0.015,
-            0.02,
-            "better: up and to the left",
-            transform=axes.transAxes,
-            color=colours.soft,
-            fontsize=8.5,
-        )
+        hint = axes.text(0.015, 0.02, "better: up and to the left", transform=axes.transAxes)
+        hint.set(color=colours.soft, fontsize=8.5)
         return figure
 
     return draw
 
 
 def loss_curves(runs: Sequence[tuple[str, Curves]]) -> Draw:
-    """Return the losses over the steps, a small panel a pair, logarithmic.
-
-    Args:
-        runs: A label and, by term, (step, weighted loss); ``loss`` is the sum.
-    """
+    """Return the losses over the steps, a small panel a pair, logarithmic; ``loss`` is the sum."""
     terms = list(dict.fromkeys(term for _, curves in runs for term in curves))
 
     def draw(colours: Palette, narrow: bool) -> "Figure":
@@ -225,39 +164,29 @@ def loss_curves(runs: Sequence[tuple[str, Curves]]) -> Draw:
         rows = math.ceil(len(runs) / columns)
         size = (NARROW, 1.65 * rows + 0.5) if narrow else (WIDE, 2.2 * rows + 0.5)
         figure, grid = new_figure(*size, rows=rows, columns=columns, sharex=True, sharey=True)
-        looks = {"loss": (colours.ink, "-"), "content": (colours.ours, "-")}
-        looks |= {"style": (colours.fast, "-"), "tv": (colours.third, "-")}
+        known = {"loss": colours.ink, "content": colours.ours}
+        known |= {"style": colours.fast, "tv": colours.third}
+        looks = {
+            term: {"color": known.get(term, colours.soft), "ls": "-" if term in known else "--"}
+            for term in terms
+        }
         for axes in grid.flat[len(runs) :]:
             axes.set_axis_off()
         for axes, (label, curves) in zip(grid.flat, runs, strict=False):
             for term, points in curves.items():
-                points = [(step, value) for step, value in points if value > 0]
-                colour, line = looks.get(term, (colours.soft, "--"))
-                wide = 1.7 if term == "loss" else 1.1
-                axes.plot(*zip(*points, strict=True), line, color=colour, lw=wide) if points else 0
+                steps = [step for step, value in points if value > 0]
+                values = [value for _, value in points if value > 0]
+                axes.plot(steps, values, lw=1.7 if term == "loss" else 1.1, **looks[term])
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
             axes.minorticks_off()
-            title = axes.set_title(short(label, 22 if narrow else 34), loc="left", fontsize=8.5)
-            title.set_color(colours.ink)
-            title.set_parse_math(False)
-            axes.grid(color=colours.line, linewidth=0.6)
-            axes.set_axisbelow(True)
+            axes.set_title(short(label, 22 if narrow else 34), fontsize=8.5)
             axes.locator_params(axis="x", nbins=4)
-        handles = []
-        for term in terms:
-            colour, line = looks.get(term, (colours.soft, "--"))
-            (handle,) = grid[0, 0].plot([], [], line, color=colour)
-            handle.set_label("sum" if term == "loss" else term)
-            handles.append(handle)
-        figure.legend(
-            handles=handles,
-            loc="outside upper left",
-            ncols=len(terms),
-            frameon=False,
-            labelcolor=colours.ink,
-        )
-        figure.supxlabel("step", fontsize=9, color=colours.ink)
+        for term, look in looks.items():
+            grid[0, 0].plot([], [], label="sum" if term == "loss" else term, **look)
+        handles, _ = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles=handles, loc="outside upper left", ncols=len(terms))
+        figure.supxlabel("step")
         return figure
 
     return draw

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from nst_lightning.data.images import load_image
 from nst_lightning.data.output import save_image
-from nst_lightning.data.resizing import resize_to
+from nst_lightning.data.resizing import fit_long_side, resize_to
 from nst_lightning.metrics.functional import delta_pictures
 
 LONGEST = 1280
@@ -19,15 +19,9 @@ _QUALITY = 92
 def write_pictures(
     folder: Path, files: Mapping[str, Path], with_deltas: Collection[str]
 ) -> dict[str, tuple[int, int]]:
-    """Write JPEG copies of a pair's pictures, and the deltas of some.
+    """Write JPEG copies ``KEY.jpg`` of pictures; return the (width, height) of each.
 
-    Args:
-        folder: Where to: ``KEY.jpg``, ``KEY-horizontal.jpg``, ``KEY-vertical.jpg``.
-        files: Picture files by key.
-        with_deltas: Keys of those whose deltas are wanted.
-
-    Returns:
-        (width, height) of each copy, by key.
+    With the deltas of some: ``KEY-horizontal.jpg`` and ``KEY-vertical.jpg``.
 
     Raises:
         InputError: If a file cannot be read or written.
@@ -40,17 +34,14 @@ def write_pictures(
         sizes[key] = (small.shape[-1], small.shape[-2])
         if key in with_deltas:
             # Of the picture as it is: made smaller, it would lose what they show.
-            for direction, deltas in zip(
-                ("horizontal", "vertical"), delta_pictures(pixels), strict=True
-            ):
-                path = folder / f"{key}-{direction}.jpg"
-                save_image(_made_smaller(deltas), path, quality=_QUALITY)
+            horizontal, vertical = map(_made_smaller, delta_pictures(pixels))
+            save_image(horizontal, folder / f"{key}-horizontal.jpg", quality=_QUALITY)
+            save_image(vertical, folder / f"{key}-vertical.jpg", quality=_QUALITY)
     return sizes
 
 
 def _made_smaller(pixels: Tensor) -> Tensor:
     height, width = pixels.shape[-2:]
-    scale = LONGEST / max(height, width)
-    if scale >= 1:
+    if max(height, width) <= LONGEST:
         return pixels
-    return resize_to(pixels, (max(1, round(height * scale)), max(1, round(width * scale))))
+    return resize_to(pixels, fit_long_side(width, height, LONGEST))

@@ -1,6 +1,7 @@
 """Numbers and names as a reader wants them."""
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,9 +32,7 @@ def percent(value: float | None) -> str:
 
 def tick(value: float) -> str:
     """Return a percentage for an axis: whole, unless the axis is that short."""
-    return f"{value:+g}\N{NO-BREAK SPACE}%".replace("-", MINUS).replace(
-        "+0\N{NO-BREAK SPACE}", "0 "
-    )
+    return f"{value:+g}\N{NO-BREAK SPACE}%".replace("-", MINUS) if value else "0 %"
 
 
 def duration(seconds: float | None) -> str:
@@ -52,12 +51,7 @@ def count(amount: int, what: str) -> str:
 
 
 def verdict(summary: Mapping[str, Any], baseline: str) -> str:
-    """Return the comparison's result in one sentence.
-
-    Args:
-        summary: Of ``metrics.json``.
-        baseline: The key of the baseline that is called "the fast one".
-    """
+    """Return the result in one sentence; the baseline is called "the fast one"."""
     pairs = summary["pairs"]
     if not pairs:
         return "No pair was finished, so there is nothing to compare."
@@ -75,12 +69,7 @@ def verdict(summary: Mapping[str, Any], baseline: str) -> str:
 
 
 def means(summary: Mapping[str, Any], baseline: str) -> str:
-    """Return the means in one sentence, SSIM with the style distance and the control.
-
-    Args:
-        summary: Of ``metrics.json``, with at least one pair.
-        baseline: The key of the baseline that is called "the fast one".
-    """
+    """Return the means in one sentence, SSIM with the style distance and the control."""
     fast, ours, control = (summary["mean"][key] for key in (baseline, OPTIMISED, CONTENT))
 
     def both(picture: Mapping[str, float]) -> str:
@@ -94,18 +83,12 @@ def means(summary: Mapping[str, Any], baseline: str) -> str:
 
 
 def lost(pair: Mapping[str, Any], baseline: str) -> str:
-    """Return what an exception lost, in words, with both measures as always.
-
-    Args:
-        pair: Of ``metrics.json``, not better in both measures.
-        baseline: The key of the baseline it lost against.
-    """
-    names = {
-        "ssim/content": ("ssim", "SSIM to the content"),
-        "style_distance": ("style_distance", "style distance"),
-    }
+    """Return what an exception lost against the baseline, with both measures as always."""
     parts = []
-    for measure, (key, title) in names.items():
+    for measure, key, title in (
+        ("ssim/content", "ssim", "SSIM to the content"),
+        ("style_distance", "style_distance", "style distance"),
+    ):
         fast, ours = (pair["measures"][picture][measure] for picture in (baseline, OPTIMISED))
         verb = "better" if pair["wins"][baseline][key] else "not better"
         parts.append(f"{title} {number(ours)} against {number(fast)}, {verb}")
@@ -117,12 +100,15 @@ def short(text: str, length: int = 24) -> str:
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
-def settings_in_words(config: Mapping[str, Any]) -> dict[str, str]:
-    """Return the settings that a reader asks for first, in words.
+def escape_markdown(text: object) -> str:
+    """Return text, on one line, that Markdown and the HTML within it show as it is."""
+    line = " ".join(str(text).split())
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_{}\[\]()#+!|~$-])", r"\\\1", line)
 
-    Args:
-        config: A run's whole configuration.
-    """
+
+def settings_in_words(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return the settings of a run's configuration that a reader asks for first."""
     data, trainer, model = (config.get(key) or {} for key in ("data", "trainer", "model"))
     words = {}
     if data.get("size"):

@@ -17,7 +17,6 @@ from nst_lightning.compare.page.figures import (
     measure_plane,
     plane_in_words,
 )
-from nst_lightning.compare.page.markdown import escape_markdown
 from nst_lightning.compare.page.palette import SCHEMES
 from nst_lightning.compare.page.pictures import write_pictures
 from nst_lightning.data.which_pictures import SEPARATOR
@@ -49,18 +48,16 @@ COLUMNS = {
 
 
 def write_report(out: Path) -> Path:
-    """Write ``OUT/report/index.html``, ``report.md``, and their pictures and figures.
-
-    Args:
-        out: Folder of a comparison, with ``metrics.json``.
-
-    Returns:
-        Path of the page.
+    """Write ``OUT/report/index.html``, ``report.md``, and their pictures; return the page's path.
 
     Raises:
-        InputError: If there is no comparison, or the report cannot be written.
+        InputError: If ``OUT`` holds no comparison, or the report cannot be written.
     """
-    document = read_document(out)
+    path = out / "metrics.json"
+    try:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is not the result of a comparison; run compare first") from error
     report = out / "report"
     _remove_others(report / "pictures", {pair["name"] for pair in document["pairs"]})
     pairs = [
@@ -93,33 +90,14 @@ def write_report(out: Path) -> Path:
     }
     page = report / "index.html"
     for path, template in ((page, "page.html.jinja"), (report / "report.md", "report.md.jinja")):
-        text = render(template, context)
+        text = _render(template, context)
         with atomic_write(path) as part:
             part.write_text(text, encoding="utf-8")
     return page
 
 
-def read_document(out: Path) -> dict[str, Any]:
-    """Return ``metrics.json``.
-
-    Raises:
-        InputError: If it is not there or cannot be read.
-    """
-    path = out / "metrics.json"
-    try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is not the result of a comparison; run compare first") from error
-    return document
-
-
-def render(template: str, context: Mapping[str, Any]) -> str:
-    """Fill a template; in HTML everything is escaped, in Markdown what a template marks.
-
-    Args:
-        template: Name of a file in ``templates/``.
-        context: What it may use.
-    """
+def _render(template: str, context: Mapping[str, Any]) -> str:
+    """Fill a template; in HTML everything is escaped, in Markdown what a template marks."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -135,7 +113,7 @@ def render(template: str, context: Mapping[str, Any]) -> str:
         "duration": words.duration,
         "short": words.short,
         "url": quote,
-        "md": escape_markdown,
+        "md": words.escape_markdown,
     }
     environment.globals |= {"count": words.count, "lost": words.lost}
     return environment.get_template(template).render(context)
@@ -172,14 +150,8 @@ def _prepared(
         "anchor": f"pair-{number}",
         "sizes": sizes,
         "labels": {CONTENT: "untouched content", **described},
-        "alts": {
-            CONTENT: f"The content: {content}",
-            STYLE: f"The style: {style}",
-            **{
-                key: f"{content} in the style of {style}, {label}"
-                for key, label in described.items()
-            },
-        },
+        "alts": {CONTENT: f"The content: {content}", STYLE: f"The style: {style}"}
+        | {key: f"{content} in the style of {style}, {name}" for key, name in described.items()},
         "curves": run.curves,
         "settings": words.settings_in_words(run.config),
         "config": run.config_text,
@@ -204,8 +176,7 @@ def _write_figures(
     }
     write_variants(folder, "improvement", improvement_bars(pairs, baseline))
     write_variants(folder, "plane", measure_plane(pairs, baseline))
-    runs = [(f"{pair['number']} · {pair['label']}", pair["curves"]) for pair in pairs]
-    runs = [(label, curves) for label, curves in runs if curves]
+    runs = [(f"{p['number']} · {p['label']}", p["curves"]) for p in pairs if p["curves"]]
     if runs:
         write_variants(folder, "losses", loss_curves(runs))
         parts = [

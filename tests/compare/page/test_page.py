@@ -8,8 +8,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from nst_lightning.compare.page.markdown import escape_markdown
 from nst_lightning.compare.page.palette import SCHEMES
+from nst_lightning.compare.page.words import escape_markdown
 from nst_lightning.compare.page.write import write_report
 from nst_lightning.errors import InputError
 
