@@ -1,10 +1,12 @@
 """The command line of ``artworks``: what a folder of paintings holds."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from nst_lightning.artworks.collection import Artworks
-from nst_lightning.artworks.download import VARIABLE, download, find_root
+from nst_lightning.artworks.download import download as fetch
+from nst_lightning.artworks.download import find_root
 from nst_lightning.artworks.query import parse_query
 from nst_lightning.data.schemes import is_artwork
 from nst_lightning.errors import InputError
@@ -18,59 +20,50 @@ DESCRIPTION = (
 _NAMED_ON_SCREEN = 5
 
 
-def make_parser() -> OneLineParser:
-    """Return the parser of ``artworks``."""
-    parser = OneLineParser(prog=f"{Path(sys.argv[0]).name} artworks", description=DESCRIPTION)
-    parser.add_argument(
-        "--root",
-        type=str | None,
-        default=None,
-        help=f"Folder of the paintings; the environment variable {VARIABLE} if left out.",
-    )
-    parser.add_argument(
-        "--out",
-        type=str,
-        default="outputs/artworks",
-        help="Folder for statistics.csv, index.csv, figure4.png, figure5.png.",
-    )
-    parser.add_argument("--figures", type=bool, default=True, help="Draw the figures.")
-    parser.add_argument(
-        "--select",
-        type=str | None,
-        default=None,
-        help="Only print the files that artworks:ARTIST?min_side=512&n=5 names.",
-    )
-    parser.add_argument(
-        "--download", type=bool, default=False, help="Fetch the data set from Kaggle first."
-    )
-    parser.add_argument(
-        "--decode",
-        type=bool,
-        default=False,
-        help="Decode every picture whole to find damaged ones; minutes instead of seconds.",
-    )
-    return parser
-
-
-def main(args: list[str]) -> int:
+def main(words: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
-    given = make_parser().parse_args(args)
-    root = download() if given.download else find_root(given.root)
-    if given.select is not None:
-        if not is_artwork(given.select):
-            raise InputError(f"--select: {given.select} does not begin with artworks:")
-        query = parse_query(given.select)
-        for work in Artworks.read(root).select(query):
-            print(work.path)
-        return 0
-    out = check_folder(given.out)
-    artworks = Artworks.read(root, decode=given.decode)
-    if not artworks.works:
-        raise InputError(
-            f"artworks: none of the {len(artworks.corrupt)} pictures under {root} can be read"
-        )
-    _report(artworks, out, given.figures)
+    parser = OneLineParser(prog=f"{Path(sys.argv[0]).name} artworks", description=DESCRIPTION)
+    parser.add_function_arguments(artworks, as_group=False)
+    artworks(**vars(parser.parse_args(words)))
     return 0
+
+
+def artworks(
+    root: str | None = None,
+    out: str = "outputs/artworks",
+    figures: bool = True,
+    select: str | None = None,
+    download: bool = False,
+    decode: bool = False,
+) -> None:
+    """Index a folder of paintings.
+
+    Args:
+        root: Folder of the paintings; the environment variable NST_ARTWORKS if left out.
+        out: Folder for statistics.csv, index.csv, figure4.png, figure5.png.
+        figures: Draw the figures.
+        select: Only print the files that artworks:ARTIST?min_side=512&n=5 names.
+        download: Fetch the data set from Kaggle first.
+        decode: Decode every picture whole to find damaged ones; minutes instead of seconds.
+
+    Raises:
+        InputError: If there is no painting, or the results cannot be written.
+    """
+    folder = fetch() if download else find_root(root)
+    if select is not None:
+        if not is_artwork(select):
+            raise InputError(f"--select: {select} does not begin with artworks:")
+        query = parse_query(select)
+        for work in Artworks.read(folder).select(query):
+            print(work.path)
+        return
+    results = check_folder(out)
+    found = Artworks.read(folder, decode=decode)
+    if not found.works:
+        raise InputError(
+            f"artworks: none of the {len(found.corrupt)} pictures under {folder} can be read"
+        )
+    _report(found, results, figures)
 
 
 def _report(artworks: Artworks, out: Path, figures: bool) -> None:
@@ -103,13 +96,13 @@ def _report(artworks: Artworks, out: Path, figures: bool) -> None:
         )
     if artworks.corrupt:
         listing = out / "corrupt.txt"
+        lines = [f"{damaged}: {why}" for damaged, why in artworks.corrupt]
         with atomic_write(listing) as part:
-            lines = [f"{damaged}: {why}\n" for damaged, why in artworks.corrupt]
-            part.write_text("".join(lines), encoding="utf-8")
+            part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         written.append(listing)
-        for damaged, why in artworks.corrupt[:_NAMED_ON_SCREEN]:
-            print(f"corrupt: {damaged}: {why}")
-        if len(artworks.corrupt) > _NAMED_ON_SCREEN:
-            print(f"corrupt: {len(artworks.corrupt) - _NAMED_ON_SCREEN} more, see {listing}")
+        for line in lines[:_NAMED_ON_SCREEN]:
+            print(f"corrupt: {line}")
+        if len(lines) > _NAMED_ON_SCREEN:
+            print(f"corrupt: {len(lines) - _NAMED_ON_SCREEN} more, see {listing}")
     for path in [*written, *drawn]:
         print(f"written  {path}")

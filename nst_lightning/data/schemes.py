@@ -18,11 +18,7 @@ def is_artwork(source: object) -> bool:
 
 
 def resolve(source: Any, artworks: str | os.PathLike[str] | None = None) -> list[Any]:
-    """Return the files that an ``artworks:...`` names; of any other source itself.
-
-    Args:
-        source: A path, a URL, a sample, a Pillow picture, or ``artworks:...``.
-        artworks: Folder of the data set, as ``data.artworks``.
+    """Return the files that an ``artworks:...`` names; any other source, alone in a list.
 
     Raises:
         InputError: If a query is not valid or finds too little.
@@ -34,11 +30,7 @@ def resolve(source: Any, artworks: str | os.PathLike[str] | None = None) -> list
 
 
 def resolve_one(source: Any, artworks: str | os.PathLike[str] | None = None) -> Any:
-    """Return the one file that an ``artworks:...`` names; any other source as it is.
-
-    Raises:
-        InputError: If it names several, or see `resolve`.
-    """
+    """Return the one file that an ``artworks:...`` names; any other source as it is."""
     found = resolve(source, artworks)
     if len(found) != 1:
         raise InputError(f"{source} names {len(found)} paintings, but one is wanted; use n=1")
