@@ -7,7 +7,7 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger
 
-from nst_lightning.files import atomic_write
+from nst_lightning.files import write_csv
 
 
 class RunCSVLogger(Logger):
@@ -22,9 +22,6 @@ class RunCSVLogger(Logger):
         save_dir: Folder of the run.
         flush_every: Rows kept in memory between two writes.
     """
-
-    # Lightning calls save() after every row: a whole file and an fsync each would cost more than a
-    # step on a GPU, so save() writes only what is due.
 
     def __init__(self, save_dir: str, flush_every: int = 25) -> None:
         super().__init__()
@@ -68,7 +65,10 @@ class RunCSVLogger(Logger):
         self._unwritten += 1
 
     def save(self) -> None:
-        """Write every row if enough of them wait."""
+        """Write every row if enough of them wait.
+
+        Lightning calls it after every row, and a whole file each would cost more than a step.
+        """
         if self._unwritten >= (1 if self._due_with_next else self.flush_every):
             self.flush()
 
@@ -82,14 +82,7 @@ class RunCSVLogger(Logger):
         self._due_with_next = with_next
         if not self._unwritten:
             return
-        names = dict.fromkeys(key for row in self._rows for key in row)
-        with (
-            atomic_write(self.path) as part,
-            part.open("w", newline="", encoding="utf-8") as handle,
-        ):
-            writer = csv.DictWriter(handle, fieldnames=list(names))
-            writer.writeheader()
-            writer.writerows(self._rows)
+        write_csv(self.path, self._rows)
         self._unwritten = 0
 
     def finalize(self, status: str) -> None:

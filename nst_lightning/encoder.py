@@ -132,15 +132,13 @@ class VGG19Encoder(nn.Module):
         choice("precision", precision, get_args(Precision))
         self.taps = _in_network_order(taps)
         self.weights = os.fspath(weights)
-        self.pooling: Pooling = pooling
-        self.padding: Padding = padding
-        self.padding_layers: PaddingLayers = padding_layers
-        self.channels_last = channels_last
-        self.precision: Precision = precision
+        self.pooling, self.padding, self.padding_layers = pooling, padding, padding_layers
+        self.channels_last, self.precision = channels_last, precision
         self.refined = False
         """Whether `refine` was called: from then on all is float32, whatever ``precision`` says."""
         self._fast_half = has_fast_bfloat16()
-        self._halved: dict[str, Tensor] = {}  # copies in bfloat16, made at the first evaluation
+        # Copies of weight and bias in bfloat16, made at the first evaluation.
+        self._halved: dict[str, tuple[Tensor, Tensor]] = {}
         self.minimum_size = 1
         # (operation, name): what forward does, one after another, up to the deepest tap.
         self._steps: list[tuple[str, str]] = []
@@ -163,10 +161,7 @@ class VGG19Encoder(nn.Module):
             self.register_buffer(name, values, persistent=False)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Return the tapped features of a picture.
-
-        Args:
-            image: RGB in [0,1], shape (N, 3, H, W).
+        """Return the tapped features of a picture (N, 3, H, W), RGB in [0,1].
 
         Returns:
             Tap name to features (N, C, H / 2^b, W / 2^b), in network order; in bfloat16 if
@@ -208,8 +203,7 @@ class VGG19Encoder(nn.Module):
     def refine(self) -> bool:
         """Go on in float32, as for an optimiser that bfloat16's noise keeps from descending.
 
-        Returns:
-            Whether that changes anything: False the second time, and with ``float32``.
+        Whether that changes anything is returned: False the second time, and with ``float32``.
         """
         changes = not self.refined and self.precision != "float32"
         self.refined = True
@@ -219,23 +213,19 @@ class VGG19Encoder(nn.Module):
         return x.device.type == "cpu" if self.channels_last is None else self.channels_last
 
     def _in_half(self, x: Tensor) -> bool:
-        if (
-            self.precision == "float32"
-            or self.refined
-            or not (torch.is_grad_enabled() and x.requires_grad)
-        ):
+        if self.refined or not (torch.is_grad_enabled() and x.requires_grad):
             return False
-        return self.precision == "bfloat16" or (x.device.type == "cpu" and self._fast_half)
+        if self.precision == "auto":
+            return self._fast_half and x.device.type == "cpu"
+        return self.precision == "bfloat16"
 
     def _weights_for(self, x: Tensor, name: str) -> tuple[Tensor, Tensor]:
         weight, bias = getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias")
         if x.dtype != torch.bfloat16 or weight.dtype == torch.bfloat16:
             return weight, bias
-        for key, value in ((f"{name}_weight", weight), (f"{name}_bias", bias)):
-            kept = self._halved.get(key)
-            if kept is None or kept.device != value.device:
-                self._halved[key] = value.bfloat16()
-        return self._halved[f"{name}_weight"], self._halved[f"{name}_bias"]
+        if name not in self._halved or self._halved[name][0].device != weight.device:
+            self._halved[name] = weight.bfloat16(), bias.bfloat16()
+        return self._halved[name]
 
     def _convolve(self, x: Tensor, name: str) -> Tensor:
         weight, bias = self._weights_for(x, name)

@@ -1,7 +1,6 @@
 """One progress bar, on the standard error stream, and only where that is a terminal."""
 
 import sys
-from types import TracebackType
 from typing import Any, Self
 
 
@@ -87,12 +86,7 @@ class ProgressBar:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     def update(
@@ -103,14 +97,7 @@ class ProgressBar:
         description: str | None = None,
         details: str | None = None,
     ) -> None:
-        """Change what is given; the rest stays.
-
-        Args:
-            completed: Steps taken.
-            total: Steps in all.
-            description: Before the bar.
-            details: After the bar.
-        """
+        """Change what is given, as in the constructor; the rest stays."""
         given = {
             "completed": completed,
             "total": total,

@@ -2,15 +2,17 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from nst_lightning.artworks.collection import Artworks
 from nst_lightning.artworks.download import download as fetch
 from nst_lightning.artworks.download import find_root
+from nst_lightning.artworks.names import printable
 from nst_lightning.artworks.query import parse_query
 from nst_lightning.data.schemes import is_artwork
 from nst_lightning.errors import InputError
-from nst_lightning.files import atomic_write, check_folder
+from nst_lightning.files import check_folder, write_csv, write_whole
 from nst_lightning.parser import OneLineParser
 
 DESCRIPTION = (
@@ -67,12 +69,7 @@ def artworks(
 
 
 def _report(artworks: Artworks, out: Path, figures: bool) -> None:
-    from nst_lightning.artworks.statistics import (
-        print_statistics,
-        statistics_of,
-        write_index,
-        write_statistics,
-    )
+    from nst_lightning.artworks.statistics import print_statistics, statistics_of
 
     statistics = statistics_of(artworks)
     written = [out / "statistics.csv", out / "index.csv"]
@@ -81,8 +78,18 @@ def _report(artworks: Artworks, out: Path, figures: bool) -> None:
         from nst_lightning.artworks.figures import write_figures
 
         drawn = write_figures(statistics, out)
-    write_statistics(statistics, written[0])
-    write_index(artworks, written[1])
+    write_csv(written[0], [asdict(row) for row in statistics.rows])
+    index = [
+        {
+            "artist": work.artist,
+            "number": work.number,
+            "width": work.width,
+            "height": work.height,
+            "file": printable(str(work.path.relative_to(artworks.root))),
+        }
+        for work in artworks.works
+    ]
+    write_csv(written[1], index)
     print_statistics(statistics)
     painted = {work.artist for work in artworks.works}
     empty = [artist.name for key, artist in artworks.artists.items() if key not in painted]
@@ -97,8 +104,7 @@ def _report(artworks: Artworks, out: Path, figures: bool) -> None:
     if artworks.corrupt:
         listing = out / "corrupt.txt"
         lines = [f"{damaged}: {why}" for damaged, why in artworks.corrupt]
-        with atomic_write(listing) as part:
-            part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        write_whole(listing, "".join(f"{line}\n" for line in lines))
         written.append(listing)
         for line in lines[:_NAMED_ON_SCREEN]:
             print(f"corrupt: {line}")

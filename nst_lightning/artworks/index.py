@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from nst_lightning.artworks.names import printable
 from nst_lightning.data.which_pictures import SUFFIXES
 from nst_lightning.errors import InputError
-from nst_lightning.files import atomic_write
+from nst_lightning.files import write_whole
 from nst_lightning.progress import ProgressBar
 
 _CACHE_FORMAT = 1
@@ -172,6 +172,4 @@ def _write_cache(
         name: [length, time, entries[name].width, entries[name].height, entries[name].error]
         for name, length, time in files
     }
-    text = json.dumps({"format": _CACHE_FORMAT, "entries": rows})
-    with atomic_write(path) as part:
-        part.write_text(text, encoding="utf-8")
+    write_whole(path, json.dumps({"format": _CACHE_FORMAT, "entries": rows}))

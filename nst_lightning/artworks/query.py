@@ -82,6 +82,8 @@ def parse_query(source: str) -> Query:
             wanted[key] = None
         elif text is not None:
             if not text.isascii() or not text.isdigit() or int(text) < least:
-                raise InputError(f"{source}: {key}={text} is not a whole number of at least {least}")
+                raise InputError(
+                    f"{source}: {key}={text} is not a whole number of at least {least}"
+                )
             wanted[key] = int(text)
     return Query(source, unquote(artist), unquote(painting), **wanted)

@@ -1,15 +1,12 @@
 """What a collection of paintings holds: counts and sizes, by artist and in all."""
 
-import csv
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 
 from nst_lightning.artworks.collection import Artworks
-from nst_lightning.files import atomic_write
 
 
 @dataclass(frozen=True)
@@ -81,27 +78,6 @@ def statistics_of(artworks: Artworks) -> Statistics:
         spread([work.width for work in artworks.works]),
         spread([work.height for work in artworks.works]),
     )
-
-
-def write_statistics(statistics: Statistics, path: Path) -> None:
-    """Write one line an artist as CSV."""
-    with atomic_write(path) as part, part.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, [field.name for field in fields(ArtistRow)])
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in statistics.rows)
-
-
-def write_index(artworks: Artworks, path: Path) -> None:
-    """Write one line a painting as CSV: artist, number, width, height, file."""
-    with (
-        atomic_write(path) as part,
-        part.open("w", newline="", encoding="utf-8", errors="replace") as handle,
-    ):
-        writer = csv.writer(handle)
-        writer.writerow(["artist", "number", "width", "height", "file"])
-        for work in artworks.works:
-            file = work.path.relative_to(artworks.root)
-            writer.writerow([work.artist, work.number, work.width, work.height, file])
 
 
 def print_statistics(statistics: Statistics) -> None:

@@ -19,7 +19,7 @@ from nst_lightning.data.animation import encode_gif, encode_webp, frame_times
 from nst_lightning.data.colour import to_srgb
 from nst_lightning.data.sheet import Cell, draw_cells
 from nst_lightning.errors import InputError, did_you_mean
-from nst_lightning.files import atomic_write
+from nst_lightning.files import write_whole
 
 Frame = Tensor | Image.Image
 """A picture, (1, 3, H, W) in [0, 1] or Pillow's."""
@@ -122,13 +122,8 @@ def save_image(
             _log.warning("%s: the settings are too long for a JPEG and are left out", target)
             text = None
         data = encoding.encode_jpeg(levels, text, quality)
-    return _write(target, data)
-
-
-def _write(target: Path, data: bytes) -> Path:
     # Encoded in memory before: on the way to the disk only a plain write can fail.
-    with atomic_write(target) as temporary:
-        temporary.write_bytes(data)
+    write_whole(target, data)
     return target
 
 
@@ -157,7 +152,8 @@ def save_animation(
     if not pictures or any(p.size != pictures[0].size for p in pictures):
         raise ValueError("an animation needs at least one frame, and all of one size")
     times = frame_times(len(pictures), fps, hold)
-    return _write(target, encoders[target.suffix.lower()](pictures, times))
+    write_whole(target, encoders[target.suffix.lower()](pictures, times))
+    return target
 
 
 def contact_sheet(
