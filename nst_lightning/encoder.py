@@ -52,22 +52,14 @@ def has_fast_bfloat16() -> bool:
 
 @runtime_checkable
 class HasMinimumSize(Protocol):
-    """An encoder that needs pictures of a certain size.
-
-    Attributes:
-        minimum_size: The smallest height and width accepted, in pixels.
-    """
+    """An encoder that needs pictures of at least a certain height and width, in pixels."""
 
     minimum_size: int
 
 
 @runtime_checkable
 class Refinable(Protocol):
-    """An encoder that computes coarsely at first, and can go on more exactly.
-
-    Attributes:
-        refined: Whether it does already.
-    """
+    """An encoder that computes coarsely at first, and can go on more exactly, ``refined``."""
 
     refined: bool
 
@@ -184,7 +176,8 @@ class VGG19Encoder(nn.Module):
             )
         features: dict[str, Tensor] = {}
         x = (image - self.mean) / self.std
-        if self._lays_channels_last(x):
+        on_cpu = x.device.type == "cpu"
+        if on_cpu if self.channels_last is None else self.channels_last:
             x = x.contiguous(memory_format=torch.channels_last)
         if self._in_half(x):
             x = x.bfloat16()
@@ -209,9 +202,6 @@ class VGG19Encoder(nn.Module):
         self.refined = True
         return changes
 
-    def _lays_channels_last(self, x: Tensor) -> bool:
-        return x.device.type == "cpu" if self.channels_last is None else self.channels_last
-
     def _in_half(self, x: Tensor) -> bool:
         if self.refined or not (torch.is_grad_enabled() and x.requires_grad):
             return False
@@ -219,16 +209,12 @@ class VGG19Encoder(nn.Module):
             return self._fast_half and x.device.type == "cpu"
         return self.precision == "bfloat16"
 
-    def _weights_for(self, x: Tensor, name: str) -> tuple[Tensor, Tensor]:
-        weight, bias = getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias")
-        if x.dtype != torch.bfloat16 or weight.dtype == torch.bfloat16:
-            return weight, bias
-        if name not in self._halved or self._halved[name][0].device != weight.device:
-            self._halved[name] = weight.bfloat16(), bias.bfloat16()
-        return self._halved[name]
-
     def _convolve(self, x: Tensor, name: str) -> Tensor:
-        weight, bias = self._weights_for(x, name)
+        weight, bias = getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias")
+        if x.dtype == torch.bfloat16 and weight.dtype != torch.bfloat16:
+            if name not in self._halved or self._halved[name][0].device != weight.device:
+                self._halved[name] = weight.bfloat16(), bias.bfloat16()
+            weight, bias = self._halved[name]
         if self.padding == "replicate" and (self.padding_layers == "all" or name == "conv1_1"):
             return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), weight, bias)
         return F.conv2d(x, weight, bias, padding=1)

@@ -1,7 +1,7 @@
 """Nulls where a value is needed: jsonargparse lets them through, whatever the type says."""
 
-import importlib
 import inspect
+import pkgutil
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -59,9 +59,8 @@ def _inside(value: Mapping[str, Any], key: str) -> Iterator[tuple[str, Any]]:
 
 
 def _find_class(path: str) -> Any:
-    module, _, name = path.rpartition(".")
     try:
-        return getattr(importlib.import_module(module), name)
+        return pkgutil.resolve_name(path)
     except (ImportError, AttributeError, ValueError):
         return None  # reported better where it is built
 

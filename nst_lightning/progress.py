@@ -44,26 +44,19 @@ class ProgressBar:
         """Show the bar, if there is a terminal; it hides the cursor until :meth:`stop`."""
         if self._progress is not None or not is_terminal():
             return self
+        from rich import progress
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
 
-        self._progress = Progress(
+        self._progress = progress.Progress(
             # A picture's name may hold [brackets], which are rich's markup.
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            *([TextColumn(self._unit)] if self._unit else []),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=False),
-            TextColumn("{task.fields[details]}", markup=False),
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            *([progress.TextColumn(self._unit)] if self._unit else []),
+            progress.TimeElapsedColumn(),
+            progress.TextColumn("left"),
+            progress.TimeRemainingColumn(elapsed_when_finished=False),
+            progress.TextColumn("{task.fields[details]}", markup=False),
             console=Console(stderr=True),
             speed_estimate_period=120,
             transient=not self._lasting,

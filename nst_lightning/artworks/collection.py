@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
+from itertools import groupby
 from pathlib import Path
 
 from nst_lightning.artworks.download import find_root
@@ -91,17 +92,10 @@ class Artworks:
 
     def by_artist(self) -> dict[str, list[Artwork]]:
         """Return artist's key -> paintings, for every artist with at least one."""
-        found: dict[str, list[Artwork]] = {}
-        for work in self.works:
-            found.setdefault(work.artist, []).append(work)
-        return found
+        return {key: list(group) for key, group in groupby(self.works, lambda work: work.artist)}
 
     def artist(self, name: str) -> Artist:
-        """Find an artist by any spelling: case, accents and separators do not count.
-
-        Raises:
-            InputError: If there is none.
-        """
+        """Find an artist by any spelling: case, accents and separators do not count."""
         folded = {fold(key): artist for key, artist in self.artists.items()}
         if fold(name) in folded:
             return folded[fold(name)]
@@ -112,10 +106,9 @@ class Artworks:
         )
 
     def select(self, query: Query) -> list[Artwork]:
-        """Return the paintings that a query asks for.
+        """Return the paintings that a query asks for, in the index's order.
 
-        Where there are more than ``query.n``, a sample of them, the same for the same seed, in
-        the index's order.
+        Where there are more than ``query.n``, they are a sample, the same for the same seed.
 
         Raises:
             InputError: If the artist, the painting or the genre does not exist, or fewer paintings

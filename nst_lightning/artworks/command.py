@@ -10,7 +10,7 @@ from nst_lightning.artworks.download import download as fetch
 from nst_lightning.artworks.download import find_root
 from nst_lightning.artworks.names import printable
 from nst_lightning.artworks.query import parse_query
-from nst_lightning.data.schemes import is_artwork
+from nst_lightning.data.sources import is_artwork
 from nst_lightning.errors import InputError
 from nst_lightning.files import check_folder, write_csv, write_whole
 from nst_lightning.parser import OneLineParser

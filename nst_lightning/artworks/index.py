@@ -22,6 +22,7 @@ from nst_lightning.progress import ProgressBar
 _CACHE_FORMAT = 1
 _QUARTER_TURNS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 _ORIENTATION = 274
+_ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82", "GIF": b";"}
 _THREADS = 8
 _CHUNK = 64  # files that a thread takes at a time
 
@@ -50,17 +51,13 @@ def index_folder(base: Path, *, decode: bool = False) -> list[Entry]:
     The cache is a file of the user's cache folder (``XDG_CACHE_HOME``, else ``~/.cache``), since a
     data set may lie where nobody may write.
 
-    Args:
-        base: Folder.
-        decode: Decode every picture whole, which finds damage in the middle of a file too; slow.
-
-    Returns:
-        One entry a file, in the order of the paths; corrupt ones too, with their ``error``.
+    With ``decode`` every picture is decoded whole, which finds damage in the middle of a file, too;
+    slow. Corrupt files have an entry, too; the entries are in the order of the paths.
 
     Raises:
         InputError: If the folder cannot be read.
     """
-    files = sorted(_files(base))
+    files = sorted(_files(str(base)))
     store = _cache_file(base)
     known = {} if decode else _read_cache(store)
     entries: dict[str, Entry] = {}
@@ -77,25 +74,19 @@ def index_folder(base: Path, *, decode: bool = False) -> list[Entry]:
     return [entries[path] for path, *_ in files]
 
 
-def _files(base: Path) -> Iterator[tuple[str, int, int]]:
+def _files(folder: str, below: str = "") -> Iterator[tuple[str, int, int]]:
     """Yield path, length and time of every picture file, hidden ones left out."""
-    folders = [str(base)]
-    root = len(str(base)) + 1
-    while folders:
-        folder = folders.pop()
-        try:
-            with os.scandir(folder) as found:
-                for item in found:
-                    if item.name.startswith("."):
-                        continue
-                    if item.is_dir():
-                        folders.append(item.path)
-                    elif os.path.splitext(item.name)[1].lower() in SUFFIXES and item.is_file():  # noqa: PTH122
-                        stat = item.stat()
-                        yield item.path[root:], stat.st_size, stat.st_mtime_ns
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise InputError(f"{printable(folder)} cannot be read: {reason}") from error
+    try:
+        items = [item for item in os.scandir(folder) if not item.name.startswith(".")]
+        for item in items:
+            path = f"{below}{item.name}"
+            if item.is_dir():
+                yield from _files(item.path, f"{path}{os.sep}")
+            elif Path(item.name).suffix.lower() in SUFFIXES and item.is_file():
+                yield path, item.stat().st_size, item.stat().st_mtime_ns
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"{printable(folder)} cannot be read: {reason}") from error
 
 
 def _look_at_all(base: Path, paths: Sequence[str], decode: bool) -> Iterator[Entry]:
@@ -116,7 +107,7 @@ def _look(base: Path, path: str, decode: bool) -> Entry:
     # A header alone does not show that the rest of the file is missing: a file whose end is not a
     # picture's end is decoded in any case.
     try:
-        with open(os.path.join(base, path), "rb") as handle:  # noqa: PTH118, PTH123
+        with (base / path).open("rb") as handle:
             handle.seek(0, os.SEEK_END)
             if not handle.tell():
                 return Entry(path, 0, 0, "the file is empty")
@@ -128,7 +119,8 @@ def _look(base: Path, path: str, decode: bool) -> Entry:
                 if picture.format == "JPEG" and "exif" in picture.info:
                     turned = picture.getexif().get(_ORIENTATION) in _QUARTER_TURNS
                     width, height = (height, width) if turned else (width, height)
-                if decode or not _whole(picture.format, tail):
+                end = _ENDS.get(picture.format or "", b"")
+                if decode or not tail.rstrip(b"\0 \r\n").endswith(end):
                     picture.load()
     except Image.DecompressionBombError:
         return Entry(path, 0, 0, "its header claims too many pixels")
@@ -139,16 +131,6 @@ def _look(base: Path, path: str, decode: bool) -> Entry:
     except Exception as error:  # Pillow's readers raise nearly anything on damaged files
         return Entry(path, 0, 0, f"it is damaged ({type(error).__name__})")
     return Entry(path, width, height)
-
-
-def _whole(kind: str | None, tail: bytes) -> bool:
-    if kind == "JPEG":
-        return tail.rstrip(b"\0 \r\n").endswith(b"\xff\xd9")
-    if kind == "PNG":
-        return b"IEND" in tail
-    if kind == "GIF":
-        return tail.rstrip(b"\0").endswith(b";")
-    return True
 
 
 def _cache_file(base: Path) -> Path:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from nst_lightning.data.schemes import ARTWORKS_PREFIX
+from nst_lightning.data.sources import ARTWORKS_PREFIX
 from nst_lightning.errors import InputError, did_you_mean
 
 _NUMBERS = {"min_side": 1, "max_side": 1, "n": 1, "seed": 0}

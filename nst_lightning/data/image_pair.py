@@ -15,7 +15,7 @@ from nst_lightning.data.colour_match import match_covariance, match_histogram, m
 from nst_lightning.data.images import LoadedImage, load_image
 from nst_lightning.data.regions import Regions, load_regions
 from nst_lightning.data.resizing import check_size, resize_to
-from nst_lightning.data.schemes import resolve, resolve_one
+from nst_lightning.data.sources import resolve, resolve_one
 from nst_lightning.errors import InputError
 
 SizeRule = Literal["long", "short", "height", "area"]

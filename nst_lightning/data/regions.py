@@ -95,9 +95,8 @@ def _by_file(
     of_styles = [torch.zeros(1, len(files), *style.pixels.shape[-2:]) for style in styles]
     for region, file in enumerate(given):
         which = region if len(styles) > 1 else 0
-        of_styles[which][:, region : region + 1] = (
-            1.0 if file is None else _grey(file, "style_mask", styles[which])
-        )
+        mask = 1.0 if file is None else _grey(file, "style_mask", styles[which])
+        of_styles[which][:, region : region + 1] = mask
     return masks, of_styles
 
 
@@ -108,7 +107,7 @@ def _by_colour(
     styles: Sequence[LoadedImage],
     notes: list[str],
 ) -> tuple[Tensor, list[Tensor]]:
-    pixels = _read(file, "content_mask", content).pixels
+    pixels = _read(file, "content_mask", content)
     size = content.pixels.shape[-2:]
     is_grey = float((pixels.amax(1) - pixels.amin(1)).amax()) < _GREY_WITHIN
     if style_mask is None and len(styles) == 2 and is_grey:
@@ -139,8 +138,7 @@ def _by_colour(
             raise InputError(
                 "data.style_mask: with a map of colours for the content every style needs a map"
             )
-        pixels = _read(map_file, "style_mask", style).pixels
-        of_style = assign(pixels, colours, _SAME_COLOUR_WITHIN)
+        of_style = assign(_read(map_file, "style_mask", style), colours, _SAME_COLOUR_WITHIN)
         of_styles.append(_resized(of_style, style.pixels.shape[-2:]))
     for region, name in enumerate(names):
         if not any(bool(m[:, region].mean() > _MINIMUM_SHARE / 2) for m in of_styles):
@@ -160,7 +158,7 @@ def _whole_styles(styles: Sequence[LoadedImage]) -> list[Tensor]:
     ]
 
 
-def _read(file: str, role: str, picture: LoadedImage) -> LoadedImage:
+def _read(file: str, role: str, picture: LoadedImage) -> Tensor:
     mask = load_image(file, None, role=role)
     (width, height), (wide, high) = mask.original_size, picture.original_size
     off = abs(width * high / (height * wide) - 1)
@@ -169,11 +167,11 @@ def _read(file: str, role: str, picture: LoadedImage) -> LoadedImage:
             f"data.{role}: {mask.name} is {width}x{height} but its picture is {wide}x{high}; a "
             "mask must have its picture's shape"
         )
-    return mask
+    return mask.pixels
 
 
 def _grey(file: str, role: str, picture: LoadedImage) -> Tensor:
-    grey = _read(file, role, picture).pixels.mean(1, keepdim=True)
+    grey = _read(file, role, picture).mean(1, keepdim=True)
     mask = _resized(grey, picture.pixels.shape[-2:])
     _refuse_empty(mask, file, ["white"], role)
     return mask

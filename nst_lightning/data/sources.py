@@ -1,19 +1,21 @@
-"""Where a picture comes from: a path, a URL that fsspec knows, or a sample of the package."""
+"""Where a picture comes from: a path, a URL, a sample, or a data set of paintings."""
 
 import difflib
 import hashlib
 import os
+import pkgutil
 import re
 import stat
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from nst_lightning.data.samples import SAMPLES, sample_bytes
-from nst_lightning.data.schemes import resolve_one
 from nst_lightning.errors import InputError, did_you_mean
 
-SAMPLE_PREFIX = "sample:"
+SAMPLE_PREFIX, ARTWORKS_PREFIX = "sample:", "artworks:"
+# Named, not imported: this folder knows no wing.
+_FIND_ARTWORKS = "nst_lightning.artworks.collection:find_files"
 MAXIMUM_BYTES = 2**31
 """A file larger than this is not read."""
 
@@ -45,6 +47,35 @@ def public_name(source: str) -> str:
     if not is_url(source):
         return source
     return re.sub(r"[?#].*$", "", re.sub(r"://[^/@]*@", "://", source))
+
+
+def is_artwork(source: object) -> bool:
+    """Return whether a source names paintings of the data set (``artworks:ARTIST?n=5``)."""
+    return isinstance(source, str) and source.startswith(ARTWORKS_PREFIX)
+
+
+def resolve(source: Any, artworks: str | os.PathLike[str] | None = None) -> list[Any]:
+    """Return the files that an ``artworks:...`` names; any other source, alone in a list.
+
+    Args:
+        source: A path, a URL, a sample, a Pillow picture, or ``artworks:...``.
+        artworks: Folder of the data set, as ``data.artworks``.
+
+    Raises:
+        InputError: If a query is not valid or finds too little.
+    """
+    if not is_artwork(source):
+        return [source]
+    found: list[Any] = pkgutil.resolve_name(_FIND_ARTWORKS)(source, artworks)
+    return found
+
+
+def resolve_one(source: Any, artworks: str | os.PathLike[str] | None = None) -> Any:
+    """Return the one file that an ``artworks:...`` names; any other source as it is."""
+    found = resolve(source, artworks)
+    if len(found) != 1:
+        raise InputError(f"{source} names {len(found)} paintings, but one is wanted; use n=1")
+    return found[0]
 
 
 def open_source(source: str | os.PathLike[str]) -> tuple[bytes, str]:

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nst_lightning.data.schemes import is_artwork, resolve
-from nst_lightning.data.sources import SAMPLE_PREFIX, is_url, public_name
+from nst_lightning.data.sources import SAMPLE_PREFIX, is_artwork, is_url, public_name, resolve
 from nst_lightning.errors import InputError
 
 SUFFIXES = frozenset(
