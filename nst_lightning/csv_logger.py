@@ -23,9 +23,6 @@ class RunCSVLogger(Logger):
         flush_every: Rows kept in memory between two writes.
     """
 
-    # Lightning calls save() after every row: a whole file and an fsync each would cost more than a
-    # step on a GPU, so save() writes only what is due.
-
     def __init__(self, save_dir: str, flush_every: int = 25) -> None:
         super().__init__()
         self.path = Path(save_dir, "metrics.csv")
@@ -68,7 +65,10 @@ class RunCSVLogger(Logger):
         self._unwritten += 1
 
     def save(self) -> None:
-        """Write every row if enough of them wait."""
+        """Write every row if enough of them wait.
+
+        Lightning calls it after every row, and a whole file each would cost more than a step.
+        """
         if self._unwritten >= (1 if self._due_with_next else self.flush_every):
             self.flush()
 

@@ -52,22 +52,14 @@ def has_fast_bfloat16() -> bool:
 
 @runtime_checkable
 class HasMinimumSize(Protocol):
-    """An encoder that needs pictures of a certain size.
-
-    Attributes:
-        minimum_size: The smallest height and width accepted, in pixels.
-    """
+    """An encoder that needs pictures of at least a certain height and width, in pixels."""
 
     minimum_size: int
 
 
 @runtime_checkable
 class Refinable(Protocol):
-    """An encoder that computes coarsely at first, and can go on more exactly.
-
-    Attributes:
-        refined: Whether it does already.
-    """
+    """An encoder that computes coarsely at first, and can go on more exactly, ``refined``."""
 
     refined: bool
 
@@ -132,15 +124,13 @@ class VGG19Encoder(nn.Module):
         choice("precision", precision, get_args(Precision))
         self.taps = _in_network_order(taps)
         self.weights = os.fspath(weights)
-        self.pooling: Pooling = pooling
-        self.padding: Padding = padding
-        self.padding_layers: PaddingLayers = padding_layers
-        self.channels_last = channels_last
-        self.precision: Precision = precision
+        self.pooling, self.padding, self.padding_layers = pooling, padding, padding_layers
+        self.channels_last, self.precision = channels_last, precision
         self.refined = False
         """Whether `refine` was called: from then on all is float32, whatever ``precision`` says."""
         self._fast_half = has_fast_bfloat16()
-        self._halved: dict[str, Tensor] = {}  # copies in bfloat16, made at the first evaluation
+        # Copies of weight and bias in bfloat16, made at the first evaluation.
+        self._halved: dict[str, tuple[Tensor, Tensor]] = {}
         self.minimum_size = 1
         # (operation, name): what forward does, one after another, up to the deepest tap.
         self._steps: list[tuple[str, str]] = []
@@ -163,10 +153,7 @@ class VGG19Encoder(nn.Module):
             self.register_buffer(name, values, persistent=False)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Return the tapped features of a picture.
-
-        Args:
-            image: RGB in [0,1], shape (N, 3, H, W).
+        """Return the tapped features of a picture (N, 3, H, W), RGB in [0,1].
 
         Returns:
             Tap name to features (N, C, H / 2^b, W / 2^b), in network order; in bfloat16 if
@@ -189,7 +176,8 @@ class VGG19Encoder(nn.Module):
             )
         features: dict[str, Tensor] = {}
         x = (image - self.mean) / self.std
-        if self._lays_channels_last(x):
+        on_cpu = x.device.type == "cpu"
+        if on_cpu if self.channels_last is None else self.channels_last:
             x = x.contiguous(memory_format=torch.channels_last)
         if self._in_half(x):
             x = x.bfloat16()
@@ -208,37 +196,25 @@ class VGG19Encoder(nn.Module):
     def refine(self) -> bool:
         """Go on in float32, as for an optimiser that bfloat16's noise keeps from descending.
 
-        Returns:
-            Whether that changes anything: False the second time, and with ``float32``.
+        Whether that changes anything is returned: False the second time, and with ``float32``.
         """
         changes = not self.refined and self.precision != "float32"
         self.refined = True
         return changes
 
-    def _lays_channels_last(self, x: Tensor) -> bool:
-        return x.device.type == "cpu" if self.channels_last is None else self.channels_last
-
     def _in_half(self, x: Tensor) -> bool:
-        if (
-            self.precision == "float32"
-            or self.refined
-            or not (torch.is_grad_enabled() and x.requires_grad)
-        ):
+        if self.refined or not (torch.is_grad_enabled() and x.requires_grad):
             return False
-        return self.precision == "bfloat16" or (x.device.type == "cpu" and self._fast_half)
-
-    def _weights_for(self, x: Tensor, name: str) -> tuple[Tensor, Tensor]:
-        weight, bias = getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias")
-        if x.dtype != torch.bfloat16 or weight.dtype == torch.bfloat16:
-            return weight, bias
-        for key, value in ((f"{name}_weight", weight), (f"{name}_bias", bias)):
-            kept = self._halved.get(key)
-            if kept is None or kept.device != value.device:
-                self._halved[key] = value.bfloat16()
-        return self._halved[f"{name}_weight"], self._halved[f"{name}_bias"]
+        if self.precision == "auto":
+            return self._fast_half and x.device.type == "cpu"
+        return self.precision == "bfloat16"
 
     def _convolve(self, x: Tensor, name: str) -> Tensor:
-        weight, bias = self._weights_for(x, name)
+        weight, bias = getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias")
+        if x.dtype == torch.bfloat16 and weight.dtype != torch.bfloat16:
+            if name not in self._halved or self._halved[name][0].device != weight.device:
+                self._halved[name] = weight.bfloat16(), bias.bfloat16()
+            weight, bias = self._halved[name]
         if self.padding == "replicate" and (self.padding_layers == "all" or name == "conv1_1"):
             return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), weight, bias)
         return F.conv2d(x, weight, bias, padding=1)

@@ -3,12 +3,14 @@
 import contextlib
 import csv
 import errno
+import io
 import os
 import re
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from nst_lightning.errors import InputError
 
@@ -22,8 +24,6 @@ _REASONS = {
     errno.ENOENT: "there can be no such folder; choose another",
     errno.EEXIST: "a file of that name is in the way; choose another folder",
 }
-
-
 _PART = re.compile(r"\..*\.[0-9a-f]{12}\.part(\..*)?")
 
 
@@ -36,6 +36,21 @@ def remove_parts(folder: str | os.PathLike[str]) -> None:
         for path in Path(folder).iterdir():
             if _PART.fullmatch(path.name):
                 path.unlink(missing_ok=True)
+
+
+def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
+    """Write a file as :func:`atomic_write` does; a text in UTF-8, its line ends as they are."""
+    with atomic_write(path) as part:
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def write_csv(path: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a table whole; its columns are the keys of all rows, in the order they first appear."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)))
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(path, text.getvalue())
 
 
 def write_error(path: str | os.PathLike[str], error: OSError) -> InputError:

@@ -1,7 +1,7 @@
 """Nulls where a value is needed: jsonargparse lets them through, whatever the type says."""
 
-import importlib
 import inspect
+import pkgutil
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -38,7 +38,7 @@ def _forbidden(settings: Any, kind: Any, prefix: str) -> Iterator[tuple[str, Any
     for name, value in settings.items():
         key = f"{prefix}.{name}"
         if value is None:
-            if name in hints and not _allows_none(hints[name]):
+            if not _allows_none(hints.get(name, Any)):
                 yield key, hints[name]
         elif isinstance(value, Mapping):
             yield from _inside(value, key)
@@ -59,50 +59,40 @@ def _inside(value: Mapping[str, Any], key: str) -> Iterator[tuple[str, Any]]:
 
 
 def _find_class(path: str) -> Any:
-    module, _, name = path.rpartition(".")
     try:
-        return getattr(importlib.import_module(module), name)
+        return pkgutil.resolve_name(path)
     except (ImportError, AttributeError, ValueError):
         return None  # reported better where it is built
 
 
 def _hints(kind: Any) -> dict[str, Any]:
-    """Return the types of a constructor's arguments that need a value."""
+    """Return the types of a constructor's arguments."""
     if not inspect.isclass(kind):
         return {}
     found: dict[str, Any] = {}
     # What a class hands on as **kwargs is an argument of the class above.
     for parent in reversed(kind.__mro__):
-        init = vars(parent).get("__init__")
-        if init is None:
-            continue
         try:
-            hints = typing.get_type_hints(init)
-            parameters = inspect.signature(init).parameters
-        except (NameError, TypeError, ValueError):
+            hints = typing.get_type_hints(vars(parent)["__init__"])
+            parameters = inspect.signature(vars(parent)["__init__"]).parameters
+        except (KeyError, NameError, TypeError, ValueError):
             continue
+        # An argument whose default is null may be null, whatever a class above says of it.
         found |= {
-            name: hints[name]
+            name: Any if parameter.default is None else hints[name]
             for name, parameter in parameters.items()
-            if name in hints and parameter.default is not None
+            if name in hints or parameter.default is None
         }
-        for name, parameter in parameters.items():
-            if parameter.default is None:
-                found.pop(name, None)
     return found
 
 
 def _allows_none(hint: Any) -> bool:
-    if (
-        hint is Any
-        or hint is object
-        or hint is type(None)
-        or isinstance(hint, str | typing.TypeVar)
-    ):
+    if hint in (Any, object, type(None)) or isinstance(hint, str | typing.TypeVar):
         return True
-    if typing.get_origin(hint) in (Union, types.UnionType):
-        return any(_allows_none(part) for part in typing.get_args(hint))
-    return None in typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else False
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (Union, types.UnionType):
+        return any(map(_allows_none, parts))
+    return origin is typing.Literal and None in parts
 
 
 def _words_for(hint: Any) -> str:

@@ -1,7 +1,6 @@
 """One progress bar, on the standard error stream, and only where that is a terminal."""
 
 import sys
-from types import TracebackType
 from typing import Any, Self
 
 
@@ -45,26 +44,19 @@ class ProgressBar:
         """Show the bar, if there is a terminal; it hides the cursor until :meth:`stop`."""
         if self._progress is not None or not is_terminal():
             return self
+        from rich import progress
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
 
-        self._progress = Progress(
+        self._progress = progress.Progress(
             # A picture's name may hold [brackets], which are rich's markup.
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            *([TextColumn(self._unit)] if self._unit else []),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=False),
-            TextColumn("{task.fields[details]}", markup=False),
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            *([progress.TextColumn(self._unit)] if self._unit else []),
+            progress.TimeElapsedColumn(),
+            progress.TextColumn("left"),
+            progress.TimeRemainingColumn(elapsed_when_finished=False),
+            progress.TextColumn("{task.fields[details]}", markup=False),
             console=Console(stderr=True),
             speed_estimate_period=120,
             transient=not self._lasting,
@@ -87,12 +79,7 @@ class ProgressBar:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     def update(
@@ -103,14 +90,7 @@ class ProgressBar:
         description: str | None = None,
         details: str | None = None,
     ) -> None:
-        """Change what is given; the rest stays.
-
-        Args:
-            completed: Steps taken.
-            total: Steps in all.
-            description: Before the bar.
-            details: After the bar.
-        """
+        """Change what is given, as in the constructor; the rest stays."""
         given = {
             "completed": completed,
             "total": total,

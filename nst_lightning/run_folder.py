@@ -63,12 +63,11 @@ class RunFolder:
         """
         if not self.config_text:
             return {}
+        why = ""
         try:
             config = yaml.safe_load(self.config_text)
         except yaml.YAMLError as error:
             config, why = None, f": {error}"
-        else:
-            why = ""
         if not isinstance(config, dict) or not isinstance(config.get("data"), dict):
             raise InputError(f"{self.path / CONFIG} is not the configuration of a run{why}")
         return config

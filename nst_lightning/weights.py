@@ -1,8 +1,14 @@
 """Where VGG-19's weights come from: bundled, torchvision's file, or a file of one's own."""
 
+import hashlib
 import math
 import os
+import pickle
 import re
+import socket
+import sys
+import warnings
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +41,7 @@ CAFFE_FILES = ("vgg19-d01eb7cb", "vgg_conv")
 _SOURCES = ("bundled", "imagenet")
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "net")
 _BUNDLED_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
+_Pairs = dict[str, tuple[Tensor, Tensor]]
 _CONNECT_TIMEOUT = 30.0  # seconds; without one a silent firewall blocks for minutes
 
 
@@ -84,18 +91,18 @@ def load_vgg19(
         return _from_caffe(_load_bundled(wanted))
     if source == "imagenet":
         state, name = _download_imagenet()
-        return _from_imagenet(_pick(state, wanted, name))
+        return VGG19Weights(_pick(state, wanted, name), IMAGENET_MEAN, IMAGENET_STD)
     path = Path(source).expanduser()
-    pairs = _load_file(path, str(source), wanted)
+    if not path.exists():
+        raise InputError(
+            f"weights {str(source)!r}: no such file, and not one of {', '.join(_SOURCES)}"
+            + did_you_mean(str(source), _SOURCES)
+        )
+    if not path.is_file():
+        raise InputError(f"weights {source}: not a file; give a .pth, .pt or .safetensors file")
+    pairs = _pick(_read(path), wanted, str(source))
     if convention == "caffe" or path.name.startswith(CAFFE_FILES):
         return _from_caffe(pairs)
-    return _from_imagenet(pairs)
-
-
-_Pairs = dict[str, tuple[Tensor, Tensor]]
-
-
-def _from_imagenet(pairs: _Pairs) -> VGG19Weights:
     return VGG19Weights(pairs, IMAGENET_MEAN, IMAGENET_STD)
 
 
@@ -140,9 +147,6 @@ def _load_bundled(wanted: Sequence[Convolution]) -> _Pairs:
 
 def _download_imagenet() -> tuple[Mapping[str, Any], str]:
     """Return torchvision's IMAGENET1K_V1 from its cache, filling the cache if it is empty."""
-    import socket
-    import sys
-
     from torchvision.models import VGG19_Weights
 
     url = VGG19_Weights.IMAGENET1K_V1.url
@@ -152,12 +156,9 @@ def _download_imagenet() -> tuple[Mapping[str, Any], str]:
         if cached.exists():
             _check_digest(cached)
         socket.setdefaulttimeout(timeout or _CONNECT_TIMEOUT)
+        bar = sys.stderr.isatty()
         state = torch.hub.load_state_dict_from_url(
-            url,
-            map_location="cpu",
-            progress=sys.stderr.isatty(),
-            check_hash=True,
-            weights_only=True,
+            url, map_location="cpu", progress=bar, check_hash=True, weights_only=True
         )
     # Those of urllib, http.client, pickle and the file system share no base class.
     except Exception as error:
@@ -173,13 +174,7 @@ def _download_imagenet() -> tuple[Mapping[str, Any], str]:
 
 
 def _check_digest(path: Path) -> None:
-    """Compare a file's SHA-256 with the digits that end its name; torch does on downloading only.
-
-    Raises:
-        ValueError: If they differ.
-    """
-    import hashlib
-
+    # As torch does, but on downloading only: the name ends with the first digits.
     expected = path.stem.rsplit("-", 1)[-1]
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -189,23 +184,8 @@ def _check_digest(path: Path) -> None:
         )
 
 
-def _load_file(path: Path, given: str, wanted: Sequence[Convolution]) -> _Pairs:
-    if not path.exists():
-        raise InputError(
-            f"weights {given!r}: no such file, and not one of {', '.join(_SOURCES)}"
-            + did_you_mean(given, _SOURCES)
-        )
-    if not path.is_file():
-        raise InputError(f"weights {given}: not a file; give a .pth, .pt or .safetensors file")
-    return _pick(_read(path), wanted, given)
-
-
 def _read(path: Path) -> Mapping[str, Any]:
     """Read a PyTorch checkpoint or a safetensors file."""
-    import pickle
-    import warnings
-    import zipfile
-
     is_safetensors = path.suffix.lower() == ".safetensors"
     try:
         if is_safetensors:
@@ -234,11 +214,7 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 
 def _pick(state: Any, wanted: Sequence[Convolution], name: str) -> _Pairs:
-    """Pick the wanted convolutions out of a checkpoint, whatever wraps them.
-
-    Raises:
-        InputError: If it is no VGG-19, or cut short above the deepest wanted layer.
-    """
+    """Pick the wanted convolutions out of a checkpoint, whatever wraps them."""
     tensors = _unwrap(state)
     if not tensors:
         raise InputError(f"weights {name}: holds no tensors by name; give a VGG-19's state_dict")
@@ -263,8 +239,8 @@ def _pick(state: Any, wanted: Sequence[Convolution], name: str) -> _Pairs:
                 f"ends at {last}: choose shallower layers or a file with all of VGG-19"
             )
         key = layers[conv.name]
-        weight, bias = tensors[key + "weight"], tensors.get(key + "bias")
-        _check(conv, weight, bias, name)
+        weight = tensors[key + "weight"]
+        bias = _check(conv, weight, tensors.get(key + "bias"), name)
         # A copy, so that nothing keeps the file mapped or its other layers in memory.
         pairs[conv.name] = (_own(weight), _own(bias))
     return pairs
@@ -298,7 +274,8 @@ def _layers(tensors: Mapping[str, Tensor]) -> dict[str, str]:
     return max(candidates, key=len, default={})
 
 
-def _check(conv: Convolution, weight: Tensor, bias: Tensor | None, name: str) -> None:
+def _check(conv: Convolution, weight: Tensor, bias: Tensor | None, name: str) -> Tensor:
+    """Return the bias; refuse a layer that is not VGG-19's."""
     if tuple(weight.shape) != conv.shape:
         raise InputError(
             f"weights {name}: not a VGG-19: {conv.name} has shape {tuple(weight.shape)}, "
@@ -314,10 +291,11 @@ def _check(conv: Convolution, weight: Tensor, bias: Tensor | None, name: str) ->
         # A sum is finite only if all its terms are, and it needs no mask as large as the weights.
         if not tensor.is_floating_point() or not math.isfinite(float(tensor.float().sum())):
             raise InputError(f"weights {name}: {conv.name} holds values that are not finite floats")
+    return bias
 
 
-def _own(tensor: Any) -> Tensor:
-    return torch.as_tensor(tensor).detach().to(torch.float32, copy=True).contiguous()
+def _own(tensor: Tensor) -> Tensor:
+    return tensor.detach().to(torch.float32, copy=True).contiguous()
 
 
 def _reason(error: BaseException) -> str:

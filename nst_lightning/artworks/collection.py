@@ -6,35 +6,20 @@ import random
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
+from itertools import groupby
 from pathlib import Path
 
 from nst_lightning.artworks.download import find_root
 from nst_lightning.artworks.index import Entry, index_folder
-from nst_lightning.artworks.names import (
-    fold,
-    key_of,
-    number_of,
-    printable,
-    repair,
-    with_spaces,
-    without_number,
-)
+from nst_lightning.artworks.names import NUMBER, fold, key_of, number_of, printable, repair
 from nst_lightning.artworks.query import Query, parse_query
 from nst_lightning.errors import InputError, did_you_mean
 
 
 @dataclass(frozen=True)
 class Artwork:
-    """One painting.
-
-    Attributes:
-        artist: Key of its artist, such as ``Gustav_Klimt``.
-        number: The number in its file name, or None.
-        path: Its file.
-        width: In pixels, as displayed.
-        height: In pixels, as displayed.
-    """
+    """One painting: its artist's key, the number in its file name, its size as displayed."""
 
     artist: str
     number: int | None
@@ -74,9 +59,7 @@ class Artworks:
     duplicates: int = 0
 
     @classmethod
-    def read(
-        cls, root: str | os.PathLike[str], *, cache: bool = True, decode: bool = False
-    ) -> "Artworks":
+    def read(cls, root: Path, *, decode: bool = False) -> "Artworks":
         """Index a data set.
 
         Known layouts: ``images/<Artist>/<Artist>_<n>.jpg`` (also one folder deeper, as Kaggle's
@@ -85,50 +68,37 @@ class Artworks:
         and years if it is there.
 
         Args:
-            root: Folder of the data set.
-            cache: Use and write the cache of sizes; see ``artwork_index``.
+            root: Folder of the data set, which exists.
             decode: Decode every picture to find damaged ones; slow.
 
         Raises:
-            InputError: If there is no such folder, or no picture in it.
+            InputError: If there is no picture in it.
         """
-        folder = Path(root).expanduser()
-        if not folder.is_dir():
-            raise InputError(f"artworks: there is no folder {folder}; give the data set's folder")
-        base = _base(folder)
-        entries = index_folder(base, cache=cache, decode=decode)
+        base = _base(root)
+        entries = index_folder(base, decode=decode)
         if not entries:
             raise InputError(
-                f"artworks: there is no picture under {folder}; it should hold a folder for each "
+                f"artworks: there is no picture under {root}; it should hold a folder for each "
                 "artist, such as images/Gustav_Klimt/Gustav_Klimt_1.jpg"
             )
-        artists = _artists(folder / "artists.csv")
+        artists = _artists(root / "artists.csv")
         works, duplicates = _works(base, entries, artists)
         for path in base.iterdir():
             # A folder without a picture is an artist too, and an empty one can be reported.
             if path.is_dir() and not path.name.startswith("."):
-                key = _known_key(path.name, artists)
-                artists.setdefault(key, Artist(key, with_spaces(key)))
+                _enrol(path.name, artists)
         corrupt = [(printable(str(base / e.path)), e.error) for e in entries if e.error]
-        return cls(folder, works, artists, corrupt, duplicates)
+        return cls(root, works, artists, corrupt, duplicates)
 
     def by_artist(self) -> dict[str, list[Artwork]]:
         """Return artist's key -> paintings, for every artist with at least one."""
-        found: dict[str, list[Artwork]] = {}
-        for work in self.works:
-            found.setdefault(work.artist, []).append(work)
-        return found
+        return {key: list(group) for key, group in groupby(self.works, lambda work: work.artist)}
 
     def artist(self, name: str) -> Artist:
-        """Find an artist by any spelling: case, accents and separators do not count.
-
-        Raises:
-            InputError: If there is none.
-        """
-        wanted = fold(name)
+        """Find an artist by any spelling: case, accents and separators do not count."""
         folded = {fold(key): artist for key, artist in self.artists.items()}
-        if wanted in folded:
-            return folded[wanted]
+        if fold(name) in folded:
+            return folded[fold(name)]
         known = list(self.artists)
         raise InputError(
             f"artworks: there is no artist {name!r}{did_you_mean(key_of(name), known)} "
@@ -136,10 +106,9 @@ class Artworks:
         )
 
     def select(self, query: Query) -> list[Artwork]:
-        """Return the paintings that a query asks for.
+        """Return the paintings that a query asks for, in the index's order.
 
-        Where there are more than ``query.count``, a sample of them, the same for the same seed, in
-        the index's order.
+        Where there are more than ``query.n``, they are a sample, the same for the same seed.
 
         Raises:
             InputError: If the artist, the painting or the genre does not exist, or fewer paintings
@@ -157,41 +126,36 @@ class Artworks:
         if query.painting:
             return [self._painting(query, works)]
         for key in ("genre", "nationality"):
-            works = self._having(key, getattr(query, key), works)
+            if wanted := getattr(query, key):
+                works = self._having(key, wanted, works)
         works = [work for work in works if query.fits(work.width, work.height)]
-        if len(works) < query.count:
+        if len(works) < (query.n or 1):
             raise InputError(
-                f"artworks: {query.text} asks for {query.count} and finds {len(works)}; "
+                f"artworks: {query.text} asks for {query.n or 1} and finds {len(works)}; "
                 "ask for fewer, or for smaller ones"
             )
-        if query.all:
+        if query.n is None:
             return works
-        chosen = random.Random(query.seed).sample(range(len(works)), query.count)
+        chosen = random.Random(query.seed).sample(range(len(works)), query.n)
         return [works[index] for index in sorted(chosen)]
 
     def _painting(self, query: Query, works: Sequence[Artwork]) -> Artwork:
         wanted = query.painting
+        number = int(wanted) if wanted.isascii() and wanted.isdigit() else -1
         for work in works:
-            names = {printable(work.path.name), printable(work.path.stem)}
-            number = int(wanted) if wanted.isascii() and wanted.isdigit() else None
-            if wanted in names or (number is not None and work.number == number):
+            names = (printable(work.path.name), printable(work.path.stem))
+            if wanted in names or work.number == number:
                 return work
         numbers = [work.number for work in works if work.number is not None]
         there = f"{min(numbers)} to {max(numbers)}" if numbers else f"{len(works)} by file name"
         raise InputError(f"artworks: there is no painting {query.text} (there are {there})")
 
     def _having(self, key: str, wanted: str, works: list[Artwork]) -> list[Artwork]:
-        if not wanted:
-            return works
-        parts = {
-            artist.key: {fold(part) for part in getattr(artist, key).split(",")}
-            for artist in self.artists.values()
-        }
-        found = [work for work in works if fold(wanted) in parts[work.artist]]
+        words = {artist.key: getattr(artist, key).split(",") for artist in self.artists.values()}
+        having = {artist for artist, parts in words.items() if fold(wanted) in map(fold, parts)}
+        found = [work for work in works if work.artist in having]
         if not found:
-            known = sorted(
-                {p.strip() for a in self.artists.values() for p in getattr(a, key).split(",") if p}
-            )
+            known = sorted({part.strip() for parts in words.values() for part in parts if part})
             raise InputError(
                 f"artworks: there is no painting of {key} {wanted!r}{did_you_mean(wanted, known)}"
                 + ("" if known else f"; {self.root} has no artists.csv that says it")
@@ -200,11 +164,7 @@ class Artworks:
 
 
 def find_files(source: str, root: str | os.PathLike[str] | None = None) -> list[str]:
-    """Return the files that an ``artworks:...`` names.
-
-    Args:
-        source: The query; see ``parse_query``.
-        root: Folder of the data set; see ``find_root``.
+    """Return the files that an ``artworks:...`` names, see `parse_query` and `find_root`.
 
     Raises:
         InputError: If the query is not valid or finds too little.
@@ -243,25 +203,21 @@ def _artists(path: Path) -> dict[str, Artist]:
     found = {}
     for row in csv.DictReader(text.splitlines()):
         # Kaggle's names have non-breaking spaces in them.
-        fields = {
-            k: " ".join(repair(v or "").split())
-            for k, v in row.items()
-            if k is not None and isinstance(v, str | None)
-        }
-        if fields.get("name"):
+        names = ("name", "genre", "nationality", "years")
+        fields = {name: " ".join(repair(row.get(name) or "").split()) for name in names}
+        if fields["name"]:
             key = key_of(fields["name"])
-            rest = {name: fields.get(name, "") for name in ("genre", "nationality", "years")}
-            found[key] = Artist(key, fields["name"], **rest)
+            found[key] = Artist(key, **fields)
     return found
 
 
-def _known_key(name: str, artists: dict[str, Artist]) -> str:
-    """Return the key of a folder's artist: that of ``artists.csv`` if the name is there."""
+def _enrol(name: str, artists: dict[str, Artist]) -> str:
+    """Return the key of a folder's artist, who is added unless known by this or a like name."""
     key = key_of(name)
-    if key in artists:
-        return key
-    wanted = fold(key)
-    return next((known for known in artists if fold(known) == wanted), key)
+    if key not in artists:
+        key = next((known for known in artists if fold(known) == fold(key)), key)
+        artists.setdefault(key, Artist(key, key.replace("_", " ")))
+    return key
 
 
 def _works(
@@ -272,17 +228,16 @@ def _works(
     spellings: dict[tuple[str, object], str] = {}
     duplicates = 0
     # Of two folders with the same paintings, the one whose name needs no repair.
-    for entry in sorted(entries, key=lambda entry: _is_misspelt(entry.path)):
+    for entry in sorted(entries, key=lambda entry: _is_misspelt(entry.path.partition(os.sep)[0])):
         if entry.error:
             continue
         first, _, rest = entry.path.partition(os.sep)
         stem = os.path.splitext(os.path.basename(entry.path))[0]  # noqa: PTH119, PTH122
-        name = first if rest else without_number(stem)
+        name = first if rest else NUMBER.sub("", stem)
         if name not in keys:
-            keys[name] = _known_key(name, artists)
+            keys[name] = _enrol(name, artists)
         key = keys[name]
         number = number_of(stem)
-        artists.setdefault(key, Artist(key, with_spaces(key)))
         identity = (key, number if number is not None else entry.path)
         if spellings.setdefault(identity, name) != name:
             duplicates += 1
@@ -294,10 +249,6 @@ def _works(
     return order, duplicates
 
 
-@lru_cache(maxsize=4096)
-def _is_misspelt_folder(name: str) -> bool:
-    return repair(name) != unicodedata.normalize("NFC", name)
-
-
-def _is_misspelt(path: str) -> bool:
-    return _is_misspelt_folder(path.partition(os.sep)[0])
+@cache
+def _is_misspelt(folder: str) -> bool:
+    return repair(folder) != unicodedata.normalize("NFC", folder)

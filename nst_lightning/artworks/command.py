@@ -1,14 +1,18 @@
 """The command line of ``artworks``: what a folder of paintings holds."""
 
 import sys
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from nst_lightning.artworks.collection import Artworks
-from nst_lightning.artworks.download import VARIABLE, download, find_root
+from nst_lightning.artworks.download import download as fetch
+from nst_lightning.artworks.download import find_root
+from nst_lightning.artworks.names import printable
 from nst_lightning.artworks.query import parse_query
-from nst_lightning.data.schemes import is_artwork
+from nst_lightning.data.sources import is_artwork
 from nst_lightning.errors import InputError
-from nst_lightning.files import atomic_write, check_folder
+from nst_lightning.files import check_folder, write_csv, write_whole
 from nst_lightning.parser import OneLineParser
 
 DESCRIPTION = (
@@ -18,68 +22,54 @@ DESCRIPTION = (
 _NAMED_ON_SCREEN = 5
 
 
-def make_parser() -> OneLineParser:
-    """Return the parser of ``artworks``."""
-    parser = OneLineParser(prog=f"{Path(sys.argv[0]).name} artworks", description=DESCRIPTION)
-    parser.add_argument(
-        "--root",
-        type=str | None,
-        default=None,
-        help=f"Folder of the paintings; the environment variable {VARIABLE} if left out.",
-    )
-    parser.add_argument(
-        "--out",
-        type=str,
-        default="outputs/artworks",
-        help="Folder for statistics.csv, index.csv, figure4.png, figure5.png.",
-    )
-    parser.add_argument("--figures", type=bool, default=True, help="Draw the figures.")
-    parser.add_argument(
-        "--select",
-        type=str | None,
-        default=None,
-        help="Only print the files that artworks:ARTIST?min_side=512&n=5 names.",
-    )
-    parser.add_argument(
-        "--download", type=bool, default=False, help="Fetch the data set from Kaggle first."
-    )
-    parser.add_argument(
-        "--decode",
-        type=bool,
-        default=False,
-        help="Decode every picture whole to find damaged ones; minutes instead of seconds.",
-    )
-    return parser
-
-
-def main(args: list[str]) -> int:
+def main(words: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
-    given = make_parser().parse_args(args)
-    root = download() if given.download else find_root(given.root)
-    if given.select is not None:
-        if not is_artwork(given.select):
-            raise InputError(f"--select: {given.select} does not begin with artworks:")
-        query = parse_query(given.select)
-        for work in Artworks.read(root).select(query):
-            print(work.path)
-        return 0
-    out = check_folder(given.out)
-    artworks = Artworks.read(root, decode=given.decode)
-    if not artworks.works:
-        raise InputError(
-            f"artworks: none of the {len(artworks.corrupt)} pictures under {root} can be read"
-        )
-    _report(artworks, out, given.figures)
+    parser = OneLineParser(prog=f"{Path(sys.argv[0]).name} artworks", description=DESCRIPTION)
+    parser.add_function_arguments(artworks, as_group=False)
+    artworks(**vars(parser.parse_args(words)))
     return 0
 
 
+def artworks(
+    root: str | None = None,
+    out: str = "outputs/artworks",
+    figures: bool = True,
+    select: str | None = None,
+    download: bool = False,
+    decode: bool = False,
+) -> None:
+    """Index a folder of paintings.
+
+    Args:
+        root: Folder of the paintings; the environment variable NST_ARTWORKS if left out.
+        out: Folder for statistics.csv, index.csv, figure4.png, figure5.png.
+        figures: Draw the figures.
+        select: Only print the files that artworks:ARTIST?min_side=512&n=5 names.
+        download: Fetch the data set from Kaggle first.
+        decode: Decode every picture whole to find damaged ones; minutes instead of seconds.
+
+    Raises:
+        InputError: If there is no painting, or the results cannot be written.
+    """
+    folder = fetch() if download else find_root(root)
+    if select is not None:
+        if not is_artwork(select):
+            raise InputError(f"--select: {select} does not begin with artworks:")
+        query = parse_query(select)
+        for work in Artworks.read(folder).select(query):
+            print(work.path)
+        return
+    results = check_folder(out)
+    found = Artworks.read(folder, decode=decode)
+    if not found.works:
+        raise InputError(
+            f"artworks: none of the {len(found.corrupt)} pictures under {folder} can be read"
+        )
+    _report(found, results, figures)
+
+
 def _report(artworks: Artworks, out: Path, figures: bool) -> None:
-    from nst_lightning.artworks.statistics import (
-        print_statistics,
-        statistics_of,
-        write_index,
-        write_statistics,
-    )
+    from nst_lightning.artworks.statistics import print_statistics, statistics_of
 
     statistics = statistics_of(artworks)
     written = [out / "statistics.csv", out / "index.csv"]
@@ -88,8 +78,18 @@ def _report(artworks: Artworks, out: Path, figures: bool) -> None:
         from nst_lightning.artworks.figures import write_figures
 
         drawn = write_figures(statistics, out)
-    write_statistics(statistics, written[0])
-    write_index(artworks, written[1])
+    write_csv(written[0], [asdict(row) for row in statistics.rows])
+    index = [
+        {
+            "artist": work.artist,
+            "number": work.number,
+            "width": work.width,
+            "height": work.height,
+            "file": printable(str(work.path.relative_to(artworks.root))),
+        }
+        for work in artworks.works
+    ]
+    write_csv(written[1], index)
     print_statistics(statistics)
     painted = {work.artist for work in artworks.works}
     empty = [artist.name for key, artist in artworks.artists.items() if key not in painted]
@@ -103,13 +103,12 @@ def _report(artworks: Artworks, out: Path, figures: bool) -> None:
         )
     if artworks.corrupt:
         listing = out / "corrupt.txt"
-        with atomic_write(listing) as part:
-            lines = [f"{damaged}: {why}\n" for damaged, why in artworks.corrupt]
-            part.write_text("".join(lines), encoding="utf-8")
+        lines = [f"{damaged}: {why}" for damaged, why in artworks.corrupt]
+        write_whole(listing, "".join(f"{line}\n" for line in lines))
         written.append(listing)
-        for damaged, why in artworks.corrupt[:_NAMED_ON_SCREEN]:
-            print(f"corrupt: {damaged}: {why}")
-        if len(artworks.corrupt) > _NAMED_ON_SCREEN:
-            print(f"corrupt: {len(artworks.corrupt) - _NAMED_ON_SCREEN} more, see {listing}")
+        for line in lines[:_NAMED_ON_SCREEN]:
+            print(f"corrupt: {line}")
+        if len(lines) > _NAMED_ON_SCREEN:
+            print(f"corrupt: {len(lines) - _NAMED_ON_SCREEN} more, see {listing}")
     for path in [*written, *drawn]:
         print(f"written  {path}")

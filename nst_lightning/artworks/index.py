@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import os
-import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,15 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from PIL import Image, UnidentifiedImageError
+
 from nst_lightning.artworks.names import printable
 from nst_lightning.data.which_pictures import SUFFIXES
 from nst_lightning.errors import InputError
-from nst_lightning.files import atomic_write
+from nst_lightning.files import write_whole
+from nst_lightning.progress import ProgressBar
 
 _CACHE_FORMAT = 1
 _QUARTER_TURNS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 _ORIENTATION = 274
+_ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82", "GIF": b";"}
 _THREADS = 8
+_CHUNK = 64  # files that a thread takes at a time
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Entry:
     Attributes:
         path: Relative to the folder that was indexed.
         width: In pixels, as displayed; 0 if the file is corrupt.
-        height: In pixels, as displayed; 0 if the file is corrupt.
+        height: The same.
         error: Why the file is no picture; empty if it is one.
     """
 
@@ -40,107 +44,70 @@ class Entry:
     error: str = ""
 
 
-def index_folder(base: Path, *, cache: bool = True, decode: bool = False) -> list[Entry]:
+def index_folder(base: Path, *, decode: bool = False) -> list[Entry]:
     """Find every picture under a folder and its size.
 
     A file is looked at again only if its length or its time changed since the cache was written.
     The cache is a file of the user's cache folder (``XDG_CACHE_HOME``, else ``~/.cache``), since a
     data set may lie where nobody may write.
 
-    Args:
-        base: Folder.
-        cache: Use and write the cache.
-        decode: Decode every picture whole, which finds damage in the middle of a file too; slow.
-
-    Returns:
-        One entry a file, in the order of the paths; corrupt ones too, with their ``error``.
+    With ``decode`` every picture is decoded whole, which finds damage in the middle of a file, too;
+    slow. Corrupt files have an entry, too; the entries are in the order of the paths.
 
     Raises:
         InputError: If the folder cannot be read.
     """
-    files = sorted(_files(base))
+    files = sorted(_files(str(base)))
     store = _cache_file(base)
-    known = _read_cache(store) if cache and not decode else {}
+    known = {} if decode else _read_cache(store)
     entries: dict[str, Entry] = {}
-    unknown: list[str] = []
-    for path, length, time in files:
+    for path, *stamp in files:
         row = known.get(path)
-        if row is not None and row[:2] == [length, time]:
+        if row is not None and row[:2] == stamp:
             entries[path] = Entry(path, *row[2:])
-        else:
-            unknown.append(path)
+    unknown = [path for path, *_ in files if path not in entries]
     if unknown:
-        for entry in _look(base, unknown, decode):
-            entries[entry.path] = entry
-        if cache:
-            # Without a place for the cache the next time is as slow as this one: no reason to fail.
-            with contextlib.suppress(InputError, UnicodeError):
-                _write_cache(store, files, entries)
-    return [entries[path] for path, _, _ in files]
+        entries |= {entry.path: entry for entry in _look_at_all(base, unknown, decode)}
+        # Without a place for the cache the next time is as slow as this one: no reason to fail.
+        with contextlib.suppress(InputError, UnicodeError):
+            _write_cache(store, files, entries)
+    return [entries[path] for path, *_ in files]
 
 
-def _files(base: Path) -> Iterator[tuple[str, int, int]]:
+def _files(folder: str, below: str = "") -> Iterator[tuple[str, int, int]]:
     """Yield path, length and time of every picture file, hidden ones left out."""
-    folders = [str(base)]
-    root = len(str(base)) + 1
-    while folders:
-        folder = folders.pop()
-        try:
-            with os.scandir(folder) as found:
-                for item in found:
-                    if item.name.startswith("."):
-                        continue
-                    if item.is_dir():
-                        folders.append(item.path)
-                    elif os.path.splitext(item.name)[1].lower() in SUFFIXES and item.is_file():  # noqa: PTH122
-                        stat = item.stat()
-                        yield item.path[root:], stat.st_size, stat.st_mtime_ns
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise InputError(f"{printable(folder)} cannot be read: {reason}") from error
-
-
-def _look(base: Path, paths: Sequence[str], decode: bool) -> Iterator[Entry]:
-    """Read the headers, several files at a time, with a bar on a terminal."""
-    # Pillow is imported here, before the threads: two of them importing at once can lock up.
-    from PIL import Image  # noqa: F401
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a large picture is no decompression bomb here
-        with ThreadPoolExecutor(_THREADS) as pool:
-            chunks = [paths[i : i + 64] for i in range(0, len(paths), 64)]
-            work = pool.map(lambda chunk: [look(base, path, decode) for path in chunk], chunks)
-            for entries in _with_bar(work, len(chunks)):
-                yield from entries
-
-
-def _with_bar(work: Iterator[list[Entry]], chunks: int) -> Iterator[list[Entry]]:
-    if not sys.stderr.isatty() or chunks < 8:
-        yield from work
-        return
-    from rich.console import Console
-    from rich.progress import track
-
-    yield from track(
-        work, "reading sizes", total=chunks, console=Console(stderr=True), transient=True
-    )
-
-
-def look(base: Path, path: str, decode: bool = False) -> Entry:
-    """Return the entry of one file.
-
-    A header alone does not show that the rest of the file is missing: a file whose end is not a
-    picture's end is decoded.
-
-    Args:
-        base: Folder that ``path`` is relative to.
-        path: File.
-        decode: Decode it in any case.
-    """
-    from PIL import Image, UnidentifiedImageError
-
     try:
-        with open(os.path.join(base, path), "rb") as handle:  # noqa: PTH118, PTH123
+        items = [item for item in os.scandir(folder) if not item.name.startswith(".")]
+        for item in items:
+            path = f"{below}{item.name}"
+            if item.is_dir():
+                yield from _files(item.path, f"{path}{os.sep}")
+            elif Path(item.name).suffix.lower() in SUFFIXES and item.is_file():
+                yield path, item.stat().st_size, item.stat().st_mtime_ns
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"{printable(folder)} cannot be read: {reason}") from error
+
+
+def _look_at_all(base: Path, paths: Sequence[str], decode: bool) -> Iterator[Entry]:
+    """Read the headers, several files at a time, with a bar on a terminal."""
+    chunks = [paths[i : i + _CHUNK] for i in range(0, len(paths), _CHUNK)]
+    with (
+        warnings.catch_warnings(),
+        ThreadPoolExecutor(_THREADS) as pool,
+        ProgressBar(len(paths), "reading sizes", unit="files", lasting=False) as bar,
+    ):
+        warnings.simplefilter("ignore")  # a large picture is no decompression bomb here
+        for entries in pool.map(lambda chunk: [_look(base, p, decode) for p in chunk], chunks):
+            bar.advance(len(entries))
+            yield from entries
+
+
+def _look(base: Path, path: str, decode: bool) -> Entry:
+    # A header alone does not show that the rest of the file is missing: a file whose end is not a
+    # picture's end is decoded in any case.
+    try:
+        with (base / path).open("rb") as handle:
             handle.seek(0, os.SEEK_END)
             if not handle.tell():
                 return Entry(path, 0, 0, "the file is empty")
@@ -152,7 +119,8 @@ def look(base: Path, path: str, decode: bool = False) -> Entry:
                 if picture.format == "JPEG" and "exif" in picture.info:
                     turned = picture.getexif().get(_ORIENTATION) in _QUARTER_TURNS
                     width, height = (height, width) if turned else (width, height)
-                if decode or not _whole(picture.format, tail):
+                end = _ENDS.get(picture.format or "", b"")
+                if decode or not tail.rstrip(b"\0 \r\n").endswith(end):
                     picture.load()
     except Image.DecompressionBombError:
         return Entry(path, 0, 0, "its header claims too many pixels")
@@ -163,16 +131,6 @@ def look(base: Path, path: str, decode: bool = False) -> Entry:
     except Exception as error:  # Pillow's readers raise nearly anything on damaged files
         return Entry(path, 0, 0, f"it is damaged ({type(error).__name__})")
     return Entry(path, width, height)
-
-
-def _whole(kind: str | None, tail: bytes) -> bool:
-    if kind == "JPEG":
-        return tail.rstrip(b"\0 \r\n").endswith(b"\xff\xd9")
-    if kind == "PNG":
-        return b"IEND" in tail
-    if kind == "GIF":
-        return tail.rstrip(b"\0").endswith(b";")
-    return True
 
 
 def _cache_file(base: Path) -> Path:
@@ -196,6 +154,4 @@ def _write_cache(
         name: [length, time, entries[name].width, entries[name].height, entries[name].error]
         for name, length, time in files
     }
-    text = json.dumps({"format": _CACHE_FORMAT, "entries": rows})
-    with atomic_write(path) as part:
-        part.write_text(text, encoding="utf-8")
+    write_whole(path, json.dumps({"format": _CACHE_FORMAT, "entries": rows}))

@@ -4,17 +4,16 @@ import re
 import unicodedata
 
 _WRONG_DECODINGS = ("cp437", "cp1252", "latin-1")
-_NUMBER = re.compile(r"[_\s-]+(\d+)$")
+NUMBER = re.compile(r"[_\s-]+(\d+)$")
+"""The number at the end of a file name such as ``Gustav_Klimt_3``."""
 
 
 def repair(name: str) -> str:
     """Undo the wrong decodings that a name went through, and compose its accents (NFC).
 
     The Kaggle data set has a folder ``Albrecht_DuΓòá├¬rer`` beside ``Albrecht_Dürer``: UTF-8 that
-    was twice read as cp437, the code page of old zip files.
-
-    Args:
-        name: As the file system gives it, undecodable bytes as surrogates.
+    was twice read as cp437, the code page of old zip files. Undecodable bytes are surrogates, as
+    the file system gives them.
     """
     if any("\udc80" <= letter <= "\udcff" for letter in name):
         name = name.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
@@ -39,11 +38,6 @@ def key_of(name: str) -> str:
     return "_".join(repair(name).replace("_", " ").split())
 
 
-def with_spaces(key: str) -> str:
-    """Return an artist's name with spaces."""
-    return key.replace("_", " ")
-
-
 def fold(name: str) -> str:
     """Return what two spellings of one name have in common: no case, accents or separators."""
     bare = unicodedata.normalize("NFKD", repair(name).casefold())
@@ -51,14 +45,9 @@ def fold(name: str) -> str:
 
 
 def number_of(stem: str) -> int | None:
-    """Return the number at the end of a file name such as ``Gustav_Klimt_3``, if there is one."""
-    match = _NUMBER.search(stem)
+    """Return the number at the end of a file name, if there is one."""
+    match = NUMBER.search(stem)
     return int(match.group(1)) if match else None
-
-
-def without_number(stem: str) -> str:
-    """Return a file name without the number at its end."""
-    return _NUMBER.sub("", stem)
 
 
 def printable(text: str) -> str:

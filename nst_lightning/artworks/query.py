@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from nst_lightning.data.schemes import ARTWORKS_PREFIX
+from nst_lightning.data.sources import ARTWORKS_PREFIX
 from nst_lightning.errors import InputError, did_you_mean
 
 _NUMBERS = {"min_side": 1, "max_side": 1, "n": 1, "seed": 0}
@@ -13,19 +13,18 @@ _WORDS = ("genre", "nationality")
 
 @dataclass(frozen=True)
 class Query:
-    """What an ``artworks:`` source asks for.
+    """What an ``artworks:`` source asks for; what is empty does not matter.
 
     Attributes:
         text: As it was given.
-        artist: A name in any spelling; empty for all artists.
-        painting: Number or file name of one painting, or empty.
+        artist: A name in any spelling.
+        painting: Number or file name of one painting.
         min_side: The shorter side must have so many pixels.
-        max_side: The longer side may have so many pixels; None for any.
-        genre: One of the artist's genres, or empty.
-        nationality: One of the artist's nationalities, or empty.
-        count: How many paintings.
+        max_side: The longer side may have so many pixels.
+        genre: One of the artist's genres.
+        nationality: One of the artist's nationalities.
+        n: How many paintings; None for every one that fits.
         seed: Which of those that fit.
-        all: Every painting that fits, ``n=all``.
     """
 
     text: str = ARTWORKS_PREFIX
@@ -35,9 +34,8 @@ class Query:
     max_side: int | None = None
     genre: str = ""
     nationality: str = ""
-    count: int = 1
+    n: int | None = 1
     seed: int = 0
-    all: bool = False
 
     def fits(self, width: int, height: int) -> bool:
         """Return whether a painting has the size that is wanted."""
@@ -58,9 +56,9 @@ def parse_query(source: str) -> Query:
     path, _, options = source.removeprefix(ARTWORKS_PREFIX).partition("?")
     artist, slash, painting = path.strip().partition("/")
     values: dict[str, str] = {}
+    known = (*_NUMBERS, *_WORDS)
     for option in filter(None, options.split("&")):
         key, equals, value = option.partition("=")
-        known = (*_NUMBERS, *_WORDS)
         if key not in known or not equals or not value:
             raise InputError(
                 f"{source}: {option!r} is not understood{did_you_mean(key, known)} "
@@ -77,26 +75,15 @@ def parse_query(source: str) -> Query:
             f"{source}: after the slash comes one painting's number, such as "
             f"{ARTWORKS_PREFIX}{artist}/3"
         )
-    count = values.pop("n", "1")
-    numbers: dict[str, Any] = {
-        key: _number(source, key, values[key])
-        for key in ("min_side", "max_side", "seed")
-        if key in values
-    }
-    return Query(
-        text=source,
-        artist=unquote(artist),
-        painting=unquote(painting),
-        count=1 if count == "all" else _number(source, "n", count),
-        all=count == "all",
-        genre=values.get("genre", ""),
-        nationality=values.get("nationality", ""),
-        **numbers,
-    )
-
-
-def _number(source: str, key: str, value: str) -> int:
-    least = _NUMBERS[key]
-    if not value.isascii() or not value.isdigit() or int(value) < least:
-        raise InputError(f"{source}: {key}={value} is not a whole number of at least {least}")
-    return int(value)
+    wanted: dict[str, Any] = dict(values)
+    for key, least in _NUMBERS.items():
+        text = values.get(key)
+        if key == "n" and text == "all":
+            wanted[key] = None
+        elif text is not None:
+            if not text.isascii() or not text.isdigit() or int(text) < least:
+                raise InputError(
+                    f"{source}: {key}={text} is not a whole number of at least {least}"
+                )
+            wanted[key] = int(text)
+    return Query(source, unquote(artist), unquote(painting), **wanted)

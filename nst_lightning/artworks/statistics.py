@@ -1,36 +1,28 @@
 """What a collection of paintings holds: counts and sizes, by artist and in all."""
 
-import csv
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 
 from nst_lightning.artworks.collection import Artworks
-from nst_lightning.files import atomic_write
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Five numbers of a list; the quartiles by linear interpolation."""
+    """Numbers of a list; the quartiles, by linear interpolation, are ``iqr`` apart."""
 
     minimum: float
-    q25: float
     median: float
-    q75: float
     maximum: float
-
-    @property
-    def iqr(self) -> float:
-        """Interquartile range: the 75th less the 25th percentile."""
-        return self.q75 - self.q25
+    iqr: float
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Return minimum, quartiles and maximum of at least one value."""
-    return Spread(*(float(v) for v in np.percentile(np.asarray(values), [0, 25, 50, 75, 100])))
+    """Measure at least one value."""
+    least, lower, median, upper, most = np.percentile(values, [0, 25, 50, 75, 100]).tolist()
+    return Spread(least, median, most, iqr=upper - lower)
 
 
 @dataclass(frozen=True)
@@ -71,28 +63,14 @@ class Statistics:
 
 
 def statistics_of(artworks: Artworks) -> Statistics:
-    """Count and measure; artists without a painting are left out.
-
-    Args:
-        artworks: With at least one readable painting.
-    """
+    """Count and measure at least one painting; artists without any are left out."""
     rows = []
     for key, works in artworks.by_artist().items():
         artist = artworks.artists[key]
+        about = (artist.name, artist.genre, artist.nationality, artist.years)
         width, height = spread([w.width for w in works]), spread([w.height for w in works])
-        rows.append(
-            ArtistRow(
-                artist=artist.name,
-                genre=artist.genre,
-                nationality=artist.nationality,
-                years=artist.years,
-                paintings=len(works),
-                width_median=width.median,
-                width_iqr=width.iqr,
-                height_median=height.median,
-                height_iqr=height.iqr,
-            )
-        )
+        sizes = (width.median, width.iqr, height.median, height.iqr)
+        rows.append(ArtistRow(*about, len(works), *sizes))
     rows.sort(key=lambda row: (-row.paintings, row.artist))
     return Statistics(
         rows,
@@ -100,26 +78,6 @@ def statistics_of(artworks: Artworks) -> Statistics:
         spread([work.width for work in artworks.works]),
         spread([work.height for work in artworks.works]),
     )
-
-
-def write_statistics(statistics: Statistics, path: Path) -> None:
-    """Write one line an artist as CSV."""
-    with atomic_write(path) as part, part.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, [field.name for field in fields(ArtistRow)])
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in statistics.rows)
-
-
-def write_index(artworks: Artworks, path: Path) -> None:
-    """Write one line a painting as CSV: artist, number, width, height, file."""
-    with atomic_write(path) as part:
-        handle = part.open("w", newline="", encoding="utf-8", errors="replace")
-        with handle:
-            writer = csv.writer(handle)
-            writer.writerow(["artist", "number", "width", "height", "file"])
-            for work in artworks.works:
-                file = work.path.relative_to(artworks.root)
-                writer.writerow([work.artist, work.number, work.width, work.height, file])
 
 
 def print_statistics(statistics: Statistics) -> None:

@@ -19,8 +19,7 @@ def frame_times(count: int, fps: float, hold: float) -> list[int]:
 def encode_gif(pictures: Sequence[Image.Image], times: Sequence[int]) -> bytes:
     """Encode with one palette of 256 colours for all frames, so that still areas do not flicker."""
     palette = _common_palette(pictures)
-    dither = Image.Dither.FLOYDSTEINBERG
-    return _encode([p.quantize(palette=palette, dither=dither) for p in pictures], "GIF", times)
+    return _encode([picture.quantize(palette=palette) for picture in pictures], "GIF", times)
 
 
 def encode_webp(pictures: Sequence[Image.Image], times: Sequence[int]) -> bytes:
@@ -32,15 +31,9 @@ def _encode(
     pictures: Sequence[Image.Image], format_: str, times: Sequence[int], **options: Any
 ) -> bytes:
     buffer = io.BytesIO()
-    pictures[0].save(
-        buffer,
-        format_,
-        save_all=True,
-        append_images=pictures[1:],
-        duration=list(times) if len(times) > 1 else times[0],
-        loop=0,
-        **options,
-    )
+    duration = list(times) if len(times) > 1 else times[0]
+    options |= {"append_images": pictures[1:], "duration": duration, "loop": 0}
+    pictures[0].save(buffer, format_, save_all=True, **options)
     return buffer.getvalue()
 
 

@@ -1,79 +1,61 @@
 """From a Pillow picture of any mode and colour space to float sRGB and an alpha channel."""
 
 import io
-from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from PIL import Image, ImageCms
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from PIL import Image, ImageCms
+from nst_lightning.errors import InputError
 
 # A profile that moves no colour by more than this many 8-bit levels is sRGB by another name.
 _ROUNDING = 1
 
 
-def to_srgb(image: "Image.Image", name: str) -> tuple[Tensor, Tensor | None, list[str]]:
-    """Convert a decoded picture.
-
-    Args:
-        image: Any Pillow mode: 1, L, LA, P, PA, RGB(A), CMYK, YCbCr, HSV, LAB, I, I;16, F.
-        name: What to call it in remarks.
+def to_srgb(image: Image.Image, name: str) -> tuple[Tensor, Tensor | None, list[str]]:
+    """Convert a decoded picture of any Pillow mode; remarks call it by its name.
 
     Returns:
         Pixels (1, 3, H, W), float32, sRGB in [0, 1]; alpha (1, 1, H, W) in [0, 1], or None if every
         pixel is opaque; remarks for the user.
+
+    Raises:
+        InputError: If a value is not finite.
     """
     if image.mode.startswith(("I", "F")):
         return _deep_grey(image, name)
-    profile = image.info.get("icc_profile")
-    colour, alpha = _split_alpha(image)
-    colour, notes = _apply_profile(colour, profile, name)
-    pixels = _planes(colour)
-    opacity = None if alpha is None else _planes(alpha)
-    if opacity is not None and bool((opacity == 1).all()):
-        opacity = None
-    return pixels, opacity, notes
+    colour, opacity = _split_alpha(image)
+    colour, notes = _apply_profile(colour, image.info.get("icc_profile"), name)
+    alpha = None if opacity is None else _planes(opacity)
+    if alpha is not None and bool((alpha == 1).all()):
+        alpha = None
+    return _planes(colour), alpha, notes
 
 
-def _planes(image: "Image.Image") -> Tensor:
-    import numpy as np
-
+def _planes(image: Image.Image) -> Tensor:
     values = torch.from_numpy(np.array(image, dtype=np.uint8))
-    if values.ndim == 2:
-        values = values[..., None]
+    values = values.view(image.height, image.width, -1)  # (H, W, C)
     # Contiguous in NCHW: what convolutions and the optimiser's flat view expect.
     return values.permute(2, 0, 1)[None].contiguous().to(torch.float32) / 255
 
 
-def _split_alpha(image: "Image.Image") -> "tuple[Image.Image, Image.Image | None]":
+def _split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """Return colour without alpha (L, RGB, CMYK or LAB) and the alpha channel as L."""
-    from PIL import Image
-
-    straight = {"La": "LA", "RGBa": "RGBA", "PA": "RGBA"}
-    if image.mode in straight:
-        image = image.convert(straight[image.mode])
-    elif "transparency" in image.info and image.mode in ("1", "L", "P", "RGB"):
-        image = image.convert("LA" if image.mode in ("1", "L") else "RGBA")
-    if image.mode == "P":
-        # The palette itself may hold an alpha (some TIFF and ICO files).
-        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    if image.mode in ("LA", "RGBA"):
+    # The palette itself may hold an alpha (some TIFF and ICO files); Pillow knows that, too.
+    if image.has_transparency_data:
+        image = image.convert("LA" if image.mode in ("1", "L", "LA", "La") else "RGBA")
         *colours, alpha = image.split()
         return Image.merge("RGB" if len(colours) == 3 else "L", colours), alpha
-    if image.mode == "1":
-        return image.convert("L"), None
     if image.mode in ("L", "RGB", "CMYK", "LAB"):
         return image, None
-    return image.convert("RGB"), None
+    return image.convert("L" if image.mode == "1" else "RGB"), None
 
 
 def _apply_profile(
-    image: "Image.Image", profile: bytes | None, name: str
-) -> "tuple[Image.Image, list[str]]":
+    image: Image.Image, profile: bytes | None, name: str
+) -> tuple[Image.Image, list[str]]:
     """Bring L, RGB, CMYK or LAB to sRGB, by the embedded profile where that is possible."""
-    from PIL import ImageCms
-
     srgb = ImageCms.createProfile("sRGB")
     notes: list[str] = []
     if profile:
@@ -104,56 +86,41 @@ def _apply_profile(
     return image.convert("RGB"), notes
 
 
-def _apply(image: "Image.Image", transform: "ImageCms.ImageCmsTransform") -> "Image.Image":
-    from PIL import Image
-
-    if image.mode == "L":
-        # Only 256 greys to convert: then every pixel is a look-up.
-        ramp = Image.frombytes("L", (256, 1), bytes(range(256)))
-        curves = _apply_to_pixels(ramp, transform).split()
-        return Image.merge("RGB", [image.point(list(curve.tobytes())) for curve in curves])
-    return _apply_to_pixels(image, transform)
+def _apply(image: Image.Image, transform: ImageCms.ImageCmsTransform) -> Image.Image:
+    if image.mode != "L":
+        return transform.apply(image)
+    # Only 256 greys to convert: then every pixel is a look-up.
+    ramp = Image.frombytes("L", (256, 1), bytes(range(256)))
+    curves = transform.apply(ramp).split()
+    return Image.merge("RGB", [image.point(list(curve.tobytes())) for curve in curves])
 
 
-def _apply_to_pixels(
-    image: "Image.Image", transform: "ImageCms.ImageCmsTransform"
-) -> "Image.Image":
-    from PIL import ImageCms
-
-    converted = ImageCms.applyTransform(image, transform)
-    assert converted is not None  # None is for a conversion in place
-    return converted
-
-
-def _changes_nothing(transform: "ImageCms.ImageCmsTransform") -> bool:
+def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
     """Return whether a transform is sRGB to sRGB, give or take rounding, on a grid of colours."""
-    import numpy as np
-    from PIL import Image
-
     steps = np.linspace(0, 255, 9).round().astype(np.uint8)
     grid = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(9, 81, 3)
-    result = _apply_to_pixels(Image.fromarray(grid), transform)
+    result = transform.apply(Image.fromarray(grid))
     change = np.asarray(result).astype(int) - grid.astype(int)
     return bool(np.abs(change).max() <= _ROUNDING)
 
 
-def _deep_grey(image: "Image.Image", name: str) -> tuple[Tensor, Tensor | None, list[str]]:
+def _deep_grey(image: Image.Image, name: str) -> tuple[Tensor, Tensor | None, list[str]]:
     """Scale one channel of more than 8 bits by what its format can hold; never clip."""
-    import numpy as np
-
-    from nst_lightning.errors import InputError
-
     notes: list[str] = []
     raw = np.array(image).astype(np.float64)
     if not np.isfinite(raw).all():
         raise InputError(f"{name} holds values that are not finite (NaN or infinity)")
     low, high = float(raw.min()), float(raw.max())
-    full = 1.0 if image.mode == "F" else float(2 ** _bits(image) - 1)
+    tags = getattr(image, "tag_v2", None) or {}
+    # Pillow keeps the 12 bits of some TIFF files as 12.
+    bits = 12 if tags.get(258) in (12, (12,)) else 16
+    full = 1.0 if image.mode == "F" else float(2**bits - 1)
     values = raw / full
     if low < 0 or high > full:
         notes.append(f"{name} holds values from {low:g} to {high:g}; stretched to black and white")
         values = (raw - low) / (high - low) if high > low else np.full_like(raw, 0.5)
-    if _white_is_zero(image):
+    # Pillow inverts TIFF files whose white is 0 up to 8 bits only.
+    if image.mode.startswith("I;16") and tags.get(262) == 0:
         values = 1 - values
     if image.info.get("icc_profile"):
         notes.append(f"{name}: its colour profile is ignored (a grey picture of over 8 bits)")
@@ -163,16 +130,3 @@ def _deep_grey(image: "Image.Image", name: str) -> tuple[Tensor, Tensor | None, 
     if isinstance(key, int):
         alpha = torch.from_numpy((raw != key).astype(np.float32))[None, None]
     return grey.expand(1, 3, *grey.shape).contiguous(), alpha, notes
-
-
-def _bits(image: "Image.Image") -> int:
-    # Pillow keeps the 12 bits of some TIFF files as 12.
-    tags = getattr(image, "tag_v2", None)
-    bits = tags.get(258, (16,)) if tags is not None else (16,)
-    return 12 if bits == (12,) or bits == 12 else 16
-
-
-def _white_is_zero(image: "Image.Image") -> bool:
-    # Pillow inverts such TIFF files up to 8 bits only.
-    tags = getattr(image, "tag_v2", None)
-    return tags is not None and image.mode.startswith("I;16") and tags.get(262) == 0

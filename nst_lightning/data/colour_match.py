@@ -1,7 +1,8 @@
 """Keeping the content's colours: luminance alone, or a style recoloured beforehand.
 
 Both ways of Gatys, Bethge, Hertzmann & Shechtman, "Preserving Color in Neural Artistic Style
-Transfer" (2016), and matching of histograms.
+Transfer" (2016), and matching of histograms. A style is ``(1, 3, h, w)``, a content
+``(1, 3, H, W)``, values in [0, 1].
 """
 
 import torch
@@ -24,12 +25,8 @@ def grey(pixels: Tensor) -> Tensor:
 def with_luminance(colour: Tensor, light: Tensor) -> Tensor:
     """Return a picture with the colour of one and the luminance of another.
 
-    In YIQ, I and Q stay when all of R, G and B change by the same amount. Where the sum leaves
-    [0, 1] it is cut, and there alone the colour changes.
-
-    Args:
-        colour: ``(1, 3, H, W)``, values in [0, 1].
-        light: The same shape.
+    Both are ``(1, 3, H, W)``, values in [0, 1]. In YIQ, I and Q stay when all of R, G and B change
+    by the same amount. Where the sum leaves [0, 1] it is cut, and there alone the colour changes.
     """
     return (colour + (luminance(light) - luminance(colour))).clamp(0, 1)
 
@@ -38,10 +35,6 @@ def match_luminance(style: Tensor, content: Tensor) -> Tensor:
     """Return the style in grey, with mean and deviation of the content's luminance.
 
     Equation 2 of the paper, without which a dark style would darken the content.
-
-    Args:
-        style: ``(1, 3, h, w)``, values in [0, 1].
-        content: ``(1, 3, H, W)``, values in [0, 1].
     """
     light, wanted = luminance(style), luminance(content)
     scale = wanted.std() / light.std().clamp_min(1e-6)
@@ -52,10 +45,6 @@ def match_covariance(style: Tensor, content: Tensor) -> Tensor:
     """Return the style with the content's mean colour and covariance of colours.
 
     x -> A·x + b with A = Σc^½ Σs^-½, Hertzmann's form, which the paper prefers.
-
-    Args:
-        style: ``(1, 3, h, w)``, values in [0, 1].
-        content: ``(1, 3, H, W)``, values in [0, 1].
     """
     colours, wanted = style.flatten(2)[0].double(), content.flatten(2)[0].double()
     matrix = _power(torch.cov(wanted), 0.5) @ _power(torch.cov(colours), -0.5)
@@ -71,12 +60,7 @@ def _power(covariance: Tensor, exponent: float) -> Tensor:
 
 
 def match_histogram(style: Tensor, content: Tensor) -> Tensor:
-    """Return the style with the content's histogram in each of R, G and B.
-
-    Args:
-        style: ``(1, 3, h, w)``, values in [0, 1].
-        content: ``(1, 3, H, W)``, values in [0, 1].
-    """
+    """Return the style with the content's histogram in each of R, G and B."""
     matched = torch.empty_like(style)
     for channel in range(3):
         values = style[0, channel].flatten()

@@ -1,39 +1,53 @@
 """From a file to a Pillow picture: formats, limits, frames, orientation, damaged files."""
 
+import contextlib
 import io
 import warnings
-from typing import TYPE_CHECKING
+
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from nst_lightning.errors import InputError
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 MAXIMUM_PIXELS = 178_956_970
 """Above this width times height a picture is taken for a decompression bomb; Pillow's own limit."""
 
 # No format that runs a program to decode (EPS calls Ghostscript) or that accepts any bytes (TGA).
 FORMATS = (
-    *("JPEG", "MPO", "PNG", "GIF", "WEBP", "TIFF", "BMP", "DIB"),
-    *("PPM", "AVIF", "JPEG2000", "QOI", "ICO", "PCX", "PSD"),
+    "JPEG",
+    "MPO",
+    "PNG",
+    "GIF",
+    "WEBP",
+    "TIFF",
+    "BMP",
+    "DIB",
+    "PPM",
+    "AVIF",
+    "JPEG2000",
+    "QOI",
+    "ICO",
+    "PCX",
+    "PSD",
 )
 _READABLE = "JPEG, PNG, WebP, TIFF, GIF, BMP, PPM or AVIF"
+_SIGNATURES = {
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"GIF8": "GIF",
+    b"RIFF": "WebP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+}
 # Where a frame is a page or moment of its own; an MPO's second is a depth map or thumbnail.
 _FRAMES = {"GIF": "frames", "PNG": "frames", "WEBP": "frames", "AVIF": "frames", "TIFF": "pages"}
 
 
-def open_header(data: bytes, name: str) -> "Image.Image":
-    """Open a picture without decoding its pixels.
-
-    Args:
-        data: The bytes of the file.
-        name: What to call it in messages.
+def open_header(data: bytes, name: str) -> Image.Image:
+    """Open a picture without decoding its pixels; messages call it by its name.
 
     Raises:
         InputError: If it is empty, no picture, damaged, or a decompression bomb.
     """
-    from PIL import Image, UnidentifiedImageError
-
     if not data:
         raise InputError(f"{name} is empty (0 bytes)")
     Image.init()
@@ -57,12 +71,8 @@ def open_header(data: bytes, name: str) -> "Image.Image":
     return image
 
 
-def decode(image: "Image.Image", name: str) -> "tuple[Image.Image, list[str]]":
+def decode(image: Image.Image, name: str) -> tuple[Image.Image, list[str]]:
     """Decode the first frame of a picture and turn it the way its EXIF orientation says.
-
-    Args:
-        image: A picture that `open_header` opened.
-        name: What to call it in messages.
 
     Returns:
         The decoded picture, and remarks for the user.
@@ -70,8 +80,6 @@ def decode(image: "Image.Image", name: str) -> "tuple[Image.Image, list[str]]":
     Raises:
         InputError: If the pixels cannot be decoded (truncated or damaged file).
     """
-    from PIL import ImageOps
-
     notes: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -108,16 +116,6 @@ def _one_line(error: object) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-_SIGNATURES = {
-    b"\x89PNG": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"GIF8": "GIF",
-    b"RIFF": "WebP",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-}
-
-
 def _guess(head: bytes) -> str:
     """Say what a file that is no picture looks like, by its first bytes."""
     for signature, kind in _SIGNATURES.items():
@@ -133,10 +131,7 @@ def _guess(head: bytes) -> str:
     if start.startswith((b"<svg", b"<?xml", b"%pdf", b"%!ps")):
         return ": it is a vector drawing or document; export it as PNG"
     if head and all(byte in b"\t\n\r\f\x1b" or byte >= 32 for byte in head) and b"\x7f" not in head:
-        try:
+        with contextlib.suppress(UnicodeDecodeError):
             head[: 512 - 4].decode()
-        except UnicodeDecodeError:
-            pass
-        else:
             return f": it is a text file; use {_READABLE}"
     return f"; use {_READABLE}"

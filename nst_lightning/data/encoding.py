@@ -4,36 +4,32 @@ import io
 import struct
 import zlib
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageCms
+from PIL.PngImagePlugin import PngInfo, putchunk
 from torch import Tensor
 
 from nst_lightning.data.metadata import PNG_KEYWORD, SOFTWARE
 
-if TYPE_CHECKING:
-    import numpy as np
-    from PIL import Image
-
-    Samples = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
+Samples = NDArray[Any]
+"""Whole levels, (H, W, 3) or with alpha (H, W, 4), uint8 or uint16."""
 
 
-def quantise(pixels: Tensor, alpha: Tensor | None, bits: int) -> "Samples":
-    """Round to whole levels, halves up, after clamping to [0, 1].
+def quantise(pixels: Tensor, alpha: Tensor | None, bits: int) -> Samples:
+    """Round to whole levels of 8 or 16 bits, halves up, after clamping to [0, 1].
 
     Args:
         pixels: Shape (1, 3, H, W) or (3, H, W).
         alpha: Shape (1, 1, H, W), (1, H, W) or (H, W), or None.
         bits: 8 or 16.
 
-    Returns:
-        Shape (H, W, 3), or (H, W, 4) with alpha; uint8 or uint16.
-
     Raises:
         ValueError: If the shapes do not fit or a value is not finite.
     """
-    import numpy as np
-
     planes = pixels.squeeze(0) if pixels.ndim == 4 else pixels
     planes = planes.detach().to("cpu", torch.float64)
     if planes.ndim != 3 or planes.shape[0] != 3:
@@ -53,8 +49,6 @@ def quantise(pixels: Tensor, alpha: Tensor | None, bits: int) -> "Samples":
 @cache
 def srgb_profile() -> bytes:
     """Return an sRGB ICC profile, the same bytes on every call and day."""
-    from PIL import ImageCms
-
     data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     # Bytes 24 to 35 are the date of its creation, which is now; identical pictures shall give
     # identical files. Bytes 84 to 99 are an optional checksum: zero means that there is none.
@@ -63,14 +57,10 @@ def srgb_profile() -> bytes:
     return bytes(data)
 
 
-def encode_png(levels: "Samples", text: str | None) -> bytes:
+def encode_png(levels: Samples, text: str | None) -> bytes:
     """Encode 8 or 16 bits a channel, with an sRGB profile and the settings as text."""
-    import numpy as np
-
     if levels.dtype == np.uint16:
         return _png16(levels, text)
-    from PIL.PngImagePlugin import PngInfo
-
     info = PngInfo()
     info.add_text("Software", SOFTWARE)
     if text is not None:
@@ -78,19 +68,19 @@ def encode_png(levels: "Samples", text: str | None) -> bytes:
     return _pillow(levels, "PNG", pnginfo=info, optimize=False, compress_level=6)
 
 
-def encode_jpeg(levels: "Samples", text: str | None, quality: int) -> bytes:
+def encode_jpeg(levels: Samples, text: str | None, quality: int) -> bytes:
     """Encode at full colour resolution (4:4:4)."""
     # Not optimize=True: Pillow then guesses the size of its buffer, too small for a busy picture.
     return _pillow(levels, "JPEG", quality=quality, subsampling=0, exif=_exif(text))
 
 
-def encode_webp(levels: "Samples", text: str | None, quality: int) -> bytes:
+def encode_webp(levels: Samples, text: str | None, quality: int) -> bytes:
     """Encode; quality 100 is lossless, WebP's only way to keep the full colour resolution."""
     lossless = quality == 100
     return _pillow(levels, "WEBP", quality=quality, lossless=lossless, exif=_exif(text))
 
 
-def encode_tiff(levels: "Samples", text: str | None) -> bytes:
+def encode_tiff(levels: Samples, text: str | None) -> bytes:
     """Encode 8 or 16 bits a channel, losslessly compressed."""
     import tifffile
 
@@ -110,17 +100,13 @@ def encode_tiff(levels: "Samples", text: str | None) -> bytes:
     return buffer.getvalue()
 
 
-def _pillow(levels: "Samples", format_: str, **options: object) -> bytes:
-    from PIL import Image
-
+def _pillow(levels: Samples, format_: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(levels).save(buffer, format_, icc_profile=srgb_profile(), **options)
     return buffer.getvalue()
 
 
-def _exif(text: str | None) -> "Image.Exif":
-    from PIL import ExifTags, Image
-
+def _exif(text: str | None) -> Image.Exif:
     exif = Image.Exif()
     exif[ExifTags.Base.Software] = SOFTWARE
     if text is not None:
@@ -128,30 +114,25 @@ def _exif(text: str | None) -> "Image.Exif":
     return exif
 
 
-def _png16(levels: "Samples", text: str | None) -> bytes:
+def _png16(levels: Samples, text: str | None) -> bytes:
     """Write a PNG of 16 bits a channel chunk by chunk: Pillow writes colour at 8 bits only."""
     height, width, channels = levels.shape
     header = struct.pack(">2I5B", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
-    chunks = [
-        _chunk(b"IHDR", header),
-        _chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(srgb_profile(), 9)),
-        _chunk(b"tEXt", b"Software\0" + SOFTWARE.encode("latin-1")),
-    ]
+    buffer = io.BytesIO(b"\x89PNG\r\n\x1a\n")
+    buffer.seek(0, io.SEEK_END)
+    putchunk(buffer, b"IHDR", header)
+    putchunk(buffer, b"iCCP", b"sRGB\0\0" + zlib.compress(srgb_profile(), 9))
+    putchunk(buffer, b"tEXt", b"Software\0" + SOFTWARE.encode("latin-1"))
     if text is not None:
         # Keyword, not compressed, no language, no translated keyword.
-        chunks.append(_chunk(b"iTXt", PNG_KEYWORD.encode() + b"\0\0\0\0\0" + text.encode()))
-    chunks += [_chunk(b"IDAT", zlib.compress(_filter_paeth(levels), 6)), _chunk(b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+        putchunk(buffer, b"iTXt", PNG_KEYWORD.encode() + b"\0\0\0\0\0" + text.encode())
+    putchunk(buffer, b"IDAT", zlib.compress(_filter_paeth(levels), 6))
+    putchunk(buffer, b"IEND", b"")
+    return buffer.getvalue()
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def _filter_paeth(levels: "Samples") -> bytes:
+def _filter_paeth(levels: Samples) -> bytes:
     """Replace each byte by its difference to the best of left, up and upper left (PNG filter 4)."""
-    import numpy as np
-
     height, width, channels = levels.shape
     raw = levels.astype(">u2").view(np.uint8).reshape(height, width * channels * 2)
     step = channels * 2

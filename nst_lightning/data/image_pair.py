@@ -15,7 +15,7 @@ from nst_lightning.data.colour_match import match_covariance, match_histogram, m
 from nst_lightning.data.images import LoadedImage, load_image
 from nst_lightning.data.regions import Regions, load_regions
 from nst_lightning.data.resizing import check_size, resize_to
-from nst_lightning.data.schemes import resolve, resolve_one
+from nst_lightning.data.sources import resolve, resolve_one
 from nst_lightning.errors import InputError
 
 SizeRule = Literal["long", "short", "height", "area"]
@@ -124,16 +124,11 @@ class ImagePair(LightningDataModule):
         self._start: Tensor | None = None
 
     def set_styles(self, sources: list[Any]) -> None:
-        """Name the styles, by source or as Pillow pictures.
-
-        Raises:
-            InputError: If there is none, or not one weight for each.
-        """
+        """Name the styles, by source or as Pillow pictures; at least one, and a weight for each."""
         if not sources:
             raise InputError("data.style: the list is empty; give at least one picture")
-        self.style_sources: list[Any] = [
-            file for source in sources for file in resolve(source, self.artworks)
-        ]
+        found = [resolve(source, self.artworks) for source in sources]
+        self.style_sources: list[Any] = list(itertools.chain.from_iterable(found))
         self.blend = _normalised(self.style_weights, len(self.style_sources))
 
     def setup(self, stage: str) -> None:
@@ -145,16 +140,15 @@ class ImagePair(LightningDataModule):
         for scale in range(last, -1, -1) if stage == "fit" else [last]:
             self.use_scale(scale)
         if stage == "fit" and self.init not in STARTS:
-            self._start = resize_to(
-                load_image(self.init, role="init").pixels, _height_and_width(self.content)
-            )
+            picture = load_image(self.init, role="init").pixels
+            self._start = resize_to(picture, self.content.shape[-2:])
 
-    def _load(self, size: int) -> "_Sized":
+    def _load(self, size: int) -> _Sized:
         content = self._load_sized(self.content_source, "content", size)
         if self.style_resize == "content":
             styles = [load_image(s, role="style") for s in self.style_sources]
             for style in styles:
-                style.pixels = resize_to(style.pixels, _height_and_width(content.pixels))
+                style.pixels = resize_to(style.pixels, content.pixels.shape[-2:])
         else:
             style_size = size * self.style_scale
             styles = [self._load_sized(s, "style", style_size) for s in self.style_sources]
@@ -167,17 +161,16 @@ class ImagePair(LightningDataModule):
 
     def _load_sized(self, source: Any, role: str, size: float) -> LoadedImage:
         def long_side(width: int, height: int) -> int:
+            longest, shortest = max(width, height), min(width, height)
             ratio = {
                 "long": 1.0,
-                "short": max(width, height) / min(width, height),
-                "height": max(width, height) / height,
-                "area": math.sqrt(max(width, height) / min(width, height)),
+                "short": longest / shortest,
+                "height": longest / height,
+                "area": math.sqrt(longest / shortest),
             }[self.size_rule]
             return max(1, round(size * ratio))
 
         return load_image(source, long_side, role=role)
-
-    # -- coarse to fine ---------------------------------------------------------------------------
 
     def scale_at(self, step: int) -> int:
         """Return the number of the scale of a step, counted from 0, the coarsest."""
@@ -198,10 +191,8 @@ class ImagePair(LightningDataModule):
     @property
     def largest(self) -> tuple[int, int]:
         """Width and height of the finished picture."""
-        height, width = _height_and_width(self._sized[len(self.scales)].content.pixels)
+        height, width = self._sized[len(self.scales)].content.pixels.shape[-2:]
         return width, height
-
-    # -- the pictures of the present scale --------------------------------------------------------
 
     @property
     def _now(self) -> _Sized:
@@ -255,7 +246,7 @@ class ImagePair(LightningDataModule):
         if self.init == "content":
             return content
         if self.init == "style":
-            return resize_to(self.styles[0], _height_and_width(content))
+            return resize_to(self.styles[0], content.shape[-2:])
         grey = torch.full_like(content, 0.5)
         if self.init == "grey":
             return grey
@@ -271,10 +262,7 @@ class ImagePair(LightningDataModule):
 
 
 def pictures_of(trainer: Any) -> ImagePair:
-    """Return a trainer's pictures.
-
-    Args:
-        trainer: Lightning's trainer.
+    """Return the pictures of Lightning's trainer.
 
     Raises:
         InputError: If its datamodule is no ``ImagePair``.
@@ -311,10 +299,6 @@ class StepLoader:
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on where :meth:`state_dict` was taken; with the next epoch if that was at the end."""
         self._start = self.position = state["position"] if state["position"] < self.steps else 0
-
-
-def _height_and_width(picture: Tensor) -> tuple[int, int]:
-    return picture.shape[-2], picture.shape[-1]
 
 
 def _normalised(weights: list[float] | None, count: int) -> list[float]:

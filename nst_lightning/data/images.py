@@ -3,10 +3,12 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from PIL import Image
 from torch import Tensor
 
+from nst_lightning.data.colour import to_srgb
+from nst_lightning.data.decoding import decode, open_header
 from nst_lightning.data.resizing import (
     check_sides,
     check_size,
@@ -14,10 +16,8 @@ from nst_lightning.data.resizing import (
     resize_to,
     resize_with_alpha,
 )
+from nst_lightning.data.sources import open_source
 from nst_lightning.errors import InputError
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 SizeOf = Callable[[int, int], int]
 """A rule: ``(width, height)`` of a picture as displayed -> its long side in pixels."""
@@ -47,7 +47,7 @@ class LoadedImage:
 
 
 def load_image(
-    source: "str | os.PathLike[str] | Image.Image",
+    source: str | os.PathLike[str] | Image.Image,
     size: int | SizeOf | None = None,
     *,
     role: str = "content",
@@ -64,20 +64,18 @@ def load_image(
             that returns it; enlarges too. None keeps the picture's own size.
         role: What the picture is for; it begins the messages.
 
-    Returns:
-        The picture and what there is to say about it.
-
     Raises:
         InputError: If it cannot be found, read or decoded, is too large, or has a side under 16
             pixels before or after resizing.
     """
-    from nst_lightning.data.colour import to_srgb
-    from nst_lightning.data.decoding import decode
-
     try:
         if size is not None and not callable(size):
             size = check_size(size)
-        picture, name = _open(source)
+        if isinstance(source, Image.Image):
+            picture, name = source.copy(), "the picture given"
+        else:
+            data, name = open_source(source)
+            picture = open_header(data, name)
         # Before decoding: a strip or a dot is refused without spending memory on it.
         check_sides(name, *picture.size)
         picture, notes = decode(picture, name)
@@ -97,22 +95,7 @@ def load_image(
     return LoadedImage(pixels, alpha, name, (width, height), notes + more)
 
 
-def _open(source: "str | os.PathLike[str] | Image.Image") -> "tuple[Image.Image, str]":
-    """Return the picture, its pixels not yet decoded, and its name."""
-    from PIL import Image
-
-    from nst_lightning.data.decoding import open_header
-    from nst_lightning.data.sources import open_source
-
-    if isinstance(source, Image.Image):
-        return source.copy(), "the picture given"
-    data, name = open_source(source)
-    return open_header(data, name), name
-
-
-def _shrink(image: "Image.Image", target: tuple[int, int]) -> "Image.Image":
-    from PIL import Image
-
+def _shrink(image: Image.Image, target: tuple[int, int]) -> Image.Image:
     height, width = (_FIRST_SHRINK_TO * side for side in target)
     large = image.width >= 2 * width and image.height >= 2 * height
     if not large or image.has_transparency_data:

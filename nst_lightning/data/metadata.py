@@ -6,42 +6,45 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
+from PIL import ExifTags
+
 from nst_lightning import __version__
-from nst_lightning.data.sources import public_name
+from nst_lightning.data.decoding import open_header
+from nst_lightning.data.sources import open_source, public_name
 from nst_lightning.errors import InputError
 
 SOFTWARE = "nst_lightning"
 PNG_KEYWORD = "nst_lightning"
 """Keyword of the PNG text chunk; the other formats keep the same text as the image description."""
 
-_DESCRIPTION, _SOFTWARE = 270, 305  # tag numbers, the same in EXIF and TIFF
 _FILES = ("content", "style", "init")
 # Where somebody keeps a data set or a mask is nobody's business.
 _PRIVATE = ("artworks", "content_mask", "style_mask")
 
 
 def public_settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings to embed in a picture.
+    """Return what a picture keeps of the whole, nested configuration of its run.
 
     Files are named without their folders, and addresses without what signs them: where somebody
     keeps pictures is nobody's business, and the same run on another machine should give the same
     bytes.
-
-    Args:
-        config: The whole configuration of a run, as nested dictionaries.
     """
     data = {
         key: _base_name(value) if key in _FILES else value
         for key, value in config["data"].items()
         if key not in _PRIVATE
     }
-    trainer = config["trainer"]
+    model, trainer = config["model"], config["trainer"]
+    encoder = dict(model["encoder"] or {})
+    if "weights" in encoder.get("init_args", {}):
+        weights = _base_name(encoder["init_args"]["weights"])
+        encoder["init_args"] = encoder["init_args"] | {"weights": weights}
     return {
         "nst_lightning": __version__,
         "seed_everything": config["seed_everything"],
         "max_epochs": trainer["max_epochs"],
         "max_steps": trainer["max_steps"],
-        "model": _without_folders(config["model"]),
+        "model": {**model, "encoder": encoder},
         "data": data,
     }
 
@@ -52,31 +55,12 @@ def _base_name(value: Any) -> Any:
     return PurePath(public_name(value)).name if isinstance(value, str) else value
 
 
-def _without_folders(model: Mapping[str, Any]) -> dict[str, Any]:
-    encoder = dict(model["encoder"] or {})
-    if "weights" in encoder.get("init_args", {}):
-        weights = _base_name(encoder["init_args"]["weights"])
-        encoder["init_args"] = encoder["init_args"] | {"weights": weights}
-    return {**model, "encoder": encoder}
-
-
-def settings_text(settings: Mapping[str, Any] | None) -> str | None:
-    """Return settings as one line of ASCII JSON, which every format can hold."""
-    return None if settings is None else json.dumps(settings, default=str)
-
-
 def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read back the settings that `save_image` put into a PNG, JPEG, WebP or TIFF file.
-
-    Args:
-        path: A local path, or a URL of any fsspec file system.
+    """Read back what `save_image` put into a PNG, JPEG, WebP or TIFF file, local or at a URL.
 
     Raises:
         InputError: If the file cannot be read or holds no settings.
     """
-    from nst_lightning.data.decoding import open_header
-    from nst_lightning.data.sources import open_source
-
     found, name = open_source(path)
     missing = InputError(f"{name} holds no settings of nst_lightning")
     with open_header(found, name) as image:
@@ -84,8 +68,8 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
             text = image.info.get(PNG_KEYWORD)
         else:
             tags = image.getexif()
-            own = str(tags.get(_SOFTWARE, "")).startswith(SOFTWARE)
-            text = tags.get(_DESCRIPTION) if own else None
+            own = str(tags.get(ExifTags.Base.Software, "")).startswith(SOFTWARE)
+            text = tags.get(ExifTags.Base.ImageDescription) if own else None
     try:
         settings = json.loads(str(text))
     except ValueError:

@@ -1,24 +1,28 @@
 """Save a picture: PNG, JPEG, WebP or TIFF, sRGB, with its settings, whole or not at all."""
 
 import contextlib
+import json
 import logging
 import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
+from PIL import Image
 from torch import Tensor
 
-from nst_lightning.data.metadata import settings_text
+from nst_lightning.checks import whole_number
+from nst_lightning.data import encoding
+from nst_lightning.data.animation import encode_gif, encode_webp, frame_times
+from nst_lightning.data.colour import to_srgb
+from nst_lightning.data.sheet import Cell, draw_cells
 from nst_lightning.errors import InputError, did_you_mean
-from nst_lightning.files import atomic_write
+from nst_lightning.files import write_whole
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-    Frame = Tensor | Image.Image
+Frame = Tensor | Image.Image
+"""A picture, (1, 3, H, W) in [0, 1] or Pillow's."""
 
 _log = logging.getLogger(__name__)
 
@@ -52,8 +56,7 @@ def check_path(path: str | os.PathLike[str], bits: int = 8, quality: int = 95) -
         raise InputError(f"bits must be 8 or 16, not {bits!r}")
     if bits == 16 and FORMATS[suffix] not in ("PNG", "TIFF"):
         raise InputError(f"cannot write {target}: {suffix} has 8 bits only; use .png or .tiff")
-    if isinstance(quality, bool) or not isinstance(quality, int) or not 1 <= quality <= 100:
-        raise InputError(f"quality must be a whole number from 1 to 100, not {quality!r}")
+    whole_number("quality", quality, 1, 100)
     # A folder that may not be looked into is found out by the write.
     with contextlib.suppress(OSError):
         if target.is_dir():
@@ -62,7 +65,7 @@ def check_path(path: str | os.PathLike[str], bits: int = 8, quality: int = 95) -
 
 
 def save_image(
-    pixels: "Tensor | Image.Image",
+    pixels: Frame,
     path: str | os.PathLike[str],
     *,
     alpha: Tensor | None = None,
@@ -80,7 +83,7 @@ def save_image(
             picture, whose own transparency is kept.
         path: ``.png``, ``.jpg``, ``.webp`` or ``.tiff``; its folder is made if need be.
         alpha: Shape (1, 1, H, W) in [0, 1]. A JPEG cannot hold it and is laid on white instead.
-        settings: What to embed for `read_settings`; anything that JSON can hold, paths too.
+        settings: What to embed for `metadata.read_settings`; what JSON can hold, and paths.
         quality: 1 to 100, for JPEG (always 4:4:4) and WebP (100 is lossless).
         bits: Bits a channel; 16 for PNG and TIFF only.
 
@@ -91,25 +94,22 @@ def save_image(
         InputError: If the suffix is unknown or the file cannot be written.
         ValueError: If a value is not finite or shapes do not fit.
     """
-    from nst_lightning.data import encoding
-
     target = check_path(path, bits, quality)
     kind = FORMATS[target.suffix.lower()]
     if not isinstance(pixels, Tensor):
-        from nst_lightning.data.colour import to_srgb
-
         pixels, own_alpha, _ = to_srgb(pixels, "picture")
         alpha = own_alpha if alpha is None else alpha
-    height, width = pixels.shape[-2:]
-    if max(height, width) > _MAXIMUM_SIDE.get(kind, 2**31 - 1):
-        side = _MAXIMUM_SIDE[kind]
+    side = _MAXIMUM_SIDE.get(kind, 2**31 - 1)
+    if max(pixels.shape[-2:]) > side:
         raise InputError(
             f"cannot write {target}: {kind} holds {side} pixels a side at most; use .png"
         )
     if kind == "JPEG" and alpha is not None:
         _log.warning("%s: JPEG holds no transparency; the picture is laid on white", target)
-        pixels, alpha = on_white(pixels, alpha), None
-    text = settings_text(settings)
+        opacity = alpha.to(pixels).reshape(1, *alpha.shape[-2:])
+        pixels, alpha = torch.lerp(torch.ones_like(pixels), pixels, opacity), None
+    # ASCII, which every format can hold.
+    text = None if settings is None else json.dumps(settings, default=str)
     levels = encoding.quantise(pixels, alpha, bits)
     if kind == "PNG":
         data = encoding.encode_png(levels, text)
@@ -122,42 +122,26 @@ def save_image(
             _log.warning("%s: the settings are too long for a JPEG and are left out", target)
             text = None
         data = encoding.encode_jpeg(levels, text, quality)
-    return _write(target, data)
-
-
-def _write(target: Path, data: bytes) -> Path:
     # Encoded in memory before: on the way to the disk only a plain write can fail.
-    with atomic_write(target) as temporary:
-        temporary.write_bytes(data)
+    write_whole(target, data)
     return target
 
 
-def on_white(pixels: Tensor, alpha: Tensor) -> Tensor:
-    """Lay a picture on white: ``alpha * pixels + (1 - alpha)``."""
-    opacity = alpha.to(pixels).reshape(1, *alpha.shape[-2:])
-    return torch.lerp(torch.ones_like(pixels), pixels, opacity)
-
-
 def save_animation(
-    frames: "Sequence[Frame]", path: str | os.PathLike[str], fps: float = 8.0, hold: float = 2.0
+    frames: Sequence[Frame], path: str | os.PathLike[str], fps: float = 8.0, hold: float = 2.0
 ) -> Path:
     """Save an endless animation.
 
     Args:
-        frames: Tensors (1, 3, H, W) in [0, 1] or Pillow pictures, all of one size.
+        frames: All of one size.
         path: ``.gif`` (256 colours for the whole animation, so that nothing flickers) or ``.webp``.
         fps: Frames a second, above 0 and at most 50.
         hold: Seconds that the last frame stays.
-
-    Returns:
-        The path written, ``~`` expanded.
 
     Raises:
         InputError: If the suffix or fps cannot be had or the file cannot be written.
         ValueError: If there is no frame or their sizes differ.
     """
-    from nst_lightning.data.animation import encode_gif, encode_webp, frame_times
-
     target = Path(path).expanduser()
     encoders = {".gif": encode_gif, ".webp": encode_webp}
     if target.suffix.lower() not in encoders:
@@ -168,11 +152,12 @@ def save_animation(
     if not pictures or any(p.size != pictures[0].size for p in pictures):
         raise ValueError("an animation needs at least one frame, and all of one size")
     times = frame_times(len(pictures), fps, hold)
-    return _write(target, encoders[target.suffix.lower()](pictures, times))
+    write_whole(target, encoders[target.suffix.lower()](pictures, times))
+    return target
 
 
 def contact_sheet(
-    frames: "Sequence[Frame]",
+    frames: Sequence[Frame],
     labels: Sequence[object],
     path: str | os.PathLike[str],
     *,
@@ -182,39 +167,28 @@ def contact_sheet(
     """Save small versions of several pictures side by side, each with a label under it.
 
     Args:
-        frames: Tensors (1, 3, H, W) in [0, 1] or Pillow pictures.
+        frames: Of any sizes.
         labels: One a frame, such as its step number.
         path: Any suffix that `save_image` takes.
         columns: Pictures in a row; None for about as many as there are rows.
         tile: Long side of each in pixels.
 
-    Returns:
-        The path written, ``~`` expanded.
-
     Raises:
         InputError: If the file cannot be written.
         ValueError: If there is no frame, or not one label for each.
     """
-    from nst_lightning.data.sheet import Cell, draw_cells
-
     target = check_path(path)
     pictures = [_as_rgb(frame) for frame in frames]
     if not pictures or len(labels) != len(pictures):
         raise ValueError(f"{len(pictures)} pictures and {len(labels)} labels; give one label each")
-    cells = [
-        Cell(picture, ((str(label), "black"),))
-        for picture, label in zip(pictures, labels, strict=True)
-    ]
+    labelled = zip(pictures, labels, strict=True)
+    cells = [Cell(picture, ((str(label), "black"),)) for picture, label in labelled]
     across = columns or math.ceil(math.sqrt(len(cells)))
     rows = [cells[start : start + across] for start in range(0, len(cells), across)]
     return save_image(draw_cells(rows, tile), target)
 
 
-def _as_rgb(frame: "Frame") -> "Image.Image":
-    from PIL import Image
-
+def _as_rgb(frame: Frame) -> Image.Image:
     if isinstance(frame, Tensor):
-        from nst_lightning.data.encoding import quantise
-
-        return Image.fromarray(quantise(frame, None, 8))
+        return Image.fromarray(encoding.quantise(frame, None, 8))
     return frame.convert("RGB")

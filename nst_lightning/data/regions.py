@@ -14,6 +14,7 @@ _SHAPE_TOLERANCE = 0.02
 _MINIMUM_SHARE = 0.005
 _SAME_COLOUR_WITHIN = 0.25
 """Distance of two colours of a map, in units of [0, 1]; nearer ones are one colour."""
+_GREY_WITHIN = 0.06
 _FLAT_CHANGE = 0.04
 _MAXIMUM_COLOURS = 16
 
@@ -60,10 +61,11 @@ def load_regions(
             there is not one style for each region.
     """
     notes: list[str] = []
+    given = [style_mask] if isinstance(style_mask, str) else style_mask
     if isinstance(content_mask, list):
-        masks, of_styles = _by_file(content_mask, style_mask, content, styles)
+        masks, of_styles = _by_file(content_mask, given, content, styles)
     else:
-        masks, of_styles = _by_colour(content_mask, style_mask, content, styles, notes)
+        masks, of_styles = _by_colour(content_mask, given, content, styles, notes)
     if feather:
         masks = blur(masks, feather * max(masks.shape[-2:]))
     return Regions(masks, of_styles, notes)
@@ -71,16 +73,14 @@ def load_regions(
 
 def _by_file(
     files: list[str],
-    style_mask: str | list[str | None] | None,
+    style_mask: Sequence[str | None] | None,
     content: LoadedImage,
     styles: Sequence[LoadedImage],
 ) -> tuple[Tensor, list[Tensor]]:
     if not files:
         raise InputError("data.content_mask: the list is empty; give one picture a region")
     masks = torch.cat([_grey(file, "content_mask", content) for file in files], dim=1)
-    given: list[str | None] = [None] * len(files) if style_mask is None else []
-    if style_mask is not None:
-        given = [style_mask] if isinstance(style_mask, str) else list(style_mask)
+    given = [None] * len(files) if style_mask is None else style_mask
     if len(given) != len(files):
         raise InputError(
             f"data.style_mask: {len(given)} masks for {len(files)} regions; give one for each, or "
@@ -95,29 +95,30 @@ def _by_file(
     of_styles = [torch.zeros(1, len(files), *style.pixels.shape[-2:]) for style in styles]
     for region, file in enumerate(given):
         which = region if len(styles) > 1 else 0
-        of_styles[which][:, region : region + 1] = (
-            1.0 if file is None else _grey(file, "style_mask", styles[which])
-        )
+        mask = 1.0 if file is None else _grey(file, "style_mask", styles[which])
+        of_styles[which][:, region : region + 1] = mask
     return masks, of_styles
 
 
 def _by_colour(
     file: str,
-    style_mask: str | list[str | None] | None,
+    style_mask: Sequence[str | None] | None,
     content: LoadedImage,
     styles: Sequence[LoadedImage],
     notes: list[str],
 ) -> tuple[Tensor, list[Tensor]]:
-    pixels = _read(file, "content_mask", content).pixels
+    pixels = _read(file, "content_mask", content)
     size = content.pixels.shape[-2:]
-    if style_mask is None and len(styles) == 2 and _is_grey(pixels):
+    is_grey = float((pixels.amax(1) - pixels.amin(1)).amax()) < _GREY_WITHIN
+    if style_mask is None and len(styles) == 2 and is_grey:
         white = _resized(pixels[:, :1], size)
         masks = torch.cat([1 - white, white], dim=1)
         _refuse_empty(masks, file, ["black", "white"])
         return masks, _whole_styles(styles)
     colours = palette(pixels, file)
     masks = _resized(assign(pixels, colours), size)
-    names = [_name(colour) for colour in colours]
+    levels = (colours * 255).round().int().tolist()
+    names = ["#" + bytes(colour).hex() for colour in levels]
     if style_mask is None:
         if len(colours) != len(styles):
             raise InputError(
@@ -127,19 +128,17 @@ def _by_colour(
             )
         notes.extend(f"region {name}: style {i}" for i, name in enumerate(names, start=1))
         return masks, _whole_styles(styles)
-    maps = [style_mask] if isinstance(style_mask, str) else list(style_mask)
-    if len(maps) != len(styles):
+    if len(style_mask) != len(styles):
         raise InputError(
-            f"data.style_mask: {len(maps)} masks for {len(styles)} styles; give one for each"
+            f"data.style_mask: {len(style_mask)} masks for {len(styles)} styles; give one for each"
         )
     of_styles = []
-    for map_file, style in zip(maps, styles, strict=True):
+    for map_file, style in zip(style_mask, styles, strict=True):
         if map_file is None:
             raise InputError(
                 "data.style_mask: with a map of colours for the content every style needs a map"
             )
-        there = _read(map_file, "style_mask", style).pixels
-        of_style = assign(there, colours, _SAME_COLOUR_WITHIN)
+        of_style = assign(_read(map_file, "style_mask", style), colours, _SAME_COLOUR_WITHIN)
         of_styles.append(_resized(of_style, style.pixels.shape[-2:]))
     for region, name in enumerate(names):
         if not any(bool(m[:, region].mean() > _MINIMUM_SHARE / 2) for m in of_styles):
@@ -151,15 +150,15 @@ def _by_colour(
 
 
 def _whole_styles(styles: Sequence[LoadedImage]) -> list[Tensor]:
-    masks = []
-    for index, style in enumerate(styles):
-        mask = torch.zeros(1, len(styles), *style.pixels.shape[-2:])
-        mask[:, index] = 1
-        masks.append(mask)
-    return masks
+    """Return the masks of one region a style, which is all of it."""
+    regions = torch.eye(len(styles))[..., None, None]
+    return [
+        region.repeat(1, 1, *style.pixels.shape[-2:])  # (R, 1, 1) -> (1, R, h, w)
+        for region, style in zip(regions, styles, strict=True)
+    ]
 
 
-def _read(file: str, role: str, picture: LoadedImage) -> LoadedImage:
+def _read(file: str, role: str, picture: LoadedImage) -> Tensor:
     mask = load_image(file, None, role=role)
     (width, height), (wide, high) = mask.original_size, picture.original_size
     off = abs(width * high / (height * wide) - 1)
@@ -168,13 +167,12 @@ def _read(file: str, role: str, picture: LoadedImage) -> LoadedImage:
             f"data.{role}: {mask.name} is {width}x{height} but its picture is {wide}x{high}; a "
             "mask must have its picture's shape"
         )
-    return mask
+    return mask.pixels
 
 
 def _grey(file: str, role: str, picture: LoadedImage) -> Tensor:
-    mask = _resized(
-        _read(file, role, picture).pixels.mean(1, keepdim=True), picture.pixels.shape[-2:]
-    )
+    grey = _read(file, role, picture).mean(1, keepdim=True)
+    mask = _resized(grey, picture.pixels.shape[-2:])
     _refuse_empty(mask, file, ["white"], role)
     return mask
 
@@ -187,40 +185,23 @@ def _refuse_empty(
             raise InputError(f"data.{role}: {file} has no {name} part; a region is missing")
 
 
-def _is_grey(pixels: Tensor) -> bool:
-    return float((pixels.amax(1) - pixels.amin(1)).amax()) < 0.06
-
-
-def _resized(mask: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
-    if mask.shape[-2:] == torch.Size(size):
+def _resized(mask: Tensor, size: torch.Size) -> Tensor:
+    if mask.shape[-2:] == size:
         return mask
-    resized = F.interpolate(mask, size=tuple(size), mode="bilinear", antialias=True)
-    return resized.clamp(0, 1)
-
-
-def _name(colour: Tensor) -> str:
-    return "#" + "".join(f"{round(float(value) * 255):02x}" for value in colour)
+    return F.interpolate(mask, size=size, mode="bilinear", antialias=True).clamp(0, 1)
 
 
 def palette(pixels: Tensor, name: str) -> Tensor:
-    """Return the flat colours of a map, from dark to bright.
+    """Return the flat colours of a map, ``(1, 3, H, W)`` -> ``(R, 3)``, from dark to bright.
 
     Colours between two regions, of smoothed edges or a JPEG, are few or near a flat one and do not
     count.
-
-    Args:
-        pixels: ``(1, 3, H, W)``, values in [0, 1].
-        name: The file, for messages.
-
-    Returns:
-        ``(R, 3)``.
 
     Raises:
         InputError: If there are fewer than 2 or more than 16.
     """
     flat = pixels[0].flatten(1).T[_is_flat(pixels)]
-    bins = (flat * 31).round().long()
-    bins = bins @ torch.tensor([1024, 32, 1])
+    bins = (flat * 31).round().long() @ torch.tensor([1024, 32, 1])
     _, inverse, counts = torch.unique(bins, return_inverse=True, return_counts=True)
     found: list[Tensor] = []
     for index in counts.argsort(descending=True).tolist():
@@ -249,7 +230,7 @@ def _brightness(colour: Tensor) -> tuple[float, ...]:
 
 
 def _is_flat(pixels: Tensor) -> Tensor:
-    """Say where a picture does not change from pixel to pixel: ``(H·W,)``; all if nowhere."""
+    """Return where a picture does not change from pixel to pixel: ``(H·W,)``; all if nowhere."""
     padded = F.pad(pixels, (0, 1, 0, 1), mode="replicate")
     across = (padded[..., :-1, 1:] - pixels).abs().amax(1)
     down = (padded[..., 1:, :-1] - pixels).abs().amax(1)
@@ -258,15 +239,9 @@ def _is_flat(pixels: Tensor) -> Tensor:
 
 
 def assign(pixels: Tensor, colours: Tensor, within: float | None = None) -> Tensor:
-    """Return one mask a colour, 1 where it is the nearest.
+    """Return masks ``(1, R, H, W)``, 1 where of the ``(R, 3)`` colours theirs is the nearest.
 
-    Args:
-        pixels: ``(1, 3, H, W)``, values in [0, 1].
-        colours: ``(R, 3)``.
-        within: Distance from which on a pixel belongs to no region; None for any.
-
-    Returns:
-        ``(1, R, H, W)`` of zeros and ones.
+    A pixel whose distance to every colour is larger than ``within`` belongs to none.
     """
     distances = torch.stack([(pixels - c.view(1, 3, 1, 1)).square().sum(1) for c in colours], dim=1)
     nearest = distances.argmin(1, keepdim=True)
@@ -275,12 +250,7 @@ def assign(pixels: Tensor, colours: Tensor, within: float | None = None) -> Tens
 
 
 def blur(masks: Tensor, radius: float) -> Tensor:
-    """Soften masks by a Gaussian.
-
-    Args:
-        masks: ``(1, R, H, W)``.
-        radius: Standard deviation in pixels.
-    """
+    """Soften masks ``(1, R, H, W)`` by a Gaussian; the radius, in pixels, is its deviation."""
     reach = max(1, round(3 * radius))
     places = torch.arange(-reach, reach + 1, dtype=masks.dtype)
     kernel = torch.exp(-(places**2) / (2 * max(radius, 1e-3) ** 2))

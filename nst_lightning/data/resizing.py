@@ -2,6 +2,8 @@
 
 import math
 import operator
+from collections.abc import Sequence
+from typing import SupportsIndex
 
 import torch
 import torch.nn.functional as F
@@ -24,12 +26,9 @@ def check_size(size: object, key: str = "size") -> int:
     Raises:
         InputError: If it is not a whole number between `MINIMUM_SIDE` and `MAXIMUM_SIDE`.
     """
-    try:
-        if isinstance(size, bool):
-            raise TypeError
-        value = operator.index(size)  # type: ignore[arg-type]
-    except TypeError:
-        raise InputError(f"{key} must be a whole number of pixels, not {size!r}") from None
+    if isinstance(size, bool) or not isinstance(size, SupportsIndex):
+        raise InputError(f"{key} must be a whole number of pixels, not {size!r}")
+    value = operator.index(size)
     if not MINIMUM_SIDE <= value <= MAXIMUM_SIDE:
         raise InputError(
             f"{key} is {value}, but must be from {MINIMUM_SIDE} to {MAXIMUM_SIDE} pixels"
@@ -48,11 +47,7 @@ def fit_long_side(width: int, height: int, size: int) -> tuple[int, int]:
 def check_sides(name: str, width: int, height: int, size: int | None = None) -> None:
     """Refuse a picture that the network cannot see, before or after resizing.
 
-    Args:
-        name: What to call the picture in the message.
-        width: Its width in pixels.
-        height: Its height in pixels.
-        size: The long side that it is to get; None if it stays as it is, or is not known yet.
+    ``size`` is the long side that it is to get; None if it stays as it is, or is not known yet.
 
     Raises:
         InputError: If a side has, or would get, less than `MINIMUM_SIDE` pixels.
@@ -72,19 +67,15 @@ def check_sides(name: str, width: int, height: int, size: int | None = None) -> 
         )
 
 
-def resize_to(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+def resize_to(pixels: Tensor, size: Sequence[int]) -> Tensor:
     """Resize by bicubic interpolation, with the kernel widened when shrinking (antialiasing).
 
-    Args:
-        pixels: Shape (N, C, H, W), values in [0, 1].
-        size: ``(height, width)`` in pixels.
-
-    Returns:
-        Shape (N, C, *size), values in [0, 1]; the very same tensor if it has the size already.
+    (N, C, H, W) with values in [0, 1] becomes (N, C, *size); the very same tensor if it has the
+    size, ``(height, width)`` in pixels, already.
     """
     if tuple(pixels.shape[-2:]) == tuple(size):
         return pixels
-    resized = F.interpolate(pixels, size=size, mode="bicubic", antialias=True, align_corners=False)
+    resized = F.interpolate(pixels, size=tuple(size), mode="bicubic", antialias=True)
     return resized.clamp(0.0, 1.0)
 
 
@@ -97,34 +88,11 @@ def carry_up(picture: Tensor, coarse: Tensor, fine: Tensor) -> Tensor:
     Args:
         picture: The painting, ``(1, 3, h, w)`` in [0, 1].
         coarse: The content at its size.
-        fine: The content at the new size, ``(1, 3, H, W)``.
-
-    Returns:
-        ``(1, 3, H, W)`` in [0, 1].
+        fine: The content at the new size, ``(1, 3, H, W)``, which is the result's.
     """
-    change = F.interpolate(
-        picture - coarse, size=tuple(fine.shape[-2:]), mode="bicubic", antialias=True
-    )
+    size = fine.shape[-2:]
+    change = F.interpolate(picture - coarse, size=size, mode="bicubic", antialias=True)
     return (fine + change).clamp(0.0, 1.0)
-
-
-def fill_transparent(pixels: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
-    """Give wholly transparent pixels the mean colour of what can be seen.
-
-    What lies under a zero alpha is arbitrary (often black, sometimes rubbish), yet the network
-    would see it as edges and texture.
-
-    Args:
-        pixels: Shape (1, 3, H, W), not premultiplied.
-        alpha: Shape (1, 1, H, W), with at least one value above 0.
-
-    Returns:
-        The filled pixels, and the colour of the filling, shape (1, 3, 1, 1).
-    """
-    weight = alpha.double()
-    mean = (pixels * weight).sum((-2, -1), keepdim=True) / weight.sum((-2, -1), keepdim=True)
-    fill = mean.to(pixels.dtype)
-    return torch.where(alpha > 0, pixels, fill), fill
 
 
 def resize_with_alpha(
@@ -132,15 +100,21 @@ def resize_with_alpha(
 ) -> tuple[Tensor, Tensor]:
     """Resize premultiplied, so that no colour from under a transparent pixel bleeds out.
 
+    Wholly transparent pixels get the mean colour of what can be seen: what lies under a zero alpha
+    is arbitrary (often black, sometimes rubbish), yet the network would see it as edges.
+
     Args:
         pixels: Shape (1, 3, H, W), not premultiplied.
-        alpha: Shape (1, 1, H, W).
+        alpha: Shape (1, 1, H, W), with at least one value above 0.
         size: ``(height, width)`` in pixels.
 
     Returns:
-        Pixels (not premultiplied, transparent ones filled) and alpha of the new size.
+        Pixels, not premultiplied, and alpha of the new size.
     """
-    pixels, fill = fill_transparent(pixels, alpha)
+    weight = alpha.double()
+    mean = (pixels * weight).sum((-2, -1), keepdim=True) / weight.sum((-2, -1), keepdim=True)
+    fill = mean.to(pixels.dtype)  # (1, 3, 1, 1)
+    pixels = torch.where(alpha > 0, pixels, fill)
     if tuple(pixels.shape[-2:]) == tuple(size):
         return pixels, alpha
     # Premultiplied about the fill colour, not about black: where the picture is faint, the division

@@ -35,7 +35,7 @@ def draw_cells(
     columns: Sequence[str] = (),
     heads: Sequence[str] = (),
 ) -> Image.Image:
-    """Draw a sheet.
+    """Draw a sheet, RGB on white.
 
     Args:
         rows: From top to bottom, with at least one cell; the last may be shorter.
@@ -44,9 +44,6 @@ def draw_cells(
         caption: In grey above the columns' labels.
         columns: A label above each column, or nothing.
         heads: A label left of each row, or nothing.
-
-    Returns:
-        RGB, on white.
     """
     pictures = [[_fit(cell.picture, tile) for cell in row] for row in rows]
     sizes = [picture.size for row in pictures for picture in row if picture] or [(tile, tile)]

@@ -1,19 +1,21 @@
-"""Where a picture comes from: a path, a URL that fsspec knows, or a sample of the package."""
+"""Where a picture comes from: a path, a URL, a sample, or a data set of paintings."""
 
 import difflib
 import hashlib
 import os
+import pkgutil
 import re
 import stat
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from nst_lightning.data.samples import SAMPLES, sample_bytes
-from nst_lightning.data.schemes import resolve_one
 from nst_lightning.errors import InputError, did_you_mean
 
-SAMPLE_PREFIX = "sample:"
+SAMPLE_PREFIX, ARTWORKS_PREFIX = "sample:", "artworks:"
+# Named, not imported: this folder knows no wing.
+_FIND_ARTWORKS = "nst_lightning.artworks.collection:find_files"
 MAXIMUM_BYTES = 2**31
 """A file larger than this is not read."""
 
@@ -47,35 +49,57 @@ def public_name(source: str) -> str:
     return re.sub(r"[?#].*$", "", re.sub(r"://[^/@]*@", "://", source))
 
 
+def is_artwork(source: object) -> bool:
+    """Return whether a source names paintings of the data set (``artworks:ARTIST?n=5``)."""
+    return isinstance(source, str) and source.startswith(ARTWORKS_PREFIX)
+
+
+def resolve(source: Any, artworks: str | os.PathLike[str] | None = None) -> list[Any]:
+    """Return the files that an ``artworks:...`` names; any other source, alone in a list.
+
+    Args:
+        source: A path, a URL, a sample, a Pillow picture, or ``artworks:...``.
+        artworks: Folder of the data set, as ``data.artworks``.
+
+    Raises:
+        InputError: If a query is not valid or finds too little.
+    """
+    if not is_artwork(source):
+        return [source]
+    found: list[Any] = pkgutil.resolve_name(_FIND_ARTWORKS)(source, artworks)
+    return found
+
+
+def resolve_one(source: Any, artworks: str | os.PathLike[str] | None = None) -> Any:
+    """Return the one file that an ``artworks:...`` names; any other source as it is."""
+    found = resolve(source, artworks)
+    if len(found) != 1:
+        raise InputError(f"{source} names {len(found)} paintings, but one is wanted; use n=1")
+    return found[0]
+
+
 def open_source(source: str | os.PathLike[str]) -> tuple[bytes, str]:
-    """Find a picture and fetch it.
+    """Return the bytes of a picture's file, and the name to call it by, free of secrets.
 
     Args:
         source: A local path (``~`` is expanded), a URL of any fsspec file system (``s3://``,
             ``https://``, ...), ``sample:NAME``, or ``artworks:ARTIST/NUMBER`` (see ``artworks``).
-
-    Returns:
-        The bytes of the picture's file, and the name to call it by, free of secrets.
 
     Raises:
         InputError: If there is no such file, sample, protocol or access.
     """
     text = os.fspath(source)
     if text.startswith(SAMPLE_PREFIX):
-        return _sample(text), text
+        name = text.removeprefix(SAMPLE_PREFIX)
+        if name not in SAMPLES:
+            known = [SAMPLE_PREFIX + sample for sample in sorted(SAMPLES)]
+            raise InputError(
+                f"unknown sample {text}{did_you_mean(text, known)} (there are {', '.join(known)})"
+            )
+        return sample_bytes(name), text
     if is_url(text) and not text.startswith("file://"):
         return _remote(text), public_name(text)
     return _local(resolve_one(text.removeprefix("file://"))), text
-
-
-def _sample(source: str) -> bytes:
-    name = source.removeprefix(SAMPLE_PREFIX)
-    if name not in SAMPLES:
-        known = [SAMPLE_PREFIX + sample for sample in sorted(SAMPLES)]
-        raise InputError(
-            f"unknown sample {source}{did_you_mean(source, known)} (there are {', '.join(known)})"
-        )
-    return sample_bytes(name)
 
 
 def _local(source: str) -> bytes:
@@ -84,6 +108,16 @@ def _local(source: str) -> bytes:
     try:
         path = Path(source).expanduser()
         mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise InputError(f"{source} is a folder, not a picture; name a file in it")
+        if not stat.S_ISREG(mode):
+            raise InputError(f"{source} is a device or pipe, not a picture file")
+        # Whole, not opened by name: Pillow 13.0 maps an uncompressed TIFF file into memory and then
+        # garbles it if its EXIF orientation is a quarter turn.
+        with path.open("rb") as handle:
+            return _limited(handle, source)
+    except InputError:
+        raise
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"no such file: {source}{_nearest(Path(source).expanduser())}") from error
     except PermissionError as error:
@@ -92,20 +126,6 @@ def _local(source: str) -> bytes:
         # A name too long or with a NUL in it; a ~user that does not exist.
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{source!r} cannot be opened: {reason}") from error
-    if stat.S_ISDIR(mode):
-        raise InputError(f"{source} is a folder, not a picture; name a file in it")
-    if not stat.S_ISREG(mode):
-        raise InputError(f"{source} is a device or pipe, not a picture file")
-    try:
-        # Whole, not opened by name: Pillow 13.0 maps an uncompressed TIFF file into memory and then
-        # garbles it if its EXIF orientation is a quarter turn.
-        with path.open("rb") as handle:
-            return _limited(handle, source)
-    except OSError as error:
-        reason = "permission denied; check who may read it"
-        if not isinstance(error, PermissionError):
-            reason = str(error.strerror or error)
-        raise InputError(f"{source}: {reason}") from error
 
 
 def _limited(handle: BinaryIO, name: str) -> bytes:
@@ -145,17 +165,15 @@ def _remote(source: str) -> bytes:
     except ImportError as error:
         how = _BACKENDS.get(protocol, f"({error})")
         raise InputError(f"{name}: reading {protocol}:// needs one more package: {how}") from error
-    except ValueError as error:
-        if "protocol" not in str(error).lower():
-            raise InputError(f"{name} cannot be read: {_reason(error, source)}") from error
-        hint = did_you_mean(protocol, _BACKENDS)
-        raise InputError(f"{name}: unknown protocol {protocol}://{hint}") from error
     except FileNotFoundError as error:
         raise InputError(_missing(error, name)) from error
     except PermissionError as error:
         raise InputError(f"{name}: permission denied; check your credentials") from error
     # Each backend has exceptions of its own (aiohttp, botocore, ...) that share no base class.
     except Exception as error:
+        if isinstance(error, ValueError) and "protocol" in str(error).lower():
+            hint = did_you_mean(protocol, _BACKENDS)
+            raise InputError(f"{name}: unknown protocol {protocol}://{hint}") from error
         raise InputError(f"{name} cannot be read: {_reason(error, source)}") from error
 
 
@@ -183,10 +201,5 @@ def _reason(error: Exception, source: str) -> str:
 
 
 def source_digest(source: str) -> str:
-    """Return the SHA-256 of a picture's file.
-
-    Raises:
-        InputError: If it cannot be read.
-    """
-    data, _ = open_source(source)
-    return hashlib.sha256(data).hexdigest()
+    """Return the SHA-256 of a picture's file; raises like `open_source`."""
+    return hashlib.sha256(open_source(source)[0]).hexdigest()

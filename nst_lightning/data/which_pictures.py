@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nst_lightning.data.schemes import is_artwork, resolve
-from nst_lightning.data.sources import SAMPLE_PREFIX, is_url, public_name
+from nst_lightning.data.sources import SAMPLE_PREFIX, is_artwork, is_url, public_name, resolve
 from nst_lightning.errors import InputError
 
 SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".avif")
 )
 """What counts as a picture in a folder."""
+_KNOWN = ", ".join(sorted(SUFFIXES))
 
 SEPARATOR = "--"
 """Stands between content and style in a pair's name, and nowhere else."""
@@ -62,7 +62,7 @@ def find_sources(given: Sequence[str], key: str, artworks: str | None = None) ->
         given: Paths, URLs, ``sample:NAME``, ``artworks:ARTIST?n=5``; folders (their pictures,
             sorted by name); globs; ``[a.jpg, b.jpg]`` for two names, as YAML and ``fit`` write it.
         key: Option that messages name.
-        artworks: Folder of the paintings that ``artworks:`` names, as ``data.artworks``.
+        artworks: As ``data.artworks``.
 
     Raises:
         InputError: If a folder or a glob holds no picture, or nothing was given. A single file that
@@ -71,7 +71,8 @@ def find_sources(given: Sequence[str], key: str, artworks: str | None = None) ->
     found: dict[str, str] = {}
     for item in _listed(given):
         for source in _expand(item.strip(), key, artworks):
-            found.setdefault(_same(source), source)
+            same = source if _is_named(source) else str(Path(source).expanduser().absolute())
+            found.setdefault(same, source)
     if not found:
         raise InputError(f"--{key}: no picture was given; name files, folders, globs or sample:cat")
     return _named(list(found.values()))
@@ -92,10 +93,6 @@ def _is_named(source: str) -> bool:
     return source.startswith(SAMPLE_PREFIX) or is_url(source)
 
 
-def _same(source: str) -> str:
-    return source if _is_named(source) else str(Path(source).expanduser().absolute())
-
-
 def _expand(item: str, key: str, artworks: str | None) -> list[str]:
     if not item:
         raise InputError(f"--{key}: the name of a picture is empty")
@@ -107,28 +104,24 @@ def _expand(item: str, key: str, artworks: str | None) -> list[str]:
     if path.is_dir():
         inside = sorted(str(p) for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
         if not inside:
-            raise InputError(f"--{key}: the folder {item} holds no picture ({_known()})")
+            raise InputError(f"--{key}: the folder {item} holds no picture ({_KNOWN})")
         return inside
     if not path.exists() and re.search(r"[*?\[]", item):
-        anchor = Path(path.anchor) if path.anchor else Path()
-        pattern = str(path.relative_to(anchor)) if path.anchor else str(path)
+        anchor = Path(path.anchor)
+        pattern = str(path.relative_to(anchor))
         try:
-            matches = sorted(str(p) for p in anchor.glob(pattern) if p.is_file())
+            matches = [path for path in anchor.glob(pattern) if path.is_file()]
         except (ValueError, OSError) as error:
             raise InputError(f"--{key}: {item} is no pattern: {error}") from error
-        pictures = [match for match in matches if Path(match).suffix.lower() in SUFFIXES]
+        pictures = sorted(str(path) for path in matches if path.suffix.lower() in SUFFIXES)
         if not pictures:
-            raise InputError(f"--{key}: nothing matches {item} ({_known()})")
+            raise InputError(f"--{key}: nothing matches {item} ({_KNOWN})")
         return pictures
     return [item]
 
 
-def _known() -> str:
-    return ", ".join(sorted(SUFFIXES))
-
-
 def _named(sources: Sequence[str]) -> list[Source]:
-    taken: set[str] = set()
+    taken: set[str] = set()  # in lower case: some file systems know no other
     named: list[Source] = []
     labels = [label_of(source) for source in sources]
     for source, label in zip(sources, labels, strict=True):
@@ -137,7 +130,7 @@ def _named(sources: Sequence[str]) -> list[Source]:
             label = f"{label} ({folder})"
         base = name = safe_name(_stem(source))
         number = 1
-        while name.casefold() in taken:  # some file systems know no case
+        while name.casefold() in taken:
             number += 1
             name = f"{base}-{number}"
         taken.add(name.casefold())
@@ -148,10 +141,7 @@ def _named(sources: Sequence[str]) -> list[Source]:
 
 
 def label_of(source: str) -> str:
-    """Return what people call a source: a sample's name, or a file's without folder and suffix.
-
-    An underscore is taken for a space.
-    """
+    """Return what people call a source: its name without folder, suffix and underscores."""
     return _stem(source).replace("_", " ").strip() or "picture"
 
 

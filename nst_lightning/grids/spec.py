@@ -8,8 +8,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from nst_lightning.data.schemes import ARTWORKS_PREFIX
-from nst_lightning.data.sources import SAMPLE_PREFIX
+from nst_lightning.data.sources import ARTWORKS_PREFIX, SAMPLE_PREFIX
 from nst_lightning.errors import InputError, did_you_mean
 from nst_lightning.options import digest, find_config, lay_over, lookup, read_yaml
 
