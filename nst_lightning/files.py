@@ -3,7 +3,6 @@
 import contextlib
 import csv
 import errno
-import io
 import os
 import re
 import tempfile
@@ -42,15 +41,6 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
     """Write a file as :func:`atomic_write` does; a text in UTF-8, its line ends as they are."""
     with atomic_write(path) as part:
         part.write_bytes(content.encode() if isinstance(content, str) else content)
-
-
-def write_csv(path: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write a table whole; its columns are the keys of all rows, in the order they first appear."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)))
-    writer.writeheader()
-    writer.writerows(rows)
-    write_whole(path, text.getvalue())
 
 
 def write_error(path: str | os.PathLike[str], error: OSError) -> InputError:
@@ -110,25 +100,11 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def write_csv(
-    path: str | os.PathLike[str],
-    rows: Sequence[Mapping[str, object]],
-    names: Sequence[str] = (),
+    path: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]], first: Sequence[str] = ()
 ) -> None:
-    """Write a table as CSV, whole or not at all.
-
-    Args:
-        path: The file.
-        rows: Column -> value; a row need not have every column.
-        names: The columns that come first; the others follow as rows name them.
-
-    Raises:
-        InputError: If the file system refuses.
-    """
-    columns = dict.fromkeys([*names, *(name for row in rows for name in row)])
-    with (
-        atomic_write(path) as part,
-        part.open("w", newline="", encoding="utf-8") as handle,
-    ):
+    """Write a table whole; its columns are ``first``, then the keys of all rows as they appear."""
+    columns = dict.fromkeys([*first, *(name for row in rows for name in row)])
+    with atomic_write(path) as part, part.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, list(columns))
         writer.writeheader()
         writer.writerows(rows)
