@@ -7,6 +7,7 @@ from nst_lightning.callbacks.progress import StyleProgressBar
 from nst_lightning.callbacks.run_checkpoint import RunCheckpoint
 from nst_lightning.callbacks.summary import RunSummary
 from nst_lightning.callbacks.weight_schedule import (
+    ConstantWeight,
     CosineWeight,
     EpochWeights,
     LinearWeight,
@@ -14,6 +15,7 @@ from nst_lightning.callbacks.weight_schedule import (
 )
 
 __all__ = [
+    "ConstantWeight",
     "CosineWeight",
     "EpochWeights",
     "GracefulStop",

@@ -127,6 +127,18 @@ class WeightSchedule(Callback):
         return InputError(f"{type(self).__name__} of {self.name}: {message}")
 
 
+class ConstantWeight(WeightSchedule):
+    """One weight all the time; for an overlay that switches a schedule off."""
+
+    def __init__(self, term: str, weight: float, layer: str | None = None) -> None:
+        super().__init__(term, layer)
+        self.weight = weight
+
+    def weight_at(self, progress: float, epoch: int) -> float:
+        """Return the weight."""
+        return self.weight
+
+
 class LinearWeight(WeightSchedule):
     """From one weight to another along a straight line.
 
