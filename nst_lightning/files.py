@@ -50,11 +50,7 @@ def write_error(path: str | os.PathLike[str], error: OSError) -> InputError:
 
 
 def check_folder(path: str | os.PathLike[str]) -> Path:
-    """Return a folder that can be written to or made; make nothing yet.
-
-    Raises:
-        InputError: If it cannot be made or written to.
-    """
+    """Return a folder that can be written to or made, or refuse it; make nothing yet."""
     folder = Path(path)
     nearest = folder.absolute()
     try:

@@ -42,7 +42,8 @@ class ProgressBar:
 
     def start(self) -> Self:
         """Show the bar, if there is a terminal; it hides the cursor until :meth:`stop`."""
-        if self._progress is not None or not is_terminal():
+        # The standard error stream may be missing, or replaced.
+        if self._progress is not None or not getattr(sys.stderr, "isatty", lambda: False)():
             return self
         from rich import progress
         from rich.console import Console
@@ -112,8 +113,3 @@ class ProgressBar:
             self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
         elif sys.stderr is not None:
             print(line, file=sys.stderr, flush=True)
-
-
-def is_terminal() -> bool:
-    """Whether the standard error stream is a terminal; it may be missing, or replaced."""
-    return bool(getattr(sys.stderr, "isatty", lambda: False)())

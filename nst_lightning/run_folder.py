@@ -43,11 +43,7 @@ class RunFolder:
 
     @cached_property
     def config_text(self) -> str:
-        """``config.yaml`` as it stands; empty if there is none.
-
-        Raises:
-            InputError: If it cannot be read.
-        """
+        """``config.yaml`` as it stands; empty if there is none."""
         path = self.path / CONFIG
         try:
             return path.read_text(encoding="utf-8") if path.is_file() else ""

@@ -8,17 +8,11 @@ BLOCKS: tuple[tuple[int, int], ...] = ((2, 64), (2, 128), (4, 256), (4, 512), (4
 
 @dataclass(frozen=True)
 class Convolution:
-    """One 3×3 convolution of VGG-19.
+    """One 3×3 convolution of VGG-19."""
 
-    Attributes:
-        name: ``conv{block}_{number}``.
-        index: Its place in torchvision's ``features``.
-        shape: Shape of its weight, ``(out, in, 3, 3)``.
-    """
-
-    name: str
-    index: int
-    shape: tuple[int, int, int, int]
+    name: str  # conv{block}_{number}
+    index: int  # its place in torchvision's features
+    shape: tuple[int, int, int, int]  # of its weight, (out, in, 3, 3)
 
 
 def _convolutions() -> tuple[Convolution, ...]:

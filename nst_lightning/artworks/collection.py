@@ -5,7 +5,7 @@ import os
 import random
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import groupby
 from pathlib import Path
@@ -41,22 +41,13 @@ class Artist:
 
 @dataclass
 class Artworks:
-    """An index of paintings.
-
-    Attributes:
-        root: Folder of the data set.
-        works: Every readable painting, by artist and number.
-        artists: Key -> artist, also those of whom there is no painting.
-        corrupt: ``(path, why)`` of files that are no pictures.
-        duplicates: Files left out because another spelling of the artist's folder holds the same
-            painting.
-    """
+    """An index of paintings."""
 
     root: Path
-    works: list[Artwork]
-    artists: dict[str, Artist]
-    corrupt: list[tuple[str, str]] = field(default_factory=list)
-    duplicates: int = 0
+    works: list[Artwork]  # every readable one, by artist and number
+    artists: dict[str, Artist]  # by key, also those of whom there is no painting
+    corrupt: list[tuple[str, str]]  # (path, why) of files that are no pictures
+    duplicates: int  # files left out: in a folder of another spelling lies the same painting
 
     @classmethod
     def read(cls, root: Path, *, decode: bool = False) -> "Artworks":
@@ -66,10 +57,6 @@ class Artworks:
         archive unpacks), ``resized/<Artist>_<n>.jpg`` where there is no ``images``, and any folder
         of folders, where the folder's name is the artist's. ``artists.csv`` adds genre, nationality
         and years if it is there.
-
-        Args:
-            root: Folder of the data set, which exists.
-            decode: Decode every picture to find damaged ones; slow.
 
         Raises:
             InputError: If there is no picture in it.
@@ -111,8 +98,7 @@ class Artworks:
         Where there are more than ``query.n``, they are a sample, the same for the same seed.
 
         Raises:
-            InputError: If the artist, the painting or the genre does not exist, or fewer paintings
-                fit than are wanted.
+            InputError: If the artist, the painting or the genre does not exist, or too few fit.
         """
         works = self.works
         if query.artist:
@@ -128,7 +114,8 @@ class Artworks:
         for key in ("genre", "nationality"):
             if wanted := getattr(query, key):
                 works = self._having(key, wanted, works)
-        works = [work for work in works if query.fits(work.width, work.height)]
+        works = [work for work in works if query.min_side <= min(work.width, work.height)]
+        works = [work for work in works if max(work.width, work.height) <= query.max_side]
         if len(works) < (query.n or 1):
             raise InputError(
                 f"artworks: {query.text} asks for {query.n or 1} and finds {len(works)}; "
@@ -163,6 +150,9 @@ class Artworks:
         return found
 
 
+_indexed = lru_cache(maxsize=2)(Artworks.read)
+
+
 def find_files(source: str, root: str | os.PathLike[str] | None = None) -> list[str]:
     """Return the files that an ``artworks:...`` names, see `parse_query` and `find_root`.
 
@@ -171,11 +161,6 @@ def find_files(source: str, root: str | os.PathLike[str] | None = None) -> list[
     """
     works = _indexed(find_root(root).resolve()).select(parse_query(source))
     return [str(work.path) for work in works]
-
-
-@lru_cache(maxsize=2)
-def _indexed(root: Path) -> Artworks:
-    return Artworks.read(root)
 
 
 def _base(folder: Path) -> Path:

@@ -47,9 +47,6 @@ def artworks(
         select: Only print the files that artworks:ARTIST?min_side=512&n=5 names.
         download: Fetch the data set from Kaggle first.
         decode: Decode every picture whole to find damaged ones; minutes instead of seconds.
-
-    Raises:
-        InputError: If there is no painting, or the results cannot be written.
     """
     folder = fetch() if download else find_root(root)
     if select is not None:

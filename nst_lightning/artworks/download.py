@@ -11,13 +11,11 @@ VARIABLE = "NST_ARTWORKS"
 HANDLE = "ikarus777/best-artworks-of-all-time"
 
 
-def downloaded() -> Path | None:
-    """Return the folder where kagglehub put the data set, if it did; nothing is fetched."""
+def _downloaded() -> Path | None:
+    # Where kagglehub put the data set, if it did; nothing is fetched.
     cache = Path(os.environ.get("KAGGLEHUB_CACHE", "~/.cache/kagglehub")).expanduser()
     versions = cache.joinpath("datasets", *HANDLE.split("/"), "versions")
-    if not versions.is_dir():
-        return None
-    found = [path for path in versions.iterdir() if path.is_dir() and path.name.isdigit()]
+    found = [path for path in versions.glob("*/") if path.name.isdigit()]
     return max(found, key=lambda path: int(path.name), default=None)
 
 
@@ -36,7 +34,7 @@ def find_root(given: str | os.PathLike[str] | None = None) -> Path:
                     f"data.artworks or in the environment variable {VARIABLE}"
                 )
             return folder
-    found = downloaded()
+    found = _downloaded()
     if found is None:
         raise InputError(
             f"artworks: where is the data set? Set {VARIABLE} or data.artworks to its folder, or "
@@ -46,11 +44,7 @@ def find_root(given: str | os.PathLike[str] | None = None) -> Path:
 
 
 def download() -> Path:
-    """Fetch the data set (about 2 GB, once) and return its folder.
-
-    Raises:
-        InputError: If kagglehub is not installed or Kaggle cannot be reached or refuses.
-    """
+    """Fetch the data set (about 2 GB, once) by kagglehub, if that is there; return its folder."""
     by_hand = (
         f"or unpack https://www.kaggle.com/datasets/{HANDLE} yourself and give its folder as --root"
     )

@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +29,12 @@ _CHUNK = 64  # files that a thread takes at a time
 
 @dataclass(frozen=True)
 class Entry:
-    """One picture file.
+    """One picture file; sizes in pixels, as displayed, and 0 if it is corrupt."""
 
-    Attributes:
-        path: Relative to the folder that was indexed.
-        width: In pixels, as displayed; 0 if the file is corrupt.
-        height: The same.
-        error: Why the file is no picture; empty if it is one.
-    """
-
-    path: str
+    path: str  # relative to the folder that was indexed
     width: int
     height: int
-    error: str = ""
+    error: str = ""  # why it is no picture
 
 
 def index_folder(base: Path, *, decode: bool = False) -> list[Entry]:
@@ -68,9 +61,10 @@ def index_folder(base: Path, *, decode: bool = False) -> list[Entry]:
     unknown = [path for path, *_ in files if path not in entries]
     if unknown:
         entries |= {entry.path: entry for entry in _look_at_all(base, unknown, decode)}
+        rows = {path: [*stamp, *astuple(entries[path])[1:]] for path, *stamp in files}
         # Without a place for the cache the next time is as slow as this one: no reason to fail.
         with contextlib.suppress(InputError, UnicodeError):
-            _write_cache(store, files, entries)
+            write_whole(store, json.dumps({"format": _CACHE_FORMAT, "entries": rows}))
     return [entries[path] for path, *_ in files]
 
 
@@ -145,13 +139,3 @@ def _read_cache(path: Path) -> dict[str, list[Any]]:
         return dict(stored["entries"]) if stored["format"] == _CACHE_FORMAT else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-
-
-def _write_cache(
-    path: Path, files: Sequence[tuple[str, int, int]], entries: dict[str, Entry]
-) -> None:
-    rows = {
-        name: [length, time, entries[name].width, entries[name].height, entries[name].error]
-        for name, length, time in files
-    }
-    write_whole(path, json.dumps({"format": _CACHE_FORMAT, "entries": rows}))

@@ -1,5 +1,6 @@
 """``artworks:Vincent_van_Gogh?min_side=512&n=5``: which paintings are wanted."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -13,45 +14,24 @@ _WORDS = ("genre", "nationality")
 
 @dataclass(frozen=True)
 class Query:
-    """What an ``artworks:`` source asks for; what is empty does not matter.
+    """What an ``artworks:`` source asks for; what is empty does not matter."""
 
-    Attributes:
-        text: As it was given.
-        artist: A name in any spelling.
-        painting: Number or file name of one painting.
-        min_side: The shorter side must have so many pixels.
-        max_side: The longer side may have so many pixels.
-        genre: One of the artist's genres.
-        nationality: One of the artist's nationalities.
-        n: How many paintings; None for every one that fits.
-        seed: Which of those that fit.
-    """
-
-    text: str = ARTWORKS_PREFIX
-    artist: str = ""
-    painting: str = ""
-    min_side: int = 1
-    max_side: int | None = None
-    genre: str = ""
-    nationality: str = ""
-    n: int | None = 1
-    seed: int = 0
-
-    def fits(self, width: int, height: int) -> bool:
-        """Return whether a painting has the size that is wanted."""
-        longest = self.max_side is None or max(width, height) <= self.max_side
-        return longest and min(width, height) >= self.min_side
+    text: str = ARTWORKS_PREFIX  # as it was given
+    artist: str = ""  # a name in any spelling
+    painting: str = ""  # number or file name of one painting
+    min_side: float = 1  # the shorter side must have so many pixels
+    max_side: float = math.inf  # the longer side may have so many pixels
+    genre: str = ""  # one of the artist's
+    nationality: str = ""  # one of the artist's
+    n: int | None = 1  # how many paintings; None for every one that fits
+    seed: int = 0  # which of those that fit
 
 
 def parse_query(source: str) -> Query:
-    """Read ``artworks:ARTIST/PAINTING`` or ``artworks:ARTIST?key=value&...``.
+    """Read ``artworks:ARTIST/PAINTING`` or ``artworks:ARTIST?key=value&...``, or refuse it.
 
-    Args:
-        source: ARTIST may be empty (all artists); the keys are ``min_side``, ``max_side``, ``n``
-            (a number or ``all``), ``seed``, ``genre`` and ``nationality``.
-
-    Raises:
-        InputError: If it is not of this form.
+    ARTIST may be empty (all artists); the keys are ``min_side``, ``max_side``, ``n`` (a number or
+    ``all``), ``seed``, ``genre`` and ``nationality``.
     """
     path, _, options = source.removeprefix(ARTWORKS_PREFIX).partition("?")
     artist, slash, painting = path.strip().partition("/")

@@ -42,24 +42,13 @@ class ArtistRow:
 
 @dataclass(frozen=True)
 class Statistics:
-    """The whole table.
+    """The whole table."""
 
-    Attributes:
-        rows: One an artist, most paintings first.
-        counts: Of paintings an artist.
-        widths: Of all paintings.
-        heights: Of all paintings.
-    """
-
-    rows: list[ArtistRow]
-    counts: Spread
+    rows: list[ArtistRow]  # most paintings first
+    paintings: int
+    counts: Spread  # of paintings an artist
     widths: Spread
     heights: Spread
-
-    @property
-    def paintings(self) -> int:
-        """Paintings in all."""
-        return sum(row.paintings for row in self.rows)
 
 
 def statistics_of(artworks: Artworks) -> Statistics:
@@ -74,6 +63,7 @@ def statistics_of(artworks: Artworks) -> Statistics:
     rows.sort(key=lambda row: (-row.paintings, row.artist))
     return Statistics(
         rows,
+        len(artworks.works),
         spread([row.paintings for row in rows]),
         spread([work.width for work in artworks.works]),
         spread([work.height for work in artworks.works]),

@@ -1,8 +1,9 @@
-"""From float pixels to the bytes of a PNG, JPEG, WebP or TIFF file; nothing is written here."""
+"""From float pixels or frames to the bytes of a picture file; nothing is written here."""
 
 import io
 import struct
 import zlib
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -15,6 +16,9 @@ from torch import Tensor
 
 from nst_lightning.data.metadata import PNG_KEYWORD, SOFTWARE
 
+_PALETTE_FRAMES = 8  # frames, spread over the run, that the palette of a GIF is drawn from
+_PALETTE_SIDE = 256
+
 Samples = NDArray[Any]
 """Whole levels, (H, W, 3) or with alpha (H, W, 4), uint8 or uint16."""
 
@@ -22,10 +26,7 @@ Samples = NDArray[Any]
 def quantise(pixels: Tensor, alpha: Tensor | None, bits: int) -> Samples:
     """Round to whole levels of 8 or 16 bits, halves up, after clamping to [0, 1].
 
-    Args:
-        pixels: Shape (1, 3, H, W) or (3, H, W).
-        alpha: Shape (1, 1, H, W), (1, H, W) or (H, W), or None.
-        bits: 8 or 16.
+    Pixels have the shape (1, 3, H, W) or (3, H, W), alpha (1, 1, H, W), (1, H, W) or (H, W).
 
     Raises:
         ValueError: If the shapes do not fit or a value is not finite.
@@ -147,3 +148,41 @@ def _filter_paeth(levels: Samples) -> bytes:
     lines[:, 0] = 4
     lines[:, 1:] = (raw - nearest) & 0xFF
     return lines.tobytes()
+
+
+def frame_times(count: int, fps: float, hold: float) -> list[int]:
+    """Return milliseconds a frame; GIF counts in hundredths of a second, two at the least."""
+    step = max(20, 10 * round(100 / fps))
+    return [step] * (count - 1) + [max(step, round(1000 * hold))]
+
+
+def animate_gif(pictures: Sequence[Image.Image], times: Sequence[int]) -> bytes:
+    """Encode with one palette of 256 colours for all frames, so that still areas do not flicker."""
+    palette = _common_palette(pictures)
+    return _animate([picture.quantize(palette=palette) for picture in pictures], "GIF", times)
+
+
+def animate_webp(pictures: Sequence[Image.Image], times: Sequence[int]) -> bytes:
+    """Encode an animation in full colour, lossy at quality 90."""
+    return _animate(pictures, "WEBP", times, quality=90)
+
+
+def _animate(
+    pictures: Sequence[Image.Image], format_: str, times: Sequence[int], **options: Any
+) -> bytes:
+    buffer = io.BytesIO()
+    duration = list(times) if len(times) > 1 else times[0]
+    options |= {"append_images": pictures[1:], "duration": duration, "loop": 0}
+    pictures[0].save(buffer, format_, save_all=True, **options)
+    return buffer.getvalue()
+
+
+def _common_palette(pictures: Sequence[Image.Image]) -> Image.Image:
+    count = min(_PALETTE_FRAMES, len(pictures))
+    chosen = [pictures[i * (len(pictures) - 1) // max(1, count - 1)].copy() for i in range(count)]
+    for picture in chosen:
+        picture.thumbnail((_PALETTE_SIDE, _PALETTE_SIDE))
+    montage = Image.new("RGB", (chosen[0].width, sum(p.height for p in chosen)))
+    for index, picture in enumerate(chosen):
+        montage.paste(picture, (0, index * picture.height))
+    return montage.quantize(256, Image.Quantize.MEDIANCUT)

@@ -1,5 +1,6 @@
 """The run's settings into a picture file and out again. No dates: equal runs, equal files."""
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -62,7 +63,6 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
         InputError: If the file cannot be read or holds no settings.
     """
     found, name = open_source(path)
-    missing = InputError(f"{name} holds no settings of nst_lightning")
     with open_header(found, name) as image:
         if image.format == "PNG":
             text = image.info.get(PNG_KEYWORD)
@@ -70,10 +70,8 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
             tags = image.getexif()
             own = str(tags.get(ExifTags.Base.Software, "")).startswith(SOFTWARE)
             text = tags.get(ExifTags.Base.ImageDescription) if own else None
-    try:
+    with contextlib.suppress(ValueError):
         settings = json.loads(str(text))
-    except ValueError:
-        raise missing from None
-    if not isinstance(settings, dict):
-        raise missing
-    return settings
+        if isinstance(settings, dict):
+            return settings
+    raise InputError(f"{name} holds no settings of nst_lightning")

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from nst_lightning.checks import whole_number
 from nst_lightning.data import encoding
-from nst_lightning.data.animation import encode_gif, encode_webp, frame_times
 from nst_lightning.data.colour import to_srgb
 from nst_lightning.data.sheet import Cell, draw_cells
 from nst_lightning.errors import InputError, did_you_mean
@@ -143,7 +142,7 @@ def save_animation(
         ValueError: If there is no frame or their sizes differ.
     """
     target = Path(path).expanduser()
-    encoders = {".gif": encode_gif, ".webp": encode_webp}
+    encoders = {".gif": encoding.animate_gif, ".webp": encoding.animate_webp}
     if target.suffix.lower() not in encoders:
         raise InputError(f"cannot write {target}: an animation is a .gif or .webp file")
     if not 0 < fps <= 50:
@@ -151,7 +150,7 @@ def save_animation(
     pictures = [_as_rgb(frame) for frame in frames]
     if not pictures or any(p.size != pictures[0].size for p in pictures):
         raise ValueError("an animation needs at least one frame, and all of one size")
-    times = frame_times(len(pictures), fps, hold)
+    times = encoding.frame_times(len(pictures), fps, hold)
     write_whole(target, encoders[target.suffix.lower()](pictures, times))
     return target
 

@@ -113,7 +113,7 @@ def _by_colour(
     if style_mask is None and len(styles) == 2 and is_grey:
         white = _resized(pixels[:, :1], size)
         masks = torch.cat([1 - white, white], dim=1)
-        _refuse_empty(masks, file, ["black", "white"])
+        _refuse_empty(masks, file, ["black", "white"], "content_mask")
         return masks, _whole_styles(styles)
     colours = palette(pixels, file)
     masks = _resized(assign(pixels, colours), size)
@@ -177,9 +177,7 @@ def _grey(file: str, role: str, picture: LoadedImage) -> Tensor:
     return mask
 
 
-def _refuse_empty(
-    masks: Tensor, file: str, names: Sequence[str], role: str = "content_mask"
-) -> None:
+def _refuse_empty(masks: Tensor, file: str, names: Sequence[str], role: str) -> None:
     for most, name in zip(masks.amax((0, 2, 3)).tolist(), names, strict=True):
         if most < 0.5:
             raise InputError(f"data.{role}: {file} has no {name} part; a region is missing")

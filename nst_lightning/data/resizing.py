@@ -21,11 +21,7 @@ _FAINT_ALPHA = 1 / 16
 
 
 def check_size(size: object, key: str = "size") -> int:
-    """Return a long side in pixels as an ``int``.
-
-    Raises:
-        InputError: If it is not a whole number between `MINIMUM_SIDE` and `MAXIMUM_SIDE`.
-    """
+    """Refuse a long side that is no whole number from `MINIMUM_SIDE` to `MAXIMUM_SIDE` pixels."""
     if isinstance(size, bool) or not isinstance(size, SupportsIndex):
         raise InputError(f"{key} must be a whole number of pixels, not {size!r}")
     value = operator.index(size)
@@ -45,12 +41,9 @@ def fit_long_side(width: int, height: int, size: int) -> tuple[int, int]:
 
 
 def check_sides(name: str, width: int, height: int, size: int | None = None) -> None:
-    """Refuse a picture that the network cannot see, before or after resizing.
+    """Refuse a picture with a side under `MINIMUM_SIDE` pixels, before or after resizing.
 
     ``size`` is the long side that it is to get; None if it stays as it is, or is not known yet.
-
-    Raises:
-        InputError: If a side has, or would get, less than `MINIMUM_SIDE` pixels.
     """
     least = f"every side must have at least {MINIMUM_SIDE}"
     if min(width, height) < MINIMUM_SIDE:

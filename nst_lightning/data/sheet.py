@@ -11,19 +11,12 @@ GREY = "#808080"
 
 @dataclass(frozen=True)
 class Cell:
-    """One place of a sheet.
+    """One place of a sheet."""
 
-    Attributes:
-        picture: RGB, of any size; None leaves the place grey.
-        lines: ``(text, colour)`` of every line under it.
-        placeholder: What is written into a grey place.
-        frame: Colour of a frame around it; empty for none.
-    """
-
-    picture: Image.Image | None = None
-    lines: tuple[tuple[str, str], ...] = ()
-    placeholder: str = ""
-    frame: str = ""
+    picture: Image.Image | None = None  # RGB, of any size; None leaves the place grey
+    lines: tuple[tuple[str, str], ...] = ()  # (text, colour) of every line under it
+    placeholder: str = ""  # what is written into a grey place
+    frame: str = ""  # colour of a frame around it
 
 
 def draw_cells(

@@ -57,10 +57,6 @@ def is_artwork(source: object) -> bool:
 def resolve(source: Any, artworks: str | os.PathLike[str] | None = None) -> list[Any]:
     """Return the files that an ``artworks:...`` names; any other source, alone in a list.
 
-    Args:
-        source: A path, a URL, a sample, a Pillow picture, or ``artworks:...``.
-        artworks: Folder of the data set, as ``data.artworks``.
-
     Raises:
         InputError: If a query is not valid or finds too little.
     """
