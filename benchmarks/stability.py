@@ -20,8 +20,14 @@ import torch
 from against_peers import SAMPLES, SHARED
 
 RECIPES = [
-    *("pytorch_tutorial", "tensorflow_tutorial", "gatys", "neural_style_pt"),
-    *("crowsonkb", "gordicaleksa", "pystiche", "pastiche"),
+    "pytorch_tutorial",
+    "tensorflow_tutorial",
+    "gatys",
+    "neural_style_pt",
+    "crowsonkb",
+    "gordicaleksa",
+    "pystiche",
+    "pastiche",
 ]
 PAIRS = [
     ("tubingen.jpg", "starry_night.jpg"),
@@ -32,8 +38,16 @@ PAIRS = [
 ]
 MORE_SAMPLES = [("sample:cat", "sample:waves"), ("sample:astronaut", "sample:klimt")]
 COLUMNS = [
-    *("recipe", "pair", "init", "steps", "first_loss", "last_loss", "rises", "not_finite"),
-    *("retries", "seconds"),
+    "recipe",
+    "pair",
+    "init",
+    "steps",
+    "first_loss",
+    "last_loss",
+    "rises",
+    "not_finite",
+    "retries",
+    "seconds",
 ]
 
 

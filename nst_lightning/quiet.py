@@ -1,4 +1,4 @@
-"""Lightning without its banners: what it says of a usual run tells a painter nothing."""
+"""Lightning without its banners, which are of no use to a painter."""
 
 import logging
 import warnings

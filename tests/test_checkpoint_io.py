@@ -95,8 +95,19 @@ def _write(kind: str, path: Path) -> None:
 @pytest.mark.parametrize(
     "kind",
     [
-        *("empty", "text", "truncated", "tensor", "list", "none", "foreign", "missing", "folder"),
-        *("settings_missing", "settings_no_mapping", "legacy", "objects"),
+        "empty",
+        "text",
+        "truncated",
+        "tensor",
+        "list",
+        "none",
+        "foreign",
+        "missing",
+        "folder",
+        "settings_missing",
+        "settings_no_mapping",
+        "legacy",
+        "objects",
     ],
 )
 def test_what_is_no_checkpoint_is_refused_by_name(tmp_path: Path, kind: str) -> None:

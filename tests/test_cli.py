@@ -119,7 +119,9 @@ def test_overlays(tmp_path: Path) -> None:
     assert session.pair.style_sources == ["d.png"]
     assert session.pair.size == 64
     assert build("--config", second, "--config", first).model.objective.terms["style"].layers == [
-        *("conv1_1", "conv2_1", "conv3_1"),
+        "conv1_1",
+        "conv2_1",
+        "conv3_1",
     ]
 
 
@@ -256,7 +258,10 @@ def test_a_run(
     assert said.err == ""
     assert f"picture  {tmp_path / 'stylized.png'}" in said.out
     assert files(tmp_path) == [
-        *("checkpoints/last.ckpt", "config.yaml", "images/best.png", "metrics.csv"),
+        "checkpoints/last.ckpt",
+        "config.yaml",
+        "images/best.png",
+        "metrics.csv",
         "stylized.png",
     ]
 

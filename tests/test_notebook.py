@@ -79,8 +79,13 @@ def test_folder_keeps_everything(pictures: tuple[Path, Path], tmp_path: Path) ->
     )
     assert files(folder) == sorted(
         [
-            *("checkpoints/last.ckpt", "config.yaml", "metrics.csv", "stylized.png"),
-            *("images/best.png", "images/step-00002.png", "images/step-00004.png"),
+            "checkpoints/last.ckpt",
+            "config.yaml",
+            "metrics.csv",
+            "stylized.png",
+            "images/best.png",
+            "images/step-00002.png",
+            "images/step-00004.png",
         ]
     )
     assert np.array_equal(levels(painted), levels(opened(folder / "stylized.png")))

@@ -118,8 +118,14 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
 def test_every_config_of_a_command_line_is_found(configs: Path) -> None:
     args = ["fit", "--config", "mine", "-c", "theirs", "--config=over", "--data.size", "3"]
     assert find_configs(args) == [
-        *("fit", "--config", "configs/mine.yaml", "-c", "configs/recipes/theirs.yaml"),
-        *("--config=configs/overlays/over.yaml", "--data.size", "3"),
+        "fit",
+        "--config",
+        "configs/mine.yaml",
+        "-c",
+        "configs/recipes/theirs.yaml",
+        "--config=configs/overlays/over.yaml",
+        "--data.size",
+        "3",
     ]
     assert args[2] == "mine"  # the list given is not changed
     assert find_configs(["--config"]) == ["--config"]

@@ -89,7 +89,7 @@ class ImageCheckpoint(Callback):
         if self.every_n_steps and step % self.every_n_steps == 0:
             self._save_best(trainer, pl_module)
             picture = pl_module.picture()
-            # A step may ruin the picture before any loss tells: no reason to end the run.
+            # A step may ruin the picture before any loss shows it: no reason to end the run.
             if bool(torch.isfinite(picture).all()):
                 path = self.folder(trainer) / f"step-{step:05d}.{self.format}"
                 self._save(trainer, pl_module, picture, path)

@@ -68,9 +68,9 @@ class RunSummary(Callback):
             print(f"picture  {self._images.result_path(trainer)}")
         print(f"loss     {total:.4g} ({terms}) after {trainer.global_step} steps")
         print(f"content  SSIM {ssim:.3f}, MSE {mse:.4f}")
-        print(f"time     {_spoken(time.monotonic() - self._started)}", flush=True)
+        print(f"time     {_duration(time.monotonic() - self._started)}", flush=True)
 
 
-def _spoken(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"

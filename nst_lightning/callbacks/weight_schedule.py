@@ -17,7 +17,7 @@ class WeightSchedule(Callback):
 
     A subclass says in :meth:`weight_at` what the weight is; everything else is here. The weight is
     a function of the step alone, so a resumed run goes on bit by bit. Whenever it changes, the
-    optimiser and the best picture are told: see ``NeuralStyleTransfer.objective_changed``.
+    module is notified: see ``NeuralStyleTransfer.objective_changed``.
 
     Args:
         term: Name of the term: ``content``, ``style``, ``tv``, or one of ``model.extra``.

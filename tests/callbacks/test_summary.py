@@ -8,7 +8,7 @@ import pytest
 from helpers.painting import ADAM, paint
 from PIL import Image
 
-from nst_lightning.callbacks.summary import _spoken
+from nst_lightning.callbacks.summary import _duration
 
 
 def test_lines(
@@ -62,4 +62,4 @@ def test_notes_come_first(
     [(0.04, "0.0 s"), (59.4, "59.4 s"), (60, "1 min 0 s"), (605, "10 min 5 s")],
 )
 def test_time_in_words(seconds: float, words: str) -> None:
-    assert _spoken(seconds) == words
+    assert _duration(seconds) == words

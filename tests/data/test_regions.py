@@ -64,7 +64,8 @@ def test_colours_from_dark_to_bright(folder: Path) -> None:
     made = pair(folder, content_mask=mask)
     assert made.regions.content[0, 0, 15, 30] == 1
     assert [n for n in made.notes if "region" in n] == [
-        *("region #1428d2: style 1", "region #dc1e1e: style 2"),
+        "region #1428d2: style 1",
+        "region #dc1e1e: style 2",
     ]
 
 

@@ -136,8 +136,11 @@ def test_one_line_and_nothing_written(given, files, tmp_path, monkeypatch, capfd
 
 def small(files):
     return [
-        *(f"--data.content={files}/good.png", f"--data.style={files}/good.png", "--data.size=48"),
-        *("--data.steps_per_epoch=2", "--trainer.max_epochs=1"),
+        f"--data.content={files}/good.png",
+        f"--data.style={files}/good.png",
+        "--data.size=48",
+        "--data.steps_per_epoch=2",
+        "--trainer.max_epochs=1",
     ]
 
 

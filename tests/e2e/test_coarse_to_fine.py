@@ -67,7 +67,8 @@ def with_masks(folder: Path, pictures: tuple[Path, Path]) -> list[str]:
     mask.save(folder / "mask.png")
     styles = json.dumps([str(pictures[1]), str(pictures[0])])
     return [
-        *(f"--data.style={styles}", f"--data.content_mask={folder / 'mask.png'}"),
+        f"--data.style={styles}",
+        f"--data.content_mask={folder / 'mask.png'}",
         "--model.style=nst_lightning.losses.GuidedGramLoss",
     ]
 

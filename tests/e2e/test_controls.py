@@ -17,9 +17,15 @@ pytestmark = pytest.mark.slow
 
 def settings(folder: Path, *more: str, size: int = 96, steps: int = 40) -> list[str]:
     return [
-        *("--data.content=sample:coffee", f"--data.size={size}", "--data.style_scale=1"),
-        *(f"--data.steps_per_epoch={steps}", "--trainer.max_epochs=1", "--images.every_n_steps=0"),
-        *("--model.tv=null", f"--trainer.default_root_dir={folder}", *more),
+        "--data.content=sample:coffee",
+        f"--data.size={size}",
+        "--data.style_scale=1",
+        f"--data.steps_per_epoch={steps}",
+        "--trainer.max_epochs=1",
+        "--images.every_n_steps=0",
+        "--model.tv=null",
+        f"--trainer.default_root_dir={folder}",
+        *more,
     ]
 
 

@@ -27,8 +27,11 @@ def command(tmp_path_factory):
         *(sys.executable, str(ROOT / "train.py"), "fit"),
         f"--data.content={folder / 'content.png'}",
         f"--data.style={folder / 'style.png'}",
-        *("--data.size=80", f"--data.steps_per_epoch={STEPS // 2}", "--trainer.max_epochs=2"),
-        *("--checkpoint.every_n_steps=4", "--images.every_n_steps=5"),
+        "--data.size=80",
+        f"--data.steps_per_epoch={STEPS // 2}",
+        "--trainer.max_epochs=2",
+        "--checkpoint.every_n_steps=4",
+        "--images.every_n_steps=5",
     ]
 
 

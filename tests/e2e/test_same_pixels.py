@@ -39,9 +39,13 @@ def machine() -> str:
 
 def paint(folder: Path, size: int, steps: int, *args: str) -> None:
     words = [
-        *("fit", *args, f"--data.size={size}", f"--data.steps_per_epoch={steps}"),
+        "fit",
+        *args,
+        f"--data.size={size}",
+        f"--data.steps_per_epoch={steps}",
         f"--trainer.default_root_dir={folder}",
-        *("--images.every_n_steps=0", "--images.save_best=false"),
+        "--images.every_n_steps=0",
+        "--images.save_best=false",
     ]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.chdir(ROOT):
         assert main(words) == 0
