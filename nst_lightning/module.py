@@ -127,8 +127,6 @@ class NeuralStyleTransfer(LightningModule):
     def _look_at(self, pair: ImagePair) -> None:
         self.view = View(pair.content if pair.colour == "luminance" else None)
 
-    # -- what happens to picture and objective -----------------------------------------------------
-
     @torch.no_grad()
     def replace_picture(self, picture: Tensor) -> None:
         """Put another picture in place; the optimiser forgets what it knew of the old one.
