@@ -80,7 +80,7 @@ class NeuralStyleTransfer(LightningModule):
         self.optimizer_factory = optimizer or BoundedLBFGS
         self.clamp = clamp
         self.average = None if average is None else Average(average)
-        self._evaluate = self.losses if compile is None else compiled(self.losses, compile)
+        self._compiled = None if compile is None else compiled(self.losses, compile)
         self._resumed_optimizer: str | None = None
         self.best = BestPicture()
         self.unavailable_measures: dict[str, str] = {}
@@ -218,7 +218,7 @@ class NeuralStyleTransfer(LightningModule):
         if self.clamp == "closure":
             with torch.no_grad():
                 self.image.clamp_(0, 1)
-        losses = self._evaluate(self.image)
+        losses = (self._compiled or self.losses)(self.image)
         self.best.update(losses["loss"], self.image)
         self.log_dict({name: loss.detach() for name, loss in losses.items()}, batch_size=1)
         return losses["loss"]

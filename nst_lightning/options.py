@@ -82,8 +82,10 @@ def _readable(name: str) -> str:
     return path
 
 
-def read_yaml(path: str | os.PathLike[str], what: str = "--config") -> dict[str, Any]:
-    """Read a YAML file that has a mapping at its top; ``what`` is the option that messages name.
+def read_yaml(
+    path: str | os.PathLike[str], what: str = "--config", keys: str = "data: and model:"
+) -> dict[str, Any]:
+    """Read a YAML file that has a mapping at its top; messages name the option and such keys.
 
     Raises:
         InputError: If it cannot be read, is not YAML, or holds no mapping.
@@ -98,7 +100,7 @@ def read_yaml(path: str | os.PathLike[str], what: str = "--config") -> dict[str,
         why = getattr(error, "problem", None) or getattr(error, "strerror", None) or error
         raise InputError(f"{what}: {path}{line} is not YAML: {why}") from error
     if not isinstance(content, dict):
-        raise InputError(f"{what}: {path} holds no settings; write keys such as data: and model:")
+        raise InputError(f"{what}: {path} holds no settings; write keys such as {keys}")
     return content
 
 

@@ -170,14 +170,11 @@ def _class_names() -> list[str]:
 
 
 def option_names(parser: Any) -> Iterator[str]:
-    """Yield every long option of a parser and its subcommands, nested defaults included."""
+    """Yield every long option of a parser, those of the default classes included."""
     for action in parser._actions:
         yield from (o for o in action.option_strings if o.startswith("--") and ".help" not in o)
-        subparsers = action.choices if isinstance(action.choices, dict) else {}
-        for subparser in subparsers.values():
-            yield from option_names(subparser)
-            for key in subparser.get_defaults().keys(branches=True):
-                yield f"--{key}".replace(".init_args", "")
+    for key in parser.get_defaults().keys(branches=True):
+        yield f"--{key}".replace(".init_args", "")
 
 
 def _nearest(option: str, parser: ArgumentParser) -> str:

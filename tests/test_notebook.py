@@ -1,6 +1,5 @@
 """stylize(): the command line's engine, for notebooks."""
 
-import io
 import os
 import tempfile
 from pathlib import Path
@@ -144,7 +143,7 @@ def test_unknown_option(pictures: tuple[Path, Path]) -> None:
 
 
 def test_unknown_setting(pictures: tuple[Path, Path]) -> None:
-    with pytest.raises(InputError, match=r"unknown option --data\.sise; did you mean --data\.size"):
+    with pytest.raises(InputError, match=r"unknown key data\.sise; did you mean data\.size"):
         stylize(*pictures, settings={"data.sise": 3})
 
 
@@ -207,8 +206,5 @@ def test_an_interrupt_stays_an_interrupt(pictures: tuple[Path, Path], temporary:
 
 
 def test_the_package_offers_the_function_and_not_the_module() -> None:
-    assert callable(nst_lightning.notebook)
-    picture = Image.new("RGB", (4, 4))
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    assert nst_lightning.notebook is stylize
+    assert callable(nst_lightning.stylize)
+    assert nst_lightning.stylize is stylize

@@ -37,7 +37,7 @@ def test_configs_and_samples_are_in_the_wheel(tmp_path: Path) -> None:
     }
 
     # As an installed package finds them: away from the clone, by bare name.
-    find = "from nst_lightning.parser import find_config; print(find_config('gatys'))"
+    find = "from nst_lightning.options import find_config; print(find_config('gatys'))"
     (tmp_path / "away").mkdir()
     done = subprocess.run(
         [sys.executable, "-c", find],

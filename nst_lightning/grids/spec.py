@@ -149,7 +149,7 @@ def read_grid(path: Path) -> Grid:
     Raises:
         InputError: If a key is unknown or missing, or an axis has no values.
     """
-    content = read_yaml(path)
+    content = read_yaml(path, keys="title:, base:, settings: and axes:")
     for key in content:
         if key not in _KEYS:
             raise InputError(

@@ -152,7 +152,10 @@ def test_ten_thousand_runs(
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"modl.style.weight": 3}, "unknown option --modl.style.weight"),
+        (
+            {"modl.style.weight": 3},
+            "key modl.style.weight; did you mean model.style.weight?",
+        ),
         ({"data.size": 4}, "size"),
         ({"data.style": "nowhere.png"}, "no such file: nowhere.png"),
     ],

@@ -94,7 +94,7 @@ def test_the_reports_grids(name: str) -> None:
         ("axes: [3]", "must have name, key and values"),
         (AXES + "settings: [1]", "settings must be keys"),
         ("axes: [{name: e, key: trainer.max_epochs, values: [0]}]", "0 is not a whole number"),
-        ("- 1", "is no grid"),
+        ("- 1", "write keys such as title:, base:, settings: and axes:"),
     ],
 )
 def test_a_mistake_in_the_file(tmp_path: Path, text: str, words: str) -> None:

@@ -22,16 +22,14 @@ PAIRS = [
 
 
 def as_files(pair: tuple[str, str], folder: Path) -> tuple[str, str]:
-    """Return paths of a pair's pictures; samples are written into the folder."""
-    from nst_lightning.data.sources import open_source
+    """Return paths of a pair's pictures; samples are written into the folder, 512 px long."""
+    from nst_lightning.data.images import load_image
+    from nst_lightning.data.output import save_image
 
     paths = []
     for source in pair:
-        found, _ = open_source(source, 512)
-        if isinstance(found, bytes):
-            paths.append(source)
-        else:
-            path = folder / f"{source.removeprefix('sample:')}.png"
-            found.convert("RGB").save(path)
-            paths.append(str(path))
+        path = folder / f"{source.removeprefix('sample:')}.png"
+        if source.startswith("sample:"):
+            save_image(load_image(source, 512).pixels, path)
+        paths.append(str(path) if source.startswith("sample:") else source)
     return paths[0], paths[1]
