@@ -74,6 +74,7 @@ def test_the_overview_imports_nothing() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPEN_A_RUN)
 def test_the_help_of_a_run_imports_what_lightning_does(name: str) -> None:
     before = "import lightning.pytorch"  # what it brings is not ours

@@ -28,6 +28,7 @@ def faults(how: str) -> int:
     return int(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc is Linux's")
 def test_large_tensors_are_not_faulted_in_again():
     assert faults("plain") > 10_000

@@ -389,6 +389,7 @@ def test_a_term_of_somebody_elses_gets_single_precision():
     assert losses["loss"].dtype == torch.float32
 
 
+@pytest.mark.slow
 def test_compiled_or_not_the_picture_is_the_same(tmp_path, pictures):
     if shutil.which("g++") is None:
         pytest.skip("torch.compile on a CPU needs a C++ compiler")

@@ -191,6 +191,7 @@ def test_pillow_pictures_in_place_of_files(tmp_path: Path, pictures: tuple[Path,
 # -- going on --
 
 
+@pytest.mark.slow
 def test_resume_last(
     tmp_path: Path, pictures: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -475,6 +476,7 @@ def test_runs_that_share_targets_encode_them_once_and_paint_the_same(
     assert not torch.equal(both[0].picture(), both[1].picture())
 
 
+@pytest.mark.slow
 def test_runs_that_share_targets_with_other_pictures_and_encoders(
     tmp_path: Path, pictures: tuple[Path, Path]
 ) -> None:

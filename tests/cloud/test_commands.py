@@ -58,6 +58,7 @@ def test_a_dry_run_prints_whole_requests_and_calls_nothing(
     assert "at most 3.00 at 1.5" in shown.err
 
 
+@pytest.mark.slow
 def test_inputs_are_sent_once_and_a_second_launch_sends_and_starts_nothing(
     aws: FakeAws, config: Callable[..., Path], capsys: Any, tmp_path: Path
 ) -> None:
@@ -80,6 +81,7 @@ def test_inputs_are_sent_once_and_a_second_launch_sends_and_starts_nothing(
     assert collected["trainer"]["default_root_dir"] == str(run)
 
 
+@pytest.mark.slow
 def test_other_settings_under_the_same_name_are_refused(
     aws: FakeAws, config: Callable[..., Path], capsys: Any
 ) -> None:

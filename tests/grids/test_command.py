@@ -76,6 +76,7 @@ def test_a_grid(
     assert Image.open(out / rows[4]["picture"]).tobytes() == picture
 
 
+@pytest.mark.slow
 def test_stopped_and_gone_on_with(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
     settings = {"data.steps_per_epoch": 2, "checkpoint.every_n_steps": 1}
     config = write(tmp_path, pictures, WEIGHTS, EPOCHS, **settings)
@@ -120,6 +121,7 @@ def test_an_explosion_is_marked(tmp_path: Path, pictures: tuple[Path, Path]) -> 
         assert red in {colour for _, colour in sheet.getcolors(10**6)}
 
 
+@pytest.mark.slow
 def test_contents_by_styles_from_the_command_line(
     tmp_path: Path, pictures: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -175,6 +177,7 @@ def test_a_mistake_in_a_setting(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_mistake_in_the_last_cell_is_found_before_the_first_is_painted(
     tmp_path: Path, pictures: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -245,6 +248,7 @@ def test_pictures_of_one_name_are_two_rows(tmp_path: Path, pictures: tuple[Path,
     assert [row["loss"] for row in after[2:]] == [row["loss"] for row in after[:2]]
 
 
+@pytest.mark.slow
 def test_one_more_value_before_the_end_of_a_finished_run(
     tmp_path: Path, pictures: tuple[Path, Path]
 ) -> None:
@@ -319,6 +323,7 @@ def test_the_command_lines_settings_beat_the_grids(
     assert Image.open(out / table(out)[0]["picture"]).size == (24, 18)
 
 
+@pytest.mark.slow
 def test_a_folder_of_contents_makes_an_axis(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
     folder = tmp_path / "contents"
     folder.mkdir()
