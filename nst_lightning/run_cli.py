@@ -23,7 +23,7 @@ from nst_lightning.data.image_pair import ImagePair
 from nst_lightning.data.metadata import public_settings
 from nst_lightning.encoder import VGG19Encoder
 from nst_lightning.errors import InputError
-from nst_lightning.files import atomic_write, check_folder
+from nst_lightning.files import check_folder, write_whole
 from nst_lightning.module import NeuralStyleTransfer
 from nst_lightning.nulls import refuse_nulls
 from nst_lightning.objective import SharedTargets
@@ -50,8 +50,7 @@ class SaveRunConfig(SaveConfigCallback):
         config.pop("config", None)
         config.pop("ckpt_path", None)
         path = Path(trainer.default_root_dir, self.config_filename)
-        with atomic_write(path) as part:
-            part.write_text(self.parser.dump(config, skip_none=False), encoding="utf-8")
+        write_whole(path, self.parser.dump(config, skip_none=False))
 
 
 class RunCLI(LightningCLI):

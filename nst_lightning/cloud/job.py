@@ -16,7 +16,7 @@ from nst_lightning.checkpoint_io import checkpoint_settings
 from nst_lightning.cloud.container import Container
 from nst_lightning.cloud.metric_lines import metric_line
 from nst_lightning.errors import InputError
-from nst_lightning.files import atomic_write
+from nst_lightning.files import write_whole
 from nst_lightning.session import Session, open_run
 
 # The toolkit takes over what follows a line with the name of one of Python's own exceptions.
@@ -117,8 +117,7 @@ def hand_over(session: Session, container: Container, seconds: float) -> None:
             target = container.model / path.relative_to(root)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
-    with atomic_write(Path(container.model, "metrics.json")) as part:
-        part.write_text(json.dumps(measures, indent=1) + "\n", encoding="utf-8")
+    write_whole(Path(container.model, "metrics.json"), json.dumps(measures, indent=1) + "\n")
     sys.stdout.write(metric_line(measures, final=True) + "\n")
     sys.stdout.flush()
 

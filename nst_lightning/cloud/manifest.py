@@ -11,7 +11,7 @@ from nst_lightning.cloud.config import AwsConfig, JobConfig, Launch, LimitsConfi
 from nst_lightning.cloud.names import job_name
 from nst_lightning.cloud.plan import Plan, PlannedJob
 from nst_lightning.errors import InputError
-from nst_lightning.files import atomic_write
+from nst_lightning.files import write_whole
 
 FILE = "launch.json"
 FINAL = ("Completed", "Failed", "Stopped", "Lost", "Not started")
@@ -157,8 +157,7 @@ class Manifest:
         Args:
             aws: The account; the local file only if None.
         """
-        with atomic_write(self.path) as part:
-            part.write_bytes(self.dump())
+        write_whole(self.path, self.dump())
         if aws is not None:
             there = fetch(self.launch, aws)
             if there is not None:

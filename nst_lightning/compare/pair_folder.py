@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nst_lightning.data.output import save_image
-from nst_lightning.files import atomic_write
+from nst_lightning.files import write_whole
 from nst_lightning.run_folder import CHECKPOINT, CURVES, PICTURE, RunFolder
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ class PairFolder(RunFolder):
 
     def write_record(self) -> None:
         """Write ``compare.json``, whole."""
-        with atomic_write(self.path / RECORD) as part:
-            part.write_text(json.dumps(asdict(self.record), indent=1) + "\n", encoding="utf-8")
+        write_whole(self.path / RECORD, json.dumps(asdict(self.record), indent=1) + "\n")
 
     @property
     def is_foreign(self) -> bool:

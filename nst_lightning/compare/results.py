@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nst_lightning.compare.keys import CONTENT, OPTIMISED
-from nst_lightning.files import atomic_write, write_csv
+from nst_lightning.files import write_csv, write_whole
 from nst_lightning.metrics.improvement import error_improvement, score_improvement
 
 Measures = Mapping[str, Mapping[str, float]]
@@ -107,8 +107,7 @@ def write_results(out: Path, document: Mapping[str, Any]) -> None:
         InputError: If they cannot be written.
     """
     text = json.dumps(_finite(document), indent=1, ensure_ascii=False, allow_nan=False)
-    with atomic_write(out / "metrics.json") as part:
-        part.write_text(text + "\n", encoding="utf-8")
+    write_whole(out / "metrics.json", text + "\n")
     names = ["content", "style", "picture", "file", "seconds"]
     write_csv(out / "metrics.csv", csv_rows(document["pairs"]), names)
 

@@ -12,7 +12,7 @@ from lightning.pytorch import Callback, Trainer
 from nst_lightning.callbacks.loss_explosion import has_exploded
 from nst_lightning.data.image_pair import pictures_of
 from nst_lightning.data.output import save_image
-from nst_lightning.files import atomic_write
+from nst_lightning.files import write_whole
 from nst_lightning.grids.spec import MEASURES
 from nst_lightning.metrics.evaluate import PictureMetrics
 from nst_lightning.session import Session
@@ -97,8 +97,7 @@ class Snapshots(Callback):
             alpha = pictures_of(trainer).alpha
             save_image(picture, folder / f"step-{step:05d}.png", alpha=alpha)
         # The picture first: where there is a row, there is a picture.
-        with atomic_write(folder / f"step-{step:05d}.json") as part:
-            part.write_text(json.dumps(row), encoding="utf-8")
+        write_whole(folder / f"step-{step:05d}.json", json.dumps(row))
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run must know."""

@@ -9,7 +9,7 @@ from nst_lightning.cloud.config import Launch
 from nst_lightning.cloud.tuning.report import Trial, write_report
 from nst_lightning.cloud.tuning.space import Tuning
 from nst_lightning.errors import InputError
-from nst_lightning.files import atomic_write
+from nst_lightning.files import write_whole
 from nst_lightning.run_folder import RunFolder
 
 MEASURES = "metrics.json"
@@ -104,6 +104,5 @@ def paint(launch: Launch, values: Mapping[str, float], folder: Path) -> dict[str
     if session.interrupted:
         raise KeyboardInterrupt
     measures = session.measures()
-    with atomic_write(folder / MEASURES) as part:
-        part.write_text(json.dumps(measures, indent=1) + "\n", encoding="utf-8")
+    write_whole(folder / MEASURES, json.dumps(measures, indent=1) + "\n")
     return measures

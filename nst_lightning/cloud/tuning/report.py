@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nst_lightning.cloud.tuning.space import Tuning
-from nst_lightning.files import atomic_write
+from nst_lightning.files import write_whole
 
 
 @dataclass
@@ -66,11 +66,9 @@ def write_report(folder: Path, name: str, tuning: Tuning, trials: Sequence[Trial
         row = [trial.values.get(key) for key in settings]
         row += [trial.metrics.get(key) for key in names]
         writer.writerow([trial.number, trial.state, *row, trial.folder, trial.reason])
-    with atomic_write(folder / "trials.csv") as part:
-        part.write_text(text.getvalue(), encoding="utf-8")
+    write_whole(folder / "trials.csv", text.getvalue())
     path = folder / "report.md"
-    with atomic_write(path) as part:
-        part.write_text("\n".join(_markdown(name, tuning, order, by)) + "\n", encoding="utf-8")
+    write_whole(path, "\n".join(_markdown(name, tuning, order, by)) + "\n")
     return path
 
 

@@ -21,7 +21,7 @@ from nst_lightning.compare.page.palette import SCHEMES
 from nst_lightning.compare.page.pictures import write_pictures
 from nst_lightning.data.which_pictures import SEPARATOR
 from nst_lightning.errors import InputError
-from nst_lightning.files import atomic_write
+from nst_lightning.files import write_whole
 from nst_lightning.run_folder import CONFIG, RunFolder
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -91,8 +91,7 @@ def write_report(out: Path) -> Path:
     page = report / "index.html"
     for path, template in ((page, "page.html.jinja"), (report / "report.md", "report.md.jinja")):
         text = _render(template, context)
-        with atomic_write(path) as part:
-            part.write_text(text, encoding="utf-8")
+        write_whole(path, text)
     return page
 
 
