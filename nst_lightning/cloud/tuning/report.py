@@ -1,13 +1,11 @@
 """One report of a search, whoever searched: trials.csv and report.md."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nst_lightning.cloud.tuning.space import Tuning
-from nst_lightning.files import write_whole
+from nst_lightning.files import write_csv, write_whole
 
 
 @dataclass
@@ -57,16 +55,19 @@ def write_report(folder: Path, name: str, tuning: Tuning, trials: Sequence[Trial
         The report's path.
     """
     order = ranked(trials, tuning)
-    settings = list(tuning.ranges)
-    names = list(dict.fromkeys(key for trial in order for key in trial.metrics))
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["trial", "state", *settings, *names, "folder", "reason"])
-    for trial in order:
-        row = [trial.values.get(key) for key in settings]
-        row += [trial.metrics.get(key) for key in names]
-        writer.writerow([trial.number, trial.state, *row, trial.folder, trial.reason])
-    write_whole(folder / "trials.csv", text.getvalue())
+    names = dict.fromkeys(key for trial in order for key in trial.metrics)
+    rows = [
+        {
+            "trial": trial.number,
+            "state": trial.state,
+            **trial.values,
+            **trial.metrics,
+            "folder": trial.folder,
+            "reason": trial.reason,
+        }
+        for trial in order
+    ]
+    write_csv(folder / "trials.csv", rows, ["trial", "state", *tuning.ranges, *names])
     path = folder / "report.md"
     write_whole(path, "\n".join(_markdown(name, tuning, order, by)) + "\n")
     return path
