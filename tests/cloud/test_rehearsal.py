@@ -57,7 +57,7 @@ def _picture(path: Path, seed: int) -> Path:
 
 
 @pytest.fixture(scope="module")
-def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Rehearsed:
+def rehearsed(tmp_path_factory: pytest.TempPathFactory, seed: int) -> Rehearsed:
     """Rehearse two jobs in a network namespace that has nothing but the loopback."""
     folder = tmp_path_factory.mktemp("rehearsal")
     content = _picture(folder / "ein Kätzchen (1).png", 3)
@@ -74,7 +74,8 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Rehearsed:
     }
     file = folder / "launch.yaml"
     file.write_text(yaml.safe_dump(launch, allow_unicode=True), encoding="utf-8")
-    taken_at = random.randrange(EVERY + 1, STEPS)
+    print(f"random choices: NST_TEST_SEED={seed} repeats them")  # shown if a test fails
+    taken_at = random.Random(seed).randrange(EVERY + 1, STEPS)
     alone = subprocess.run(["unshare", "-rn", "true"], check=False).returncode == 0
     wrapped = ["unshare", "-rn"] if alone else []
     script = [sys.executable, str(HERE / "rehearse_in_namespace.py")]
