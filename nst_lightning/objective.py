@@ -1,5 +1,6 @@
 """What is minimised: terms over the features of an encoder, and the targets they keep."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -107,6 +108,29 @@ class Objective(nn.Module):
         if self.shared is None:
             return Reference(image=picture, features=encode(picture), weight=weight)
         return replace(self.shared.reference(self.encoder, picture), weight=weight)
+
+    @torch.no_grad()
+    def redraw(self, step: int, picture: Tensor) -> bool:
+        """Have every term renew what it holds; return whether the picture has another loss.
+
+        Args:
+            step: Number of the step in the run, which is about to be taken.
+            picture: Shape ``(1, 3, H, W)``, values in [0, 1]; encoded only if a term asks.
+        """
+        features = functools.cache(lambda: self.encoder(picture))
+        changed = [term.redraw(step, features) for term in self.terms.values()]  # every one of them
+        return any(changed)
+
+    def held(self) -> dict[str, Tensor]:
+        """Return what terms hold between steps, by name, for a checkpoint."""
+        held = {name: term.held() for name, term in self.terms.items()}
+        return {name: value for name, value in held.items() if value is not None}
+
+    def hold(self, held: Mapping[str, Tensor]) -> None:
+        """Let the terms go on with what `held` returned, after targets were set."""
+        for name, term in self.terms.items():
+            if name in held:
+                term.hold(held[name])
 
     def losses(self, picture: Tensor) -> dict[str, Tensor]:
         """Return every term's weighted loss as ``NAME_loss``, and their sum as ``loss``.

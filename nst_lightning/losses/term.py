@@ -1,6 +1,6 @@
 """What every loss term is: a weight, the layers it looks at, targets that it keeps."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
@@ -236,6 +236,21 @@ class LossTerm(nn.Module):
         if isinstance(kept, str):
             return self._buffers[kept]
         return tuple(self._buffers[buffer] for buffer in kept)
+
+    def redraw(self, step: int, features: Callable[[], Mapping[str, Tensor]]) -> bool:
+        """Renew what the term holds between steps, as matches or random draws; nothing by default.
+
+        Called before each step, with the step's number in the run and a function that encodes the
+        picture. Whether the same picture has another loss from here on is returned.
+        """
+        return False
+
+    def held(self) -> Tensor | None:
+        """Return what `redraw` made, for a checkpoint; None if there is nothing."""
+        return None
+
+    def hold(self, held: Tensor) -> None:
+        """Go on with what `held` returned, after targets were set."""
 
     @property
     def _compares(self) -> bool:
