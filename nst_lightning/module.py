@@ -82,7 +82,7 @@ class NeuralStyleTransfer(LightningModule):
         self.average = None if average is None else Average(average)
         self._evaluate = self.losses if compile is None else compiled(self.losses, compile)
         self._resumed_optimizer: str | None = None
-        self._resumed_held: dict[str, Tensor] = {}
+        self._resumed_held: dict[str, Tensor | None] = {}
         self.best = BestPicture()
         self.unavailable_measures: dict[str, str] = {}
         self.view = View()
@@ -165,7 +165,7 @@ class NeuralStyleTransfer(LightningModule):
         picture, before = self.picture(), pair.content.to(self.device)
         pair.use_scale(scale)
         content = pair.content.to(self.device)
-        if pair.carries_detail:
+        if pair.init == pair.detail == "content":
             picture = carry_up(picture, before, content)
         else:
             picture = resize_to(picture, (content.shape[-2], content.shape[-1]))
@@ -190,10 +190,11 @@ class NeuralStyleTransfer(LightningModule):
         refusals.check_scales(self._pair(), self.trainer.estimated_stepping_batches)
         self.set_targets()
         self.objective.hold(self._resumed_held)
+        self._resumed_held = {}
 
     def on_test_start(self) -> None:
         """Compute the targets, so that the losses of a finished picture can be computed."""
-        held = self.objective.held() or self._resumed_held
+        held = self._resumed_held or self.objective.held()
         self.set_targets()
         self.objective.hold(held)
 

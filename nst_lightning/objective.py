@@ -111,26 +111,19 @@ class Objective(nn.Module):
 
     @torch.no_grad()
     def redraw(self, step: int, picture: Tensor) -> bool:
-        """Have every term renew what it holds; return whether the picture has another loss.
-
-        Args:
-            step: Number of the step in the run, which is about to be taken.
-            picture: Shape ``(1, 3, H, W)``, values in [0, 1]; encoded only if a term asks.
-        """
+        """Have every term renew what it holds, before a step at ``picture``: `LossTerm.redraw`."""
         features = functools.cache(lambda: self.encoder(picture))
-        changed = [term.redraw(step, features) for term in self.terms.values()]  # every one of them
-        return any(changed)
+        return sum(term.redraw(step, features) for term in self.terms.values()) > 0
 
-    def held(self) -> dict[str, Tensor]:
-        """Return what terms hold between steps, by name, for a checkpoint."""
-        held = {name: term.held() for name, term in self.terms.items()}
-        return {name: value for name, value in held.items() if value is not None}
+    def held(self) -> dict[str, Tensor | None]:
+        """Return what each term holds between steps, for a checkpoint and `hold`."""
+        return {name: term.held() for name, term in self.terms.items()}
 
-    def hold(self, held: Mapping[str, Tensor]) -> None:
+    def hold(self, held: Mapping[str, Tensor | None]) -> None:
         """Let the terms go on with what `held` returned, after targets were set."""
-        for name, term in self.terms.items():
-            if name in held:
-                term.hold(held[name])
+        for name, value in held.items():
+            if value is not None:
+                self.terms[name].hold(value)
 
     def losses(self, picture: Tensor) -> dict[str, Tensor]:
         """Return every term's weighted loss as ``NAME_loss``, and their sum as ``loss``.

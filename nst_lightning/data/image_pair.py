@@ -4,13 +4,13 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
-from nst_lightning.checks import choice, number, whole_number
+from nst_lightning.checks import number, whole_number
 from nst_lightning.data.colour_match import match_covariance, match_histogram, match_luminance
 from nst_lightning.data.images import LoadedImage, load_image
 from nst_lightning.data.regions import Regions, load_regions
@@ -20,7 +20,6 @@ from nst_lightning.data.steps import StepLoader
 from nst_lightning.errors import InputError
 
 SizeRule = Literal["long", "short", "height", "area"]
-DetailRule = Literal["content", "painting"]
 ColourRule = Literal["style", "luminance", "covariance", "histogram"]
 STARTS = ("content", "blurred", "style", "noise", "grey")
 """What ``init`` may be besides a file."""
@@ -63,8 +62,7 @@ class ImagePair(LightningDataModule):
             squeezes it to the content's width and height, as the PyTorch tutorial does.
         style_scale: Size of the styles relative to the content's; larger gives larger strokes.
         init: The picture to start from: ``content``, ``blurred`` (the content reduced to a quarter
-            and enlarged again, which leaves the detail to the style), ``style``, ``noise``,
-            ``grey``, or a file.
+            and enlarged again), ``style``, ``noise``, ``grey``, or a file.
         init_noise: Standard deviation of the ``noise`` around mid-grey, in units of [0, 1].
         steps_per_epoch: Optimiser steps in one epoch.
         colour: ``style`` takes the style's colours; ``luminance`` paints the luminance alone and
@@ -104,7 +102,7 @@ class ImagePair(LightningDataModule):
         style_mask: str | list[str | None] | None = None,
         mask_feather: float = 0.0,
         scales: list[Scale] | None = None,
-        detail: DetailRule = "content",
+        detail: Literal["content", "painting"] = "content",
         artworks: str | None = None,
     ) -> None:
         super().__init__()
@@ -122,8 +120,7 @@ class ImagePair(LightningDataModule):
         if self.mask_feather > 0.5:
             raise InputError(f"data.mask_feather must be at most 0.5, not {mask_feather}")
         self.scales = _checked_scales(scales or [], size)
-        self.scale = 0
-        self.detail = choice("data.detail", detail, get_args(DetailRule))
+        self.scale, self.detail = 0, detail
         self.artworks = artworks
         self.content_source: Any = resolve_one(content, artworks)
         self.style_weights = style_weights
@@ -183,11 +180,6 @@ class ImagePair(LightningDataModule):
     def scale_at(self, step: int) -> int:
         """Return the number of the scale of a step, counted from 0, the coarsest."""
         return sum(step >= end for end in itertools.accumulate(s.steps for s in self.scales))
-
-    @property
-    def carries_detail(self) -> bool:
-        """Whether the content's detail comes in at each larger scale."""
-        return self.init == "content" and self.detail == "content"
 
     @property
     def scale_began(self) -> int:
@@ -259,9 +251,8 @@ class ImagePair(LightningDataModule):
         if self.init == "content":
             return content
         if self.init == "blurred":
-            height, width = content.shape[-2:]
-            small = resize_to(content, (-(-height // 4), -(-width // 4)))
-            return resize_to(small, (height, width))
+            small = [-(-side // 4) for side in content.shape[-2:]]  # rounded up
+            return resize_to(resize_to(content, small), content.shape[-2:])
         if self.init == "style":
             return resize_to(self.styles[0], content.shape[-2:])
         grey = torch.full_like(content, 0.5)

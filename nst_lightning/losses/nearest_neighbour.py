@@ -1,35 +1,32 @@
 """The style term of matched features."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from nst_lightning.checks import choice, number, whole_number
-from nst_lightning.losses.products import squared_error
+from nst_lightning.losses.products import squared_error, weighted_sum
 from nst_lightning.losses.term import LossTerm, Reference
 
-Metric = Literal["squared", "cosine"]
-
 _SIMILARITIES_AT_ONCE = 2**24  # 64 MB in float32
-_DARK = 1e-2  # squared length added to that of a layer's features, of root mean square 1: 0 has a
-# gradient too
+_DARK = 1e-2  # added to squared lengths, of root mean square 1 a channel: 0 has a gradient too
 
 
 def on_grid(features: Tensor, size: Sequence[int]) -> Tensor:
-    """Resize ``(N, C, H, W)`` to ``(height, width)``, linearly, averaging where it shrinks."""
-    if tuple(features.shape[-2:]) == tuple(size):
-        return features
-    return F.interpolate(features, size=tuple(size), mode="bilinear", antialias=True)
+    """Reduce ``(N, C, H, W)`` to ``(height, width)`` by averaging, or enlarge it linearly."""
+    # Not interpolate's antialiasing: for a width of 1 its gradient is wrong (torch 2.14).
+    if features.shape[-2] * features.shape[-1] > size[0] * size[1]:
+        return F.adaptive_avg_pool2d(features, (size[0], size[1]))
+    return F.interpolate(features, size=(size[0], size[1]), mode="bilinear")
 
 
 def most_similar(wanted: Tensor, there: Tensor) -> Tensor:
     """For each row of ``(P, C)`` the row of ``(S, C)`` with the largest cosine: ``(P,)``.
 
-    Both sides are first centred at the mean of their rows. The similarities are never all in memory
-    at once.
+    Both sides are first centred at the mean of their rows. Memory is bounded by blocks.
     """
     wanted = F.normalize(wanted - wanted.mean(0), dim=1)
     there = F.normalize(there - there.mean(0), dim=1)
@@ -42,28 +39,24 @@ class NearestNeighbourLoss(LossTerm):
 
     After Kolkin et al., "Neural Neighbor Style Transfer" (arXiv:2203.13215), and Zhang et al.,
     "ARF: Artistic Radiance Fields" (ECCV 2022). The layers are resized to one grid and each is
-    divided by its root mean square in the style; all layers of a place are its hypercolumn. Its
-    match is the style's hypercolumn of the largest cosine after both sides were centred
-    (`most_similar`). Unlike NNST, which mixes picture and content pixel by pixel, it searches for
-    a mixture of hypercolumns; and matches are held for several steps, so that the loss is smooth
-    between them.
+    divided by its root mean square in the style; all layers of a place are its hypercolumn, its
+    match is the most similar one in the style (`most_similar`). Unlike NNST, which mixes pixels,
+    the search is for a mixture of hypercolumns of picture and content. Matches are held for several
+    steps, so that the loss is smooth between them; the first, of `set_targets`, are the content's.
 
-    The first matches, which `set_targets` makes, are the content's own; `redraw` makes them anew.
-    Of several styles all hypercolumns are searched, of each as many, evenly spread, as its share
-    allows. The picture must have the content's size; a style may have any.
+    Of several styles each takes part with as many hypercolumns, evenly spread, as its share allows.
+    The picture must have the content's size; a style may have any.
 
     Args:
         weight: Factor of the term.
         layers: Layers of the hypercolumns.
-        layer_weights: One for each layer, or a single number for all; 1 each by default. They count
-            in the loss, not in the search.
+        layer_weights: One for each layer or for all; they count in the loss, not in the search.
         grid: The layer whose size the grid has; the third, or the last of fewer, if null.
         mix: How much of the content is in what is searched for: 0 is the picture alone (the
             painting's own composition), 1 the content alone (the photograph, repainted).
         every: Steps for which matches are held.
-        metric: In each layer ``squared``, the mean squared difference, or ``cosine``, the mean of
-            1 - cosine, which leaves the features' length free. A layer counts by its share of the
-            channels, so that ``squared`` is the mean over the hypercolumns.
+        metric: In each layer the mean of ``squared`` differences, or of 1 - ``cosine``, which
+            leaves the features' length free. A layer counts by its share of the channels.
 
     Raises:
         InputError: If a weight, a layer or another value is not valid.
@@ -77,32 +70,27 @@ class NearestNeighbourLoss(LossTerm):
         grid: str | None = None,
         mix: float = 0.5,
         every: int = 20,
-        metric: Metric = "squared",
+        metric: Literal["squared", "cosine"] = "squared",
     ) -> None:
         super().__init__(weight, layers, layer_weights)
-        self.grid = self.layers[:3][-1] if grid is None else grid
-        choice(self.named("grid"), self.grid, self.layers)
+        self.grid = choice(self.named("grid"), grid or self.layers[:3][-1], self.layers)
         self.mix = number(self.named("mix"), mix, least=0)
         if self.mix > 1:
             raise self.error(f"mix must be from 0 to 1, not {mix}")
         self.every = whole_number(self.named("every"), every, 1)
-        choice(self.named("metric"), metric, get_args(Metric))
-        self.metric = metric
+        self.metric = choice(self.named("metric"), metric, ("squared", "cosine"))
         self._size = torch.Size((1, 1))
-        self._channels = 1
         self._first = True  # whether no picture was searched for yet
 
     @torch.no_grad()
     def set_targets(self, content: Reference, styles: Sequence[Reference]) -> None:
-        """See the base class."""
+        """See the base class; a match is made for each place of the content."""
         super().set_targets(content, styles)
         seen = self.take(content.features)
         self._size = seen[self.grid].shape[-2:]
-        self._channels = sum(features.shape[1] for features in seen.values())
-        for layer in self.layers:
-            self.set_target(f"{layer} content", self.represent(layer, seen[layer]))
         self._first = True
-        self._match(self._columns({layer: self.target(f"{layer} content") for layer in seen}))
+        self.set_target("content", self._columns(seen))
+        self._match(self.target("content"))
 
     def _see(self, layer: str, picture: Reference, region: int | None) -> Tensor:
         return on_grid(picture.features[layer], picture.features[self.grid].shape[-2:])
@@ -111,14 +99,11 @@ class NearestNeighbourLoss(LossTerm):
         self, layer: str, representations: Sequence[Tensor], weights: Sequence[float]
     ) -> tuple[Tensor, Tensor]:
         """Return the styles' places, ``(S, C)``, and the root mean square they are divided by."""
-        mean = sum(w * r.square().mean() for w, r in zip(weights, representations, strict=True))
-        scale = torch.as_tensor(mean).sqrt().clamp(min=1e-8)
-        places = [r[0].flatten(1).mT for r in representations]
-        share = min(len(p) / w for p, w in zip(places, weights, strict=True))
-        kept = [
-            p[torch.linspace(0, len(p) - 1, max(1, round(w * share)), device=p.device).long()]
-            for p, w in zip(places, weights, strict=True)
-        ]
+        scale = weighted_sum(weights, [r.square().mean() for r in representations]).sqrt()
+        scale = torch.where(scale > 0, scale, 1)  # a silent layer
+        every = [(r[0].flatten(1).mT, w) for r, w in zip(representations, weights, strict=True)]
+        most = min(len(places) / weight for places, weight in every)
+        kept = [p[torch.linspace(0, len(p) - 1, round(w * most)).long()] for p, w in every]
         return torch.cat(kept) / scale, scale
 
     def represent(self, layer: str, features: Tensor) -> Tensor:
@@ -127,23 +112,17 @@ class NearestNeighbourLoss(LossTerm):
         return on_grid(features, self._size) / scale
 
     def redraw(self, step: int, features: Callable[[], Mapping[str, Tensor]]) -> bool:
-        """Match anew every ``every`` steps, and at the first step after targets were set."""
+        """Match anew each ``every`` steps, and at the first step after targets were set."""
         if step % self.every and not self._first:
             return False
         self._first = False
-        seen = self.take(features())
-        mixed = {
-            layer: torch.lerp(
-                self.represent(layer, seen[layer]), self.target(f"{layer} content"), self.mix
-            )
-            for layer in self.layers
-        }
-        self._match(self._columns(mixed))
+        columns = self._columns(self.take(features()))
+        self._match(columns.lerp(self.target("content"), self.mix))
         return True
 
-    def _columns(self, values: Mapping[str, Tensor]) -> Tensor:
-        """Put layers of ``(1, C, h, w)`` side by side: ``(P, C)``, P places."""
-        return torch.cat([values[layer][0].flatten(1) for layer in self.layers]).mT
+    def _columns(self, features: Mapping[str, Tensor]) -> Tensor:
+        layers = [self.represent(layer, features[layer])[0].flatten(1) for layer in self.layers]
+        return torch.cat(layers).mT  # (P, sum of C), P places
 
     def _match(self, wanted: Tensor) -> None:
         there = torch.cat([self.target(layer)[0] for layer in self.layers], 1)
@@ -156,7 +135,7 @@ class NearestNeighbourLoss(LossTerm):
             self.set_target(f"{layer} match", matched.mT.unflatten(1, self._size).unsqueeze(0))
 
     def held(self) -> Tensor | None:
-        """Return each place's match, ``(P,)``; None before a picture was searched for."""
+        """Return each place's match, ``(P,)``; None before a picture was matched."""
         return None if self._first else self.target("matches")
 
     def hold(self, held: Tensor) -> None:
@@ -171,7 +150,7 @@ class NearestNeighbourLoss(LossTerm):
 
     def distance(self, layer: str, representation: Tensor, target: Tensor) -> Tensor:
         """Return the mean over the places, times the layer's share of the channels."""
-        share = target.shape[1] / self._channels
+        share: float = target.shape[1] / self.target("content").shape[1]
         if self.metric == "squared":
             return share * squared_error(representation, target)
         product = (representation * target).sum(1)

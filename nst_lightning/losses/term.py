@@ -238,10 +238,9 @@ class LossTerm(nn.Module):
         return tuple(self._buffers[buffer] for buffer in kept)
 
     def redraw(self, step: int, features: Callable[[], Mapping[str, Tensor]]) -> bool:
-        """Renew what the term holds between steps, as matches or random draws; nothing by default.
+        """Renew what is held between steps, as matches; return whether that changes the loss.
 
-        Called before each step, with the step's number in the run and a function that encodes the
-        picture. Whether the same picture has another loss from here on is returned.
+        Called before each step with its number in the run and a function that encodes the picture.
         """
         return False
 
