@@ -1,6 +1,6 @@
 """The LightningModule whose only parameter is the picture."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 import torch
@@ -188,18 +188,15 @@ class NeuralStyleTransfer(LightningModule):
         """
         refusals.check_optimizer(self.trainer.optimizers[0], self._resumed_optimizer)
         refusals.check_scales(self._pair(), self.trainer.estimated_stepping_batches)
-        self.set_targets()
-        self.objective.hold(self._resumed_held)
+        self.set_targets(self._resumed_held)
         self._resumed_held = {}
 
     def on_test_start(self) -> None:
         """Compute the targets, so that the losses of a finished picture can be computed."""
-        held = self._resumed_held or self.objective.held()
-        self.set_targets()
-        self.objective.hold(held)
+        self.set_targets(self._resumed_held or self.objective.held())
 
-    def set_targets(self) -> None:
-        """Take the targets of every term from the pictures of the present scale."""
+    def set_targets(self, held: Mapping[str, Tensor | None] | None = None) -> None:
+        """Take every term's targets from the present scale's pictures; go on with ``held``."""
         pair = self._pair()
         masks = None
         if pair.regions is not None:
@@ -209,6 +206,7 @@ class NeuralStyleTransfer(LightningModule):
             content = self.view.of_encoder(pair.content.to(self.device))
         styles = [style.to(self.device) for style in pair.style_targets]
         self.objective.set_targets(content, styles, pair.blend, masks)
+        self.objective.hold(held or {})
 
     def losses(self, picture: Tensor) -> dict[str, Tensor]:
         """Return every term's weighted loss, and their sum as ``loss``.

@@ -210,14 +210,17 @@ def test_killed_and_resumed(tmp_path, photographs, options, step):
 @pytest.mark.slow
 def test_the_matches_of_a_run(tmp_path, photographs):
     """Anew at each third step and at the new scale; the loss falls in between; measured as held."""
-    # A guard or summary that looks at other pictures on the way changes nothing.
     session = paint(tmp_path / "run", photographs, *STYLE, *SCALES, steps=9)
     losses = [float(row["style_loss"]) for row in logged(tmp_path / "run")]
-    assert len(losses) == 9
+    for between in (losses[:3], losses[4:6], losses[6:9]):  # step 3: one step before the new scale
+        assert between == sorted(between, reverse=True)
     term = session.model.objective.terms["style"]
     held = term.held().clone()
-    before = session.model.losses(session.model.picture())
+    with torch.no_grad():
+        before = session.model.losses(session.model.picture())
+    assert session.measures()["loss"] == float(before["loss"])
     session.trainer.test(session.model, datamodule=session.pair, verbose=False)
     assert torch.equal(term.held(), held)
-    after = session.model.losses(session.model.picture())
+    with torch.no_grad():
+        after = session.model.losses(session.model.picture())
     assert torch.equal(before["loss"], after["loss"])
