@@ -1,6 +1,6 @@
 """The LightningModule whose only parameter is the picture."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 import torch
@@ -82,6 +82,7 @@ class NeuralStyleTransfer(LightningModule):
         self.average = None if average is None else Average(average)
         self._compiled = None if compile is None else compiled(self.losses, compile)
         self._resumed_optimizer: str | None = None
+        self._resumed_held: dict[str, Tensor | None] = {}
         self.best = BestPicture()
         self.unavailable_measures: dict[str, str] = {}
         self.view = View()
@@ -151,10 +152,12 @@ class NeuralStyleTransfer(LightningModule):
             objective_changed(optimizer)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Go on at the next scale if its turn has come."""
-        pair = self._pair()
-        if pair.scale_at(self.trainer.global_step) != pair.scale:
-            self._climb(pair, pair.scale_at(self.trainer.global_step))
+        """Go on at the next scale if its turn has come; let terms renew what they hold."""
+        pair, step = self._pair(), self.trainer.global_step
+        if pair.scale_at(step) != pair.scale:
+            self._climb(pair, pair.scale_at(step))
+        if self.objective.redraw(step, self.view.of_encoder(self.image.detach())):
+            self.objective_changed()
 
     @torch.no_grad()
     def _climb(self, pair: ImagePair, scale: int) -> None:
@@ -162,7 +165,7 @@ class NeuralStyleTransfer(LightningModule):
         picture, before = self.picture(), pair.content.to(self.device)
         pair.use_scale(scale)
         content = pair.content.to(self.device)
-        if pair.init == "content":
+        if pair.init == pair.detail == "content":
             picture = carry_up(picture, before, content)
         else:
             picture = resize_to(picture, (content.shape[-2], content.shape[-1]))
@@ -185,14 +188,15 @@ class NeuralStyleTransfer(LightningModule):
         """
         refusals.check_optimizer(self.trainer.optimizers[0], self._resumed_optimizer)
         refusals.check_scales(self._pair(), self.trainer.estimated_stepping_batches)
-        self.set_targets()
+        self.set_targets(self._resumed_held)
+        self._resumed_held = {}
 
     def on_test_start(self) -> None:
         """Compute the targets, so that the losses of a finished picture can be computed."""
-        self.set_targets()
+        self.set_targets(self._resumed_held or self.objective.held())
 
-    def set_targets(self) -> None:
-        """Take the targets of every term from the pictures of the present scale."""
+    def set_targets(self, held: Mapping[str, Tensor | None] | None = None) -> None:
+        """Take every term's targets from the present scale's pictures; go on with ``held``."""
         pair = self._pair()
         masks = None
         if pair.regions is not None:
@@ -202,6 +206,7 @@ class NeuralStyleTransfer(LightningModule):
             content = self.view.of_encoder(pair.content.to(self.device))
         styles = [style.to(self.device) for style in pair.style_targets]
         self.objective.set_targets(content, styles, pair.blend, masks)
+        self.objective.hold(held or {})
 
     def losses(self, picture: Tensor) -> dict[str, Tensor]:
         """Return every term's weighted loss, and their sum as ``loss``.
@@ -272,6 +277,7 @@ class NeuralStyleTransfer(LightningModule):
             "average": None if self.average is None else self.average.state_dict(),
             "scale": self._pair().scale,
             "refined": self.objective.refined,
+            "held": self.objective.held(),
             "settings": self.settings,
             "optimizer": next((type(o).__name__ for o in self.trainer.optimizers), None),
         }
@@ -295,4 +301,4 @@ class NeuralStyleTransfer(LightningModule):
         if self.average is not None and state["average"] is not None:
             self.average.load_state_dict(state["average"], self.device)
         self.objective.refined = state["refined"]
-        self._resumed_optimizer = state["optimizer"]
+        self._resumed_optimizer, self._resumed_held = state["optimizer"], state["held"]

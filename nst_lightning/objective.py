@@ -1,5 +1,6 @@
 """What is minimised: terms over the features of an encoder, and the targets they keep."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -107,6 +108,22 @@ class Objective(nn.Module):
         if self.shared is None:
             return Reference(image=picture, features=encode(picture), weight=weight)
         return replace(self.shared.reference(self.encoder, picture), weight=weight)
+
+    @torch.no_grad()
+    def redraw(self, step: int, picture: Tensor) -> bool:
+        """Have every term renew what it holds, before a step at ``picture``: `LossTerm.redraw`."""
+        features = functools.cache(lambda: self.encoder(picture))
+        return sum(term.redraw(step, features) for term in self.terms.values()) > 0
+
+    def held(self) -> dict[str, Tensor | None]:
+        """Return what each term holds between steps, for a checkpoint and `hold`."""
+        return {name: term.held() for name, term in self.terms.items()}
+
+    def hold(self, held: Mapping[str, Tensor | None]) -> None:
+        """Let the terms go on with what `held` returned, after targets were set."""
+        for name, value in held.items():
+            if value is not None:
+                self.terms[name].hold(value)
 
     def losses(self, picture: Tensor) -> dict[str, Tensor]:
         """Return every term's weighted loss as ``NAME_loss``, and their sum as ``loss``.

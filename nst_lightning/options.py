@@ -24,7 +24,7 @@ CONFIG_FOLDERS = (
     Path(__file__).parents[1] / "configs",
     Path(__file__).with_name("configs"),
 )
-CONFIG_KINDS = ("", "recipes", "overlays", "controls", "grids", "sagemaker")
+CONFIG_KINDS = ("", "recipes", "overlays", "controls", "looks", "grids", "sagemaker")
 
 EXTRA_TERMS = "model.extra"
 """The setting that is a dictionary: given whole, it replaces the one before it."""

@@ -175,7 +175,7 @@ class Session:
         model = self.model.cpu()
         with torch.no_grad():
             picture = model.picture()
-            model.set_targets()
+            model.set_targets(model.objective.held())
             found = {name: float(value) for name, value in model.losses(picture).items()}
         measured = PictureMetrics.of(self.pair, learned=learned)(picture)
         found |= {

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,11 +16,12 @@ from nst_lightning.data.images import LoadedImage, load_image
 from nst_lightning.data.regions import Regions, load_regions
 from nst_lightning.data.resizing import check_size, resize_to
 from nst_lightning.data.sources import resolve, resolve_one
+from nst_lightning.data.steps import StepLoader
 from nst_lightning.errors import InputError
 
 SizeRule = Literal["long", "short", "height", "area"]
 ColourRule = Literal["style", "luminance", "covariance", "histogram"]
-STARTS = ("content", "style", "noise", "grey")
+STARTS = ("content", "blurred", "style", "noise", "grey")
 """What ``init`` may be besides a file."""
 
 
@@ -60,7 +61,8 @@ class ImagePair(LightningDataModule):
         style_resize: ``scale`` gives a style its own shape at ``size * style_scale``; ``content``
             squeezes it to the content's width and height, as the PyTorch tutorial does.
         style_scale: Size of the styles relative to the content's; larger gives larger strokes.
-        init: The picture to start from: ``content``, ``style``, ``noise``, ``grey``, or a file.
+        init: The picture to start from: ``content``, ``blurred`` (the content reduced to a quarter
+            and enlarged again), ``style``, ``noise``, ``grey``, or a file.
         init_noise: Standard deviation of the ``noise`` around mid-grey, in units of [0, 1].
         steps_per_epoch: Optimiser steps in one epoch.
         colour: ``style`` takes the style's colours; ``luminance`` paints the luminance alone and
@@ -74,6 +76,8 @@ class ImagePair(LightningDataModule):
             side.
         scales: Sizes to paint at first, from coarse to fine, each with its steps; the rest of the
             run's steps are at ``size``. It gives larger strokes.
+        detail: What comes in at a larger scale of a run that starts from ``content``: the
+            ``content``'s detail, under the strokes, or nothing but the enlarged ``painting``.
         artworks: Folder of the paintings that ``artworks:`` names; if null, the environment
             variable NST_ARTWORKS names it.
 
@@ -98,6 +102,7 @@ class ImagePair(LightningDataModule):
         style_mask: str | list[str | None] | None = None,
         mask_feather: float = 0.0,
         scales: list[Scale] | None = None,
+        detail: Literal["content", "painting"] = "content",
         artworks: str | None = None,
     ) -> None:
         super().__init__()
@@ -115,7 +120,7 @@ class ImagePair(LightningDataModule):
         if self.mask_feather > 0.5:
             raise InputError(f"data.mask_feather must be at most 0.5, not {mask_feather}")
         self.scales = _checked_scales(scales or [], size)
-        self.scale = 0
+        self.scale, self.detail = 0, detail
         self.artworks = artworks
         self.content_source: Any = resolve_one(content, artworks)
         self.style_weights = style_weights
@@ -245,6 +250,9 @@ class ImagePair(LightningDataModule):
             return self._start
         if self.init == "content":
             return content
+        if self.init == "blurred":
+            small = [-(-side // 4) for side in content.shape[-2:]]  # rounded up
+            return resize_to(resize_to(content, small), content.shape[-2:])
         if self.init == "style":
             return resize_to(self.styles[0], content.shape[-2:])
         grey = torch.full_like(content, 0.5)
@@ -252,11 +260,11 @@ class ImagePair(LightningDataModule):
             return grey
         return (grey + self.init_noise * torch.randn_like(content)).clamp(0, 1)
 
-    def train_dataloader(self) -> "StepLoader":
+    def train_dataloader(self) -> StepLoader:
         """Return one item a step."""
         return StepLoader(self.steps_per_epoch)
 
-    def test_dataloader(self) -> "StepLoader":
+    def test_dataloader(self) -> StepLoader:
         """Return one item: the picture is measured once."""
         return StepLoader(1)
 
@@ -271,34 +279,6 @@ def pictures_of(trainer: Any) -> ImagePair:
     if not isinstance(pair, ImagePair):
         raise InputError("no pictures: give the trainer an ImagePair as datamodule")
     return pair
-
-
-class StepLoader:
-    """Counts the steps of an epoch; its state lets a run go on in the middle of one."""
-
-    def __init__(self, steps: int) -> None:
-        self.steps = steps
-        self.position = 0
-        self._start = 0
-
-    def __len__(self) -> int:
-        return self.steps
-
-    def __iter__(self) -> Iterator[int]:
-        # Only a loaded state moves the start: nobody asks for more than an epoch has, so the
-        # iterator of the epoch before stands after its last step, unfinished.
-        start, self._start = self._start, 0
-        for step in range(start, self.steps):
-            self.position = step + 1
-            yield step
-
-    def state_dict(self) -> dict[str, int]:
-        """Return how many steps of this epoch were taken."""
-        return {"position": self.position}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on where :meth:`state_dict` was taken; with the next epoch if that was at the end."""
-        self._start = self.position = state["position"] if state["position"] < self.steps else 0
 
 
 def _normalised(weights: list[float] | None, count: int) -> list[float]:

@@ -1,6 +1,6 @@
 """What every loss term is: a weight, the layers it looks at, targets that it keeps."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
@@ -236,6 +236,20 @@ class LossTerm(nn.Module):
         if isinstance(kept, str):
             return self._buffers[kept]
         return tuple(self._buffers[buffer] for buffer in kept)
+
+    def redraw(self, step: int, features: Callable[[], Mapping[str, Tensor]]) -> bool:
+        """Renew what is held between steps, as matches; return whether that changes the loss.
+
+        Called before each step with its number in the run and a function that encodes the picture.
+        """
+        return False
+
+    def held(self) -> Tensor | None:
+        """Return what `redraw` made, for a checkpoint; None if there is nothing."""
+        return None
+
+    def hold(self, held: Tensor) -> None:
+        """Go on with what `held` returned, after targets were set."""
 
     @property
     def _compares(self) -> bool:

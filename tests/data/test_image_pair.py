@@ -9,7 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from nst_lightning.data.image_pair import ImagePair, StepLoader
+from nst_lightning.data.image_pair import ImagePair
+from nst_lightning.data.steps import StepLoader
 from nst_lightning.errors import InputError
 
 

@@ -1,0 +1,226 @@
+"""Matched features, against NumPy."""
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers.painting import ADAM, TORCH_LBFGS, KillAt, Killed, logged, paint
+from PIL import Image
+
+import nst_lightning.losses.nearest_neighbour as module
+from nst_lightning.data.resizing import resize_to
+from nst_lightning.errors import InputError
+from nst_lightning.losses import NearestNeighbourLoss, Reference
+from nst_lightning.losses.nearest_neighbour import most_similar, on_grid
+from nst_lightning.testing import check_term
+
+CHANNELS = {"relu1_1": 3, "relu2_1": 5}
+
+
+def columns(reference: Reference, scales: dict[str, float]) -> np.ndarray:
+    """All layers of a picture of one size, each divided by its scale: ``(P, sum of C)``."""
+    layers = [reference.features[n].numpy()[0] / scales[n] for n in CHANNELS]
+    return np.concatenate([layer.reshape(len(layer), -1) for layer in layers]).T
+
+
+def nearest(wanted: np.ndarray, there: np.ndarray) -> list[int]:
+    a, b = wanted - wanted.mean(0), there - there.mean(0)
+    found = []
+    for row in a:
+        cosines = [row @ other / np.linalg.norm(row) / np.linalg.norm(other) for other in b]
+        found.append(int(np.argmax(cosines)))
+    return found
+
+
+def searched(styles: list[Reference], shares: list[float]) -> tuple[dict[str, float], np.ndarray]:
+    """The scales, and the hypercolumns of styles whose shares are those of their places."""
+    scales = {
+        name: sum(
+            share * (s.features[name].numpy() ** 2).mean()
+            for s, share in zip(styles, shares, strict=True)
+        )
+        ** 0.5
+        for name in CHANNELS
+    }
+    return scales, np.concatenate([columns(style, scales) for style in styles])
+
+
+def score(metric: str, seen: np.ndarray, match: np.ndarray) -> float:
+    if metric == "squared":
+        return float(((seen - match) ** 2).mean())
+    total, width = 0.0, seen.shape[1]
+    for part in (slice(0, 3), slice(3, 8)):
+        a, b = seen[:, part], match[:, part]
+        lengths = np.sqrt(((a**2).sum(1) + 0.01) * ((b**2).sum(1) + 0.01))
+        total += (1 - (a * b).sum(1) / lengths).mean() * a.shape[1] / width
+    return float(total)
+
+
+@pytest.mark.parametrize("metric", ["squared", "cosine"])
+@pytest.mark.parametrize("mix", [0.0, 0.3, 1.0])
+def test_against_numpy(reference, metric, mix):
+    content, picture = reference(1, layers=CHANNELS), reference(2, layers=CHANNELS)
+    # 8 x 6 and 8 x 3 places: two thirds and one third, so all of both are searched.
+    styles = [
+        reference(3, weight=2.0, layers=CHANNELS),
+        reference(4, width=3, weight=1.0, layers=CHANNELS),
+    ]
+    scales, there = searched(styles, [2 / 3, 1 / 3])
+    of_content, seen = columns(content, scales), columns(picture, scales)
+    term = NearestNeighbourLoss(layers=list(CHANNELS), mix=mix, metric=metric)
+    term.set_targets(content, styles)
+    first = score(metric, seen, there[nearest(of_content, there)])
+    assert float(term(picture.image, picture.features)) == pytest.approx(first, rel=1e-12)
+    assert term.redraw(7, lambda: picture.features)
+    wanted = (1 - mix) * seen + mix * of_content
+    again = score(metric, seen, there[nearest(wanted, there)])
+    assert float(term(picture.image, picture.features)) == pytest.approx(again, rel=1e-12)
+
+
+def test_a_style_has_places_by_its_share(reference):
+    styles = [reference(seed, weight=weight) for seed, weight in ((3, 3.0), (4, 1.0))]
+    term = NearestNeighbourLoss(layers=list(CHANNELS))
+    term.set_targets(reference(1), styles)
+    places, scale = term.target("relu1_1")
+    assert len(places) == 48 + 16
+    given = styles[1].features["relu1_1"][0].flatten(1).mT / scale
+    of_second = [int((given - place).abs().sum(1).argmin()) for place in places[48:]]
+    assert torch.equal(given[of_second], places[48:])
+    assert of_second[0] == 0
+    assert of_second[-1] == 47
+    assert all(2 <= after - before <= 4 for before, after in itertools.pairwise(of_second))
+
+
+def test_a_picture_that_is_the_style_is_its_own_match(reference):
+    style = reference(3, layers=CHANNELS)
+    term = NearestNeighbourLoss(layers=list(CHANNELS), mix=0.0)
+    term.set_targets(reference(1, layers=CHANNELS), [style])
+    assert float(term(style.image, style.features)) > 0.1
+    term.redraw(0, lambda: style.features)
+    assert float(term(style.image, style.features)) == 0
+    assert term.held().tolist() == list(range(48))
+
+
+def test_layers_of_other_sizes_come_to_the_grid():
+    whole = torch.arange(32.0, dtype=torch.float64).view(1, 1, 4, 8)
+    means = whole[0, 0].numpy().reshape(2, 2, 4, 2).mean((1, 3))
+    assert on_grid(whole, (2, 4))[0, 0].numpy() == pytest.approx(means)
+    # A slope stays one: places of half the size lie a quarter to either side.
+    slope = torch.tensor([[[[0.0, 1, 2], [4, 5, 6]]]])
+    larger = on_grid(slope, (4, 6))[0, 0]
+    assert larger[1].tolist() == pytest.approx([1, 1.25, 1.75, 2.25, 2.75, 3])
+
+
+def test_blocks_change_nothing(monkeypatch):
+    random = torch.Generator().manual_seed(0)
+    wanted, there = (torch.randn(n, 6, generator=random).double() for n in (50, 40))
+    whole = most_similar(wanted, there)
+    monkeypatch.setattr(module, "_SIMILARITIES_AT_ONCE", 7 * 40)
+    assert torch.equal(most_similar(wanted, there), whole)
+    assert whole.tolist() == nearest(wanted.numpy(), there.numpy())
+
+
+def test_matches_are_held(reference):
+    term = NearestNeighbourLoss(layers=list(CHANNELS), every=3, mix=0.0)
+    content, style, picture, other = (reference(seed) for seed in (1, 2, 3, 4))
+    term.set_targets(content, [style])
+    assert term.held() is None
+    drawn = [term.redraw(step, lambda: picture.features) for step in (4, 5, 6, 7)]
+    assert drawn == [True, False, True, False]  # the first after targets, then each third
+    held = term.held().clone()
+    with torch.no_grad():
+        term(other.image, other.features)
+    assert not term.redraw(8, lambda: pytest.fail("encoded for nothing"))
+    assert torch.equal(term.held(), held)
+    loss = term(other.image, other.features)
+
+    resumed = NearestNeighbourLoss(layers=list(CHANNELS), every=3, mix=0.0)
+    resumed.set_targets(content, [style])
+    assert not torch.equal(resumed(other.image, other.features), loss)
+    resumed.hold(held)
+    assert torch.equal(resumed(other.image, other.features), loss)
+    assert not resumed.redraw(8, lambda: other.features)
+    resumed.hold(held[:-1])  # of another size: no use
+    resumed.hold(held + 1000)
+    assert torch.equal(resumed(other.image, other.features), loss)
+
+
+@pytest.mark.parametrize("options", [{"metric": "cosine"}, {"grid": "relu1_1", "mix": 1.0}])
+def test_promises_of_other_settings(options):
+    check_term(lambda: NearestNeighbourLoss(layers=["relu1_1", "relu2_1", "relu3_1"], **options))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"mix": 1.5}, "mix must be from 0 to 1"),
+        ({"mix": -1}, "mix must be a finite number of at least 0"),
+        ({"every": 0}, "every must be a whole number"),
+        ({"metric": "cosin"}, "metric must be one of squared, cosine"),
+        ({"grid": "relu5_1"}, "grid must be one of relu1_1"),
+    ],
+)
+def test_a_mistake(options, words):
+    with pytest.raises(InputError, match=words):
+        NearestNeighbourLoss(**options)
+
+
+STYLE = (
+    "--model.style=nst_lightning.losses.NearestNeighbourLoss",
+    "--model.style.weight=100",
+    "--model.style.layers=[relu1_1,relu2_1]",
+    "--model.style.every=3",
+)
+SCALES = (
+    "--data.scales=" + json.dumps([{"size": 22, "steps": 4}]),
+    "--data.detail=painting",
+    "--data.init=blurred",
+)
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> tuple[Path, Path]:
+    random = torch.Generator().manual_seed(0)
+    paths = tmp_path / "content.png", tmp_path / "style.png"
+    for path, size in zip(paths, ((24, 32), (30, 28)), strict=True):
+        values = resize_to(torch.rand(1, 3, 7, 8, generator=random), size)
+        pixels = (values[0].permute(1, 2, 0) * 255).round().byte().numpy()
+        Image.fromarray(pixels).save(path)
+    return paths
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [(), TORCH_LBFGS, ADAM])
+@pytest.mark.parametrize("step", [2, 3, 4, 5, 6, 8])
+def test_killed_and_resumed(tmp_path, photographs, options, step):
+    """In the middle of held matches, right before and after new ones, and at a new scale."""
+    more = (*STYLE, *SCALES, *options, "--checkpoint.every_n_steps=1")
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    paint(whole, photographs, *more, steps=10)
+    with pytest.raises(Killed):
+        paint(broken, photographs, *more, steps=10, callbacks=[KillAt(step)])
+    paint(broken, photographs, *more, "--ckpt_path=last", steps=10)
+    assert (broken / "stylized.png").read_bytes() == (whole / "stylized.png").read_bytes()
+    assert logged(broken) == logged(whole)
+
+
+@pytest.mark.slow
+def test_the_matches_of_a_run(tmp_path, photographs):
+    """Anew at each third step and at the new scale; the loss falls in between; measured as held."""
+    session = paint(tmp_path / "run", photographs, *STYLE, *SCALES, steps=9)
+    losses = [float(row["style_loss"]) for row in logged(tmp_path / "run")]
+    for between in (losses[:3], losses[4:6], losses[6:9]):  # step 3: one step before the new scale
+        assert between == sorted(between, reverse=True)
+    term = session.model.objective.terms["style"]
+    held = term.held().clone()
+    with torch.no_grad():
+        before = session.model.losses(session.model.picture())
+    assert session.measures()["loss"] == float(before["loss"])
+    session.trainer.test(session.model, datamodule=session.pair, verbose=False)
+    assert torch.equal(term.held(), held)
+    with torch.no_grad():
+        after = session.model.losses(session.model.picture())
+    assert torch.equal(before["loss"], after["loss"])
