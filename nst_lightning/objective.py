@@ -28,6 +28,7 @@ class Objective(nn.Module):
 
     Attributes:
         shared: Encodings of other runs; see :class:`SharedTargets`.
+        schedules: Name of a weight -> what sets it during a run.
 
     Raises:
         InputError: If there is no term, or a term asks for a layer that does not exist.
@@ -43,6 +44,7 @@ class Objective(nn.Module):
         layers = dict.fromkeys(layer for term in terms.values() for layer in term.layers)
         self.encoder = encoder(list(layers))
         self.shared: SharedTargets | None = None
+        self.schedules: dict[str, Any] = {}
 
     @property
     def terms(self) -> dict[str, LossTerm]:

@@ -29,12 +29,15 @@ class OneLineErrors:
 
 
 class OneLineParser(OneLineErrors, ArgumentParser):
-    """The parser of a command that is not one run."""
+    """The parser of a command that is not one run; options are written out in full."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, allow_abbrev=False, **kwargs)
 
 
 def parse_command(
     parser: OneLineParser,
-    words: Sequence[str],
+    words: Sequence[str] | Mapping[str, Any],
     below: Sequence[Path] = (),
     reserved: Mapping[str, str] | None = None,
 ) -> Namespace:
@@ -45,7 +48,7 @@ def parse_command(
 
     Args:
         parser: With an option ``--config``.
-        words: Of the command line; configs may be given by name.
+        words: Of the command line, configs by path or by name; or the options by name.
         below: Configs of the command that lie below all others.
         reserved: Settings that the command sets by itself -> what to use instead.
 
@@ -56,10 +59,11 @@ def parse_command(
         InputError: If something given is wrong.
         SystemExit: After printing, if ``--help`` or ``--print_config`` was given.
     """
-    given, rest = take_settings(find_configs(words))
+    given, rest = ({}, []) if isinstance(words, Mapping) else take_settings(find_configs(words))
     # It would print the settings of the last config alone.
     prints = "--print_config" in rest
-    config = parser.parse_args([word for word in rest if word != "--print_config"])
+    rest = [word for word in rest if word != "--print_config"]
+    config = parser.parse_object(words) if isinstance(words, Mapping) else parser.parse_args(rest)
     files = [*below, *(Path(str(path)) for path in config.get("config") or [])]
     layers = []
     for file in files:

@@ -68,8 +68,7 @@ class WeightSchedule(Callback):
         if self.layer is not None and self.layer not in layers:
             hint = did_you_mean(self.layer, layers)
             raise self.error(f"{self.term} has no layer {self.layer!r}{hint}")
-        others = [c for c in trainer.callbacks if isinstance(c, WeightSchedule)]
-        if any(c is not self and c.name == self.name for c in others):
+        if pl_module.objective.schedules.setdefault(self.name, self) is not self:
             raise self.error(f"two schedules set the weight of {self.name}; leave one out")
 
     def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:

@@ -79,6 +79,8 @@ def parse(args: Sequence[str]) -> Request:
         )
     parser = _parser(command)
     values = parser.instantiate(parse_command(parser, words, reserved=RESERVED))
+    if values.get("size") is not None:
+        values.settings["data.size"] = values.size
     launch = Launch(**{"contents": [], "styles": [], **_fields_of(Launch, values)})
     return Request(**{**_fields_of(Request, values), "command": command, "launch": launch})
 
@@ -103,8 +105,10 @@ def _parser(command: str) -> OneLineParser:
     parser = OneLineParser(prog=f"launch.py {command}", description=COMMANDS[command])
     if command in ("launch", "tune"):
         parser.add_argument("--config", action="config", help="A YAML file, or several.")
-        _list(parser, "--contents", "Pictures to be painted: paths, URLs or sample:NAME.")
+        pictures = "files, folders, globs, URLs, sample:NAME or artworks:ARTIST?n=5."
+        _list(parser, "--contents", f"Pictures to be painted: {pictures}")
         _list(parser, "--styles", "Pictures to paint like.")
+        parser.add_argument("--size", type=int | None, help="Their data.size.")
         _list(parser, "--configs", "Configurations of train.py, laid over one another.")
         parser.add_class_arguments(Launch, skip={"contents", "styles", "configs"})
         _flag(parser, "--dry_run", "Print every request and an estimate; call nothing.")

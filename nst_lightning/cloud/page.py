@@ -6,6 +6,7 @@ import shlex
 from nst_lightning.cloud.collect import run_folder
 from nst_lightning.cloud.fleet import Fleet
 from nst_lightning.errors import InputError
+from nst_lightning.options import to_words
 from nst_lightning.run_folder import RunFolder
 
 
@@ -20,17 +21,16 @@ def make_page(fleet: Fleet) -> None:
     """
     jobs = fleet.manifest.jobs
     first = RunFolder(run_folder(fleet.manifest, next(iter(jobs))))
-    words = [
-        "--contents",
-        *dict.fromkeys(job.plan.content for job in jobs.values()),
-        "--styles",
-        *dict.fromkeys(job.plan.style for job in jobs.values()),
-        f"--size={first.config['data']['size']}",
-        f"--out={fleet.manifest.launch.folder}",
-    ]
+    options = {
+        "contents": list(dict.fromkeys(job.plan.content for job in jobs.values())),
+        "styles": list(dict.fromkeys(job.plan.style for job in jobs.values())),
+        "size": first.config["data"]["size"],
+        "out": str(fleet.manifest.launch.folder),
+    }
     # By name, as the command line does: features know the session, and not each other.
-    compare = importlib.import_module("nst_lightning.compare.command")
+    wing = importlib.import_module("nst_lightning.compare.command")
     try:
-        compare.main(words)
+        wing.compare(options)
     except InputError as error:
-        print(f"no page yet: {error}; then: python train.py compare {shlex.join(words)}")
+        words = shlex.join(to_words(options))
+        print(f"no page yet: {error}; then: python train.py compare {words}")

@@ -16,7 +16,7 @@ from nst_lightning.data.sources import public_name
 from nst_lightning.data.which_pictures import find_sources
 from nst_lightning.errors import InputError
 from nst_lightning.files import check_folder
-from nst_lightning.options import CONFIG_FOLDERS
+from nst_lightning.options import CONFIG_FOLDERS, to_words
 from nst_lightning.parser import OneLineParser, innermost, parse_command
 
 if TYPE_CHECKING:
@@ -55,6 +55,11 @@ def main(words: Sequence[str]) -> int:
         KeyboardInterrupt: If it was stopped; what is finished is kept.
     """
     return _carry_out(prepare(words))
+
+
+def compare(options: Mapping[str, Any]) -> int:
+    """Compare as :func:`main` does, from a mapping: ``{"contents": [...], "size": 384}``."""
+    return _carry_out(prepare(options))
 
 
 def make_parser(base: Path) -> OneLineParser:
@@ -121,16 +126,16 @@ def make_parser(base: Path) -> OneLineParser:
         "--settings",
         type=dict[str, Any],
         default={},
-        help="Settings of the runs, by their dotted names.",
+        help="In a config; on the command line --settings.KEY VALUE.",
     )
     return parser
 
 
-def prepare(words: Sequence[str]) -> "Comparison":
+def prepare(words: Sequence[str] | Mapping[str, Any]) -> "Comparison":
     """Check what was given and build the baselines; nothing is painted, only ``OUT`` is checked.
 
     Args:
-        words: Options of ``compare``.
+        words: Options of ``compare``, as words or by name.
 
     Raises:
         InputError: If something given is wrong.
@@ -138,6 +143,7 @@ def prepare(words: Sequence[str]) -> "Comparison":
     base = next(path for f in CONFIG_FOLDERS if (path := f / "compare.yaml").is_file())
     parser = make_parser(base)
     given = parse_command(parser, words, [base], RESERVED)
+    words = to_words(words) if isinstance(words, Mapping) else words
     if not given.out:
         raise InputError("--out: the name of the folder is empty")
     artworks = given.settings.get("data.artworks")

@@ -42,7 +42,9 @@ MANY = 40
 def make_parser() -> OneLineParser:
     """Return the parser of ``grid``."""
     parser = OneLineParser(prog=f"{Path(sys.argv[0]).name} grid", description=DESCRIPTION)
-    parser.add_argument("-c", "--config", type=str, required=True, help="Grid file or its name.")
+    parser.add_argument(
+        "-c", "--config", type=str, action="append", required=True, help="Grid file or its name."
+    )
     for role in ("content", "style"):
         parser.add_argument(
             f"--{role}s",
@@ -50,8 +52,8 @@ def make_parser() -> OneLineParser:
             type=str,
             metavar="PICTURE",
             default=[],
-            help=f"Other {role} pictures: files, folders, globs, URLs or sample:NAME; several make "
-            "an axis.",
+            help=f"Other {role} pictures: files, folders, globs, URLs, sample:NAME or "
+            "artworks:ARTIST?n=5; several make an axis.",
         )
     parser.add_argument("--size", type=int | None, default=None, help="Another data.size.")
     parser.add_argument("--out", type=str | None, default=None, help="outputs/grids/NAME if null.")
@@ -76,10 +78,13 @@ def main(words: Sequence[str]) -> int:
     """
     more, rest = take_settings(find_configs(words))
     given = make_parser().parse_args(rest)
-    path = Path(given.config)
+    if len(given.config) > 1:
+        raise InputError(f"--config: a grid is one file, not {len(given.config)}; leave one")
+    path = Path(given.config[0])
     grid = read_grid(path)
     refuse_reserved(more, RESERVED)
     if given.size is not None:
+        refuse_reserved(more, {"data.size": "--size alone"})
         more["data.size"] = given.size
     grid = _with_pictures(grid, given, more)
     for name in (axis.name for axis in grid.axes):
@@ -129,13 +134,13 @@ def _with_pictures(grid: Grid, given: Any, more: dict[str, Any]) -> Grid:
             axes.insert(0, Axis(role, labelled(key, sources)))
     if not axes:
         raise InputError("the grid has no axis left; give several values to one of them")
-    return Grid(grid.title, grid.base, grid.settings, axes)
+    return Grid(grid.title, grid.configs, grid.settings, axes)
 
 
 def _folder_of_artworks(grid: Grid, more: Mapping[str, Any]) -> str | None:
     """Return the folder of the paintings, from the command line, the grid or its configs."""
     key = "data.artworks"
-    found = more.get(key) or grid.settings.get(key) or configured(grid.base, key)
+    found = more.get(key) or grid.settings.get(key) or configured(grid.configs, key)
     return None if found is None else str(found)
 
 

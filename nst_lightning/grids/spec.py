@@ -14,7 +14,7 @@ from nst_lightning.options import digest, find_config, lay_over, lookup, read_ya
 
 PICTURES = ("data.content", "data.style")
 EPOCHS, STEPS = "trainer.max_epochs", "data.steps_per_epoch"
-_KEYS = ("title", "base", "settings", "axes")
+_KEYS = ("title", "configs", "settings", "axes")
 _AXIS_KEYS = ("name", "key", "values")
 MEASURES = (
     "ssim/content",
@@ -63,13 +63,13 @@ class Grid:
 
     Attributes:
         title: Heads the sheet.
-        base: Configs that lie below everything.
+        configs: Of runs; they lie below everything.
         settings: Dotted key -> value, for all cells.
         axes: At least one.
     """
 
     title: str
-    base: Sequence[str]
+    configs: Sequence[str]
     settings: Mapping[str, Any]
     axes: Sequence[Axis]
 
@@ -149,7 +149,7 @@ def read_grid(path: Path) -> Grid:
     Raises:
         InputError: If a key is unknown or missing, or an axis has no values.
     """
-    content = read_yaml(path, keys="title:, base:, settings: and axes:")
+    content = read_yaml(path, keys="title:, configs:, settings: and axes:")
     for key in content:
         if key not in _KEYS:
             raise InputError(
@@ -158,7 +158,7 @@ def read_grid(path: Path) -> Grid:
     axes = content.get("axes")
     if not isinstance(axes, list) or not axes:
         raise InputError(f"{path}: axes is missing; list at least one, with name, key and values")
-    base = content.get("base") or []
+    configs = content.get("configs") or []
     settings = content.get("settings") or {}
     if not isinstance(settings, dict):
         raise InputError(f"{path}: settings must be keys such as data.size with their values")
@@ -169,7 +169,7 @@ def read_grid(path: Path) -> Grid:
             raise InputError(f"{path}: two axes are called {name}; give each its own name")
     return Grid(
         title=str(content.get("title") or path.stem),
-        base=[base] if isinstance(base, str) else list(base),
+        configs=[configs] if isinstance(configs, str) else list(configs),
         settings=lay_over(settings),
         axes=made,
     )
@@ -268,7 +268,7 @@ def plan(grid: Grid, more: Mapping[str, Any], below: Sequence[str] = ()) -> list
     runs: dict[str, Run] = {}
     for values in itertools.product(*(axis.values for axis in grid.axes)):
         settings: dict[str, Any] = dict(grid.settings)
-        configs = list(grid.base)
+        configs = list(grid.configs)
         for value in values:
             settings = lay_over(settings, value.settings)
             configs += value.configs

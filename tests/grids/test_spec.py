@@ -35,7 +35,7 @@ def test_snapshots_of_one_run_serve_all_epochs_and_steps(tmp_path: Path) -> None
 def test_other_settings_are_other_runs(tmp_path: Path) -> None:
     made = grid(
         tmp_path,
-        "base: recipes/gatys.yaml\nsettings: {data.size: 64}\naxes:\n"
+        "configs: recipes/gatys.yaml\nsettings: {data.size: 64}\naxes:\n"
         "- {name: tv, key: model.tv.weight, values: [0, 1.5]}\n"
         "- {name: epochs, key: trainer.max_epochs, values: [1, 2, 3]}\n",
     )
@@ -66,7 +66,7 @@ def test_labels_with_settings_and_configs(tmp_path: Path) -> None:
 def test_a_changed_config_is_another_run(tmp_path: Path) -> None:
     config = tmp_path / "base.yaml"
     config.write_text("data: {size: 64}\n")
-    made = grid(tmp_path, f"base: {config}\n{AXES}")
+    made = grid(tmp_path, f"configs: {config}\n{AXES}")
     (before,) = plan(made, {})
     name = before.name
     config.write_text("data: {size: 65}\n")
@@ -94,7 +94,7 @@ def test_the_reports_grids(name: str) -> None:
         ("axes: [3]", "must have name, key and values"),
         (AXES + "settings: [1]", "settings must be keys"),
         ("axes: [{name: e, key: trainer.max_epochs, values: [0]}]", "0 is not a whole number"),
-        ("- 1", "write keys such as title:, base:, settings: and axes:"),
+        ("- 1", "write keys such as title:, configs:, settings: and axes:"),
     ],
 )
 def test_a_mistake_in_the_file(tmp_path: Path, text: str, words: str) -> None:
