@@ -64,7 +64,7 @@ def test_ctrl_c_before_the_first_step(
 ) -> None:
     from nst_lightning.module import NeuralStyleTransfer
 
-    def interrupted(self: Any) -> None:
+    def interrupted(*args: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(NeuralStyleTransfer, "set_targets", interrupted)
