@@ -52,7 +52,7 @@ def by_compare(content: Path, style: Path, out: Path) -> Path:
 def by_grid(content: Path, style: Path, out: Path) -> Path:
     grid = out.with_suffix(".yaml")
     axes = [{"name": "scale", "key": "data.style_scale", "values": [0.75]}]
-    grid.write_text(yaml.safe_dump({"title": "one", "base": [], "axes": axes}))
+    grid.write_text(yaml.safe_dump({"title": "one", "configs": [], "axes": axes}))
     words = ["--contents", str(content), "--styles", str(style), f"--size={SIZE}", f"--out={out}"]
     settings = [word for word in settings_words() if "style_scale" not in word]
     assert main(["grid", f"--config={grid}", *words, "--measure=false", *settings]) == 0
