@@ -60,7 +60,7 @@ def by_grid(content: Path, style: Path, out: Path) -> Path:
     return picture
 
 
-# The fifth is a rehearsed job: by_job, in the same shape.
+# The fifth, a job rehearsed with the toolkit, is held against fit in tests/cloud/test_rehearsal.py.
 DOORS: list[Door] = [by_stylize, by_compare, by_grid]
 
 
