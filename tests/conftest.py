@@ -70,3 +70,23 @@ def signals_given_back() -> Iterator[None]:
     yield
     for number, handler in zip(numbers, before, strict=True):
         signal.signal(number, handler)
+
+
+PAINTING = (
+    "callbacks",
+    "cloud",
+    "compare",
+    "e2e",
+    "grids",
+    "recipes",
+    "test_notebook.py",
+    "test_session.py",
+)
+"""Folders and files whose tests paint or start programs: ``-m "not slow"`` leaves them out."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of whole folders and files as slow."""
+    for item in items:
+        if item.path.relative_to(Path(__file__).parent).parts[0] in PAINTING:
+            item.add_marker(pytest.mark.slow)
