@@ -90,8 +90,6 @@ class NeuralStyleTransfer(LightningModule):
         self.public_settings: dict[str, Any] = {}
         self.register_parameter("image", None)
 
-    # -- the picture ------------------------------------------------------------------------------
-
     def setup(self, stage: str) -> None:
         """Create the picture, for a fit only; a test takes it from the checkpoint."""
         pair = self._pair()
@@ -178,8 +176,6 @@ class NeuralStyleTransfer(LightningModule):
         self.set_targets()
         self.trainer.optimizers = [self.configure_optimizers()]
 
-    # -- the objective ----------------------------------------------------------------------------
-
     def on_fit_start(self) -> None:
         """Compute the targets on the device where the picture is.
 
@@ -215,8 +211,6 @@ class NeuralStyleTransfer(LightningModule):
             picture: Shape ``(1, 3, H, W)``, values in [0, 1].
         """
         return self.objective.losses(self.view.of_encoder(picture))
-
-    # -- the step ---------------------------------------------------------------------------------
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Return the loss of the picture; the optimiser calls this as often as it evaluates."""
@@ -267,8 +261,6 @@ class NeuralStyleTransfer(LightningModule):
         for prefix, picture in (("picture/", self.picture()), ("content/", content)):
             measures = {prefix + name: value for name, value in measure(picture).items()}
             self.log_dict(measures, batch_size=1)
-
-    # -- checkpoints ------------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what a bit-for-bit resume needs beside the picture and the optimiser's state."""
