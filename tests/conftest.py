@@ -1,9 +1,13 @@
 """What all tests share."""
 
-# First of all: a process dies if TensorFlow is imported before torchvision.
-import torchvision  # isort: skip  # noqa: F401
-
 import os
+
+# Before torch is there: threads that wait for work must not keep the other workers' cores busy.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# First of all: a process dies if TensorFlow is imported before torchvision.
+import torchvision  # isort: skip  # noqa: E402, F401
+
 import random
 import signal
 import zlib
@@ -14,6 +18,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Test with a process a core, four at most; files named one by one in this one alone."""
+    if all(Path(name.partition("::")[0]).is_file() for name in config.args):
+        config.option.dist = "no"
+        return 0
+    return min(4, os.cpu_count() or 1)
 
 
 @pytest.fixture(scope="session", autouse=True)
