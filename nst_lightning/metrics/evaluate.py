@@ -12,10 +12,11 @@ from torchmetrics.functional.image import peak_signal_noise_ratio, total_variati
 
 from nst_lightning.errors import InputError
 from nst_lightning.losses.products import weighted_sum
+from nst_lightning.losses.term import STD5
 from nst_lightning.metrics import functional
 from nst_lightning.metrics.perceptual import learned_measures
 from nst_lightning.metrics.pictures import check_picture, fit_reference
-from nst_lightning.metrics.style_distance import STYLE_LAYERS, Encoder, style_distances, style_grams
+from nst_lightning.metrics.style_distance import Encoder, style_distances, style_grams
 
 if TYPE_CHECKING:
     from nst_lightning.data.image_pair import ImagePair
@@ -98,7 +99,7 @@ class PictureMetrics:
         if encoder is None:
             from nst_lightning.encoder import VGG19Encoder
 
-            encoder = VGG19Encoder(STYLE_LAYERS).to(device)
+            encoder = VGG19Encoder(STD5).to(device)
         self.encoder: Encoder = encoder
         with torch.no_grad():
             self._targets = [style_grams(style, encoder) for style in self._styles]

@@ -9,15 +9,12 @@ from nst_lightning.losses.gram import gram_matrix
 from nst_lightning.losses.term import STD5
 from nst_lightning.metrics.functional import relative_gram_distance
 
-#: Gatys' style layers, on which the distance is taken whatever the run optimised.
-STYLE_LAYERS = STD5
-
 #: Picture of shape (N, 3, H, W) in [0, 1] -> features of shape (N, C, h, w) by layer name.
 Encoder = Callable[[Tensor], Mapping[str, Tensor]]
 
 
 def style_grams(
-    picture: Tensor, encoder: Encoder, layers: Sequence[str] = STYLE_LAYERS
+    picture: Tensor, encoder: Encoder, layers: Sequence[str] = STD5
 ) -> dict[str, Tensor]:
     """Gram matrices (N, C, C) of a picture's features, F·Fᵀ / (H·W), by layer.
 

@@ -340,6 +340,31 @@ def test_a_package_that_is_missing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--settings.data.sise=3"], "unknown key data.sise"),
+        (["--settings.data.content_mask=no.png"], "no such file: no.png"),
+        (["--styles", "nowhere.jpg"], "style picture: no such file: nowhere.jpg"),
+        (["--size=0"], "--size is 0, but must be from 16"),
+        (["--settings.model.style=null", "--settings.model.style.weight=1"], "model.style: Loss"),
+    ],
+)
+@pytest.mark.parametrize("baseline", ["Unbuildable", "Unloadable"])
+def test_mistakes_in_what_was_given_come_before_what_a_baseline_lacks(
+    args: list[str],
+    words: str,
+    baseline: str,
+    tmp_path: Path,
+    pictures: tuple[Path, Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lacks = f"--baselines=[helpers.comparing.{baseline}]"
+    assert compare(tmp_path / "out", [pictures[0]], [pictures[1]], lacks, *args) == 2
+    assert words in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 # -- as the other commands --
 
 
