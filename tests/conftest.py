@@ -6,7 +6,7 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # First of all: a process dies if TensorFlow is imported before torchvision.
-import torchvision  # isort: skip  # noqa: E402, F401
+import torchvision  # isort: skip  # noqa: F401
 
 import random
 import signal
@@ -30,9 +30,19 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 @pytest.fixture(scope="session", autouse=True)
 def _few_threads() -> None:
-    """Use two threads at most: pictures this small gain nothing from more."""
+    """Use a core a process; alone two at most: pictures this small gain nothing from more."""
     if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(min(2, os.cpu_count() or 1))
+        workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+        torch.set_num_threads(max(1, min(2, (os.cpu_count() or 1) // workers)))
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """Use two threads: in sums of one thread some numbers are others."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
