@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser, Namespace
+from jsonargparse.typing import NotEmptyStr
 
 from nst_lightning.errors import InputError, did_you_mean
 from nst_lightning.options import (
@@ -40,7 +41,9 @@ def add_pictures(parser: ArgumentParser, note: str = "") -> None:
     sources = "files, folders, globs, URLs, sample:NAME or artworks:ARTIST?n=5."
     for option, verb in (("--contents", "paint"), ("--styles", "paint like")):
         text = f"Pictures to {verb}: {sources}{note}"
-        parser.add_argument(option, type=str, nargs="+", metavar="PICTURE", default=[], help=text)
+        parser.add_argument(
+            option, type=NotEmptyStr, nargs="+", metavar="PICTURE", default=[], help=text
+        )
 
 
 def parse_command(

@@ -108,7 +108,11 @@ PAINTING = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of whole folders and files as slow."""
+    """Mark the tests of whole folders and files as slow, and begin with slow files."""
+    slow = set()
     for item in items:
         if item.path.relative_to(Path(__file__).parent).parts[0] in PAINTING:
             item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("slow"):
+            slow.add(item.path)
+    items.sort(key=lambda item: item.path not in slow)  # the last to end is then a quick one
