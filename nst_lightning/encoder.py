@@ -1,6 +1,5 @@
 """VGG-19 cut at the deepest layer wanted, with the features of named layers as its output."""
 
-import functools
 import os
 from collections.abc import Sequence
 from typing import Literal, Protocol, get_args, runtime_checkable
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from nst_lightning.checks import choice, names
 from nst_lightning.errors import InputError, did_you_mean
+from nst_lightning.processor import has_fast_bfloat16
 from nst_lightning.vgg19 import CONVOLUTIONS
 from nst_lightning.weights import Convention, load_vgg19
 
@@ -38,16 +38,6 @@ def pool(features: Tensor, pooling: Pooling) -> Tensor:
     if pooling == "avg":
         return F.avg_pool2d(features, 2) * POOLING_SCALES["avg"]
     return F.lp_pool2d(features, 2.0, 2) * POOLING_SCALES["l2"]
-
-
-@functools.cache
-def has_fast_bfloat16() -> bool:
-    """Say whether this CPU multiplies bfloat16 faster than float32: AVX-512 BF16 or AMX.
-
-    Others can be made to, several times more slowly.
-    """
-    asks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, ask, lambda: False)() for ask in asks)
 
 
 @runtime_checkable

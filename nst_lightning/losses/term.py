@@ -122,6 +122,13 @@ class LossTerm(nn.Module):
         self.regions = 0
         self._kept: dict[str, list[str] | str] = {}  # name → its buffer, or those of a tuple
 
+    rotations: bool = False
+    """Whether the styles are wanted turned by 90, 180 and 270 degrees too, as further styles."""
+
+    def _names(self, layer: str) -> list[str]:
+        """Return the names under which `set_targets` keeps a layer: of each region, if any."""
+        return [_target_name(layer, region) for region in range(self.regions) or [None]]
+
     def represent(self, layer: str, features: Tensor) -> Representation:
         """Return what is compared of a layer; the features themselves if a term does not say.
 
@@ -179,10 +186,8 @@ class LossTerm(nn.Module):
                 or a region has no style.
             ValueError: If a picture has a mask and the term is not guided.
         """
-        for kept in self._kept.values():
-            for buffer in [kept] if isinstance(kept, str) else kept:
-                del self._buffers[buffer]
-        self._kept.clear()
+        for name in [*self._kept]:
+            self.forget(name)
         self.regions = 0
         if not self._compares:
             return
@@ -236,6 +241,13 @@ class LossTerm(nn.Module):
         if isinstance(kept, str):
             return self._buffers[kept]
         return tuple(self._buffers[buffer] for buffer in kept)
+
+    def forget(self, name: str) -> Representation:
+        """Keep what `set_target` kept under ``name`` no longer; return it."""
+        value, kept = self.target(name), self._kept.pop(name)
+        for buffer in [kept] if isinstance(kept, str) else kept:
+            del self._buffers[buffer]
+        return value
 
     def redraw(self, step: int, features: Callable[[], Mapping[str, Tensor]]) -> bool:
         """Renew what is held between steps, as matches; return whether that changes the loss.
