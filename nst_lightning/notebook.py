@@ -20,6 +20,7 @@ _IN_MEMORY = "a picture in memory"
 
 SHORT_NAMES = {
     "size": "data.size",
+    "strength": "model.strength",
     "content_weight": "model.content.weight",
     "style_weight": "model.style.weight",
     "tv_weight": "model.tv.weight",

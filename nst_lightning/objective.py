@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from nst_lightning.encoder import HasMinimumSize, Refinable, VGG19Encoder
 from nst_lightning.errors import InputError
-from nst_lightning.losses.term import LossTerm, Reference
+from nst_lightning.losses.reference import Reference
+from nst_lightning.losses.term import LossTerm
 
 Encoder = Callable[[Tensor], dict[str, Tensor]]
 EncoderFactory = Callable[[Sequence[str]], nn.Module]

@@ -10,7 +10,8 @@ from torch import Tensor
 from nst_lightning.checks import choice, number, whole_number
 from nst_lightning.losses.matching import every_so_many, most_similar_by_region, on_grid
 from nst_lightning.losses.products import squared_error
-from nst_lightning.losses.term import LossTerm, Reference
+from nst_lightning.losses.reference import Reference
+from nst_lightning.losses.term import LossTerm
 
 Metric = Literal["squared", "cosine"]
 
@@ -86,9 +87,7 @@ class NearestNeighbourLoss(LossTerm):
     ) -> None:
         super().__init__(weight, layers, layer_weights)
         self.grid = choice(self.named("grid"), grid or self.layers[:3][-1], self.layers)
-        self.mix = number(self.named("mix"), mix, least=0)
-        if self.mix > 1:
-            raise self.error(f"mix must be from 0 to 1, not {mix}")
+        self.mix = number(self.named("mix"), mix, least=0, most=1)
         self.every = whole_number(self.named("every"), every, 1)
         self.metric = choice(self.named("metric"), metric, ("squared", "cosine"))
         self.coverage = number(self.named("coverage"), coverage, least=0)
@@ -97,6 +96,11 @@ class NearestNeighbourLoss(LossTerm):
         self._size = torch.Size((1, 1))  # of the grid
         self._draw = 0
         self._first = True  # whether no picture was searched for yet
+
+    def at_strength(self, strength: float) -> None:
+        """See the base class; beyond 0.5 less of the content is in what is searched for."""
+        super().at_strength(strength)
+        self.mix *= min(1.0, 2 - 2 * strength)
 
     @property
     def _groups(self) -> dict[str, tuple[str, ...]]:

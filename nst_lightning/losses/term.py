@@ -1,7 +1,7 @@
 """What every loss term is: a weight, the layers it looks at, targets that it keeps."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -10,30 +10,13 @@ from torch import Tensor, nn
 from nst_lightning.checks import names, number
 from nst_lightning.errors import InputError
 from nst_lightning.losses.products import at_least_single, at_size_of, weighted_sum
+from nst_lightning.losses.reference import Reference
 
 STD5 = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 """The style layers of Gatys, Ecker & Bethge (2016), and of most systems after them."""
 
 Representation: TypeAlias = Any
 """A tensor or a tuple of tensors, as the term says."""
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A picture that targets are taken from, and what the encoder sees in it.
-
-    Attributes:
-        image: ``(1, 3, H, W)``, values in [0, 1].
-        features: Layer name → features ``(1, C, h, w)``.
-        weight: Share in a blend of several styles.
-        mask: ``(1, R, H, W)`` in [0, 1], one channel a region, for a term that is ``guided``; the
-            others refuse one.
-    """
-
-    image: Tensor
-    features: dict[str, Tensor] = field(default_factory=dict)
-    weight: float = 1.0
-    mask: Tensor | None = None
 
 
 class LossTerm(nn.Module):
@@ -248,6 +231,22 @@ class LossTerm(nn.Module):
         for buffer in [kept] if isinstance(kept, str) else kept:
             del self._buffers[buffer]
         return value
+
+    def at_strength(self, strength: float) -> None:
+        """Shift the term between the photograph and the painting, before anything else is done.
+
+        At 0.5 it stays as it is. A content term weighs 16 times as much at 0 and a sixteenth at 1;
+        of a style term's weight there is a hundredth left at 0. Others stay.
+
+        Args:
+            strength: From 0 to 1.
+        """
+        if not self._compares:
+            return
+        if self.target_from == "content":
+            self.weight *= 16 ** (1 - 2 * strength)
+        elif strength < 0.5:
+            self.weight *= max(0.1, 2 * strength) ** 2
 
     def redraw(self, step: int, features: Callable[[], Mapping[str, Tensor]]) -> bool:
         """Renew what is held between steps, as matches; return whether that changes the loss.

@@ -1,0 +1,122 @@
+"""Moving a picture's colours to a painting's palette.
+
+Pictures are ``(1, 3, H, W)``, values in [0, 1].
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+_ROUNDS = 12
+_MOST_COLOURS = 2**16  # of each side, evenly spread: quantiles of so many are exact to a level
+_EDGE = 0.02**2  # variance of a window, in units of the picture's, that counts as an edge
+
+
+def random_axes(seed: int, like: Tensor) -> Tensor:
+    """Draw three orthogonal directions of colour, ``(3, 3)``, uniform over all rotations."""
+    random = torch.Generator().manual_seed(seed)
+    q, r = torch.linalg.qr(torch.randn(3, 3, generator=random, dtype=torch.float64))
+    return (q * r.diagonal().sign()).to(like)
+
+
+def sliced_transport(colours: Tensor, wanted: Tensor, rounds: int = _ROUNDS) -> Tensor:
+    """Move a cloud of colours onto another.
+
+    Pitié, Kokaram & Dahyot, "Automated colour grading using colour distribution transfer" (2007):
+    in each round both clouds are seen along three orthogonal directions, the axes of colour and
+    then random ones, and the quantiles along each are moved to the wanted ones.
+
+    Args:
+        colours: ``(3, P)``.
+        wanted: ``(3, S)``.
+        rounds: How often. The same directions at each call.
+
+    Returns:
+        ``(3, P)``: with the distribution of ``wanted``, nearly.
+    """
+    moved = colours
+    for number in range(rounds):
+        axes = torch.eye(3).to(colours) if number == 0 else random_axes(number, colours)
+        seen, aims = axes @ moved, axes @ wanted
+        for axis in range(3):
+            here = _quantiles(seen[axis])
+            seen[axis] = _interpolate(seen[axis], here, _quantiles(aims[axis], len(here)))
+        moved = axes.mT @ seen
+    return moved
+
+
+def _quantiles(values: Tensor, count: int = 1024) -> Tensor:
+    ordered = values.sort().values
+    places = torch.linspace(0, len(ordered) - 1, count, device=values.device).round().long()
+    return ordered[places]
+
+
+def _interpolate(values: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Return the piecewise linear function through (x, y), x in order, at values; flat outside."""
+    right = torch.searchsorted(x, values).clamp(1, len(x) - 1)
+    left = right - 1
+    width = (x[right] - x[left]).clamp_min(1e-9)
+    share = ((values - x[left]) / width).clamp(0, 1)
+    return torch.lerp(y[left], y[right], share)
+
+
+def guided_filter(values: Tensor, guide: Tensor, radius: int, edge: float) -> Tensor:
+    """Smooth values but across the edges of a guide (He, Sun & Tang, "Guided Image Filtering").
+
+    Args:
+        values: ``(1, C, H, W)``.
+        guide: ``(1, 1, H, W)``.
+        radius: Of the square windows, in pixels.
+        edge: Variance of the guide in a window from which on it counts as an edge.
+    """
+    mean_guide, mean = _windows(guide, radius), _windows(values, radius)
+    variance = _windows(guide.square(), radius) - mean_guide.square()
+    covariance = _windows(guide * values, radius) - mean_guide * mean
+    slope = covariance / (variance + edge)
+    offset = mean - slope * mean_guide
+    return _windows(slope, radius) * guide + _windows(offset, radius)
+
+
+def _windows(values: Tensor, radius: int) -> Tensor:
+    """Return the means over squares, at the border over what lies inside."""
+    return F.avg_pool2d(values, 2 * radius + 1, 1, radius, count_include_pad=False)
+
+
+@torch.no_grad()
+def to_palette(picture: Tensor, styles: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
+    """Return the picture in the colours of the styles, in these amounts.
+
+    Every colour is moved to one of the styles' (`sliced_transport`), and the change is smoothed but
+    across the picture's edges, so that even areas stay even.
+
+    Args:
+        picture: Shape ``(1, 3, H, W)``.
+        styles: Each of shape ``(1, 3, h, w)``.
+        shares: Of each style, 0 or more; not all 0.
+    """
+    largest = max(shares)
+    wanted = torch.cat(
+        [
+            _some(style.to(picture)[0].flatten(1), share / largest)
+            for style, share in zip(styles, shares, strict=True)
+            if share > 0
+        ],
+        1,
+    )
+    colours = picture[0].flatten(1)  # (3, P)
+    moved = sliced_transport(colours, wanted).view_as(picture)
+    light = picture.mean(1, keepdim=True)
+    radius = max(1, round(max(picture.shape[-2:]) / 64))
+    radius = min(radius, (min(picture.shape[-2:]) - 1) // 2)
+    change = moved - picture
+    if radius > 0:
+        change = guided_filter(change, light, radius, _EDGE)
+    return (picture + change).clamp(0, 1)
+
+
+def _some(colours: Tensor, share: float) -> Tensor:
+    count = min(colours.shape[1], max(1, round(_MOST_COLOURS * share)))
+    places = torch.linspace(0, colours.shape[1] - 1, count, device=colours.device)
+    return colours[:, places.round().long()]

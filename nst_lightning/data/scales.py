@@ -1,0 +1,65 @@
+"""The sizes that a picture is painted at, from coarse to fine."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nst_lightning.checks import whole_number
+from nst_lightning.data.resizing import check_size
+from nst_lightning.errors import InputError
+
+
+@dataclass
+class Scale:
+    """A size to paint at before the final one.
+
+    Attributes:
+        size: In pixels, read by ``size_rule``.
+        steps: Optimiser steps at this size.
+    """
+
+    size: int
+    steps: int
+
+
+@dataclass
+class Octaves:
+    """Half the final size, a quarter of it and so on, from coarse to fine.
+
+    Attributes:
+        smallest: No size is below this, in pixels, read by ``size_rule``.
+        steps: Optimiser steps at each size.
+    """
+
+    smallest: int = 64
+    steps: int = 40
+
+    def scales(self, size: int) -> list[Scale]:
+        """Return the scales before a final size."""
+        sizes = itertools.takewhile(
+            lambda smaller: smaller >= self.smallest, (size >> k for k in range(1, size))
+        )
+        return [Scale(smaller, self.steps) for smaller in sizes][::-1]
+
+
+def checked_scales(given: Sequence[Scale | dict[str, int]] | Octaves, size: int) -> list[Scale]:
+    """Return the scales before a final size, from coarse to fine.
+
+    Raises:
+        InputError: If they do not grow up to the final size, or a number is out of range.
+    """
+    if isinstance(given, Octaves):
+        whole_number("data.scales: smallest", given.smallest, 1)
+        whole_number("data.scales: steps", given.steps, 1)
+        check_size(given.smallest, "data.scales: smallest")
+        return given.scales(size)
+    scales = [scale if isinstance(scale, Scale) else Scale(**scale) for scale in given]
+    for place, scale in enumerate(scales, start=1):
+        whole_number(f"data.scales: the steps of scale {place}", scale.steps, 1)
+        check_size(scale.size, f"data.scales: the size of scale {place}")
+    sizes = [*(scale.size for scale in scales), size]
+    if any(after <= before for before, after in itertools.pairwise(sizes)):
+        raise InputError(
+            f"data.scales: the sizes {sizes} (data.size last) must grow from one to the next"
+        )
+    return scales
