@@ -35,7 +35,8 @@ def rgb_uv_histogram(picture: Tensor) -> Tensor:
         logs, intensity = (part + _DARK).log(), part.square().sum(0).sqrt()
         for channel, (one, other) in enumerate(((1, 2), (0, 2), (0, 1))):
             u, v = (
-                1 / (1 + ((logs[channel] - logs[second])[:, None] - middles).div(_FALL_OFF).square())
+                1
+                / (1 + ((logs[channel] - logs[second])[:, None] - middles).div(_FALL_OFF).square())
                 for second in (one, other)
             )  # (pixels, 64)
             histogram[channel] += (intensity[:, None] * u).mT @ v

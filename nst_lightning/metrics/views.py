@@ -73,7 +73,7 @@ class StyleView:
         return cls(grams, distributions, eye.at(PATCH_SIZE)[PATCH_LAYER])
 
     def measures(self, style: Self) -> dict[str, float]:
-        """Return how far it is from a style's, by features that no loss of ours is on by default."""
+        """Return how far it is from a style's."""
         distances = {
             layer: sliced_wasserstein(features, style.distributions[layer]).item()
             for layer, features in self.distributions.items()

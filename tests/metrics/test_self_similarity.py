@@ -28,7 +28,7 @@ def numpy_self_similarity(a, b):
 
 
 def numpy_cfsd(picture, content):
-    """StyleID: KL divergence of the content's softmax to the picture's, here the mean of a row."""
+    """StyleID: KL divergence of the softmaxes; here the mean of the rows, times 1000."""
     from scipy.special import softmax
     from scipy.stats import entropy
 
@@ -36,7 +36,7 @@ def numpy_cfsd(picture, content):
         softmax(rows @ rows.T / rows.shape[1] ** 2, axis=1)
         for rows in (places(content), places(picture))
     )
-    return np.mean([entropy(p[row], q[row]) for row in range(len(p))])
+    return 1000 * np.mean(entropy(p, q, axis=1))
 
 
 @pytest.fixture
