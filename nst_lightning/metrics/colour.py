@@ -14,7 +14,7 @@ _INVISIBLE = 0.01  # CIELAB units: nobody sees a hundredth
 
 
 def rgb_uv_histogram(picture: Tensor) -> Tensor:
-    """Histogram of the log-chroma of a picture, weighted by intensity (HistoGAN, Afifi et al. 2021).
+    """Histogram of log-chroma, weighted by intensity (HistoGAN, Afifi et al. 2021).
 
     For each channel the plane of its two log-ratios to the other channels, from -3 to 3 in 64 × 64
     bins. A pixel counts in a bin by ``1 / (1 + (Δ / 0.02)²)`` of either distance Δ to the bin's
