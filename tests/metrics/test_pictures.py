@@ -61,7 +61,7 @@ def test_a_reference_of_the_same_size_is_left_alone(make_picture):
         ((40, 800), 16, (16, 320)),
         ((10, 800), 16, (10, 800)),
         ((80, 60), 1, (80, 60)),
-        ((2, 400), 1, (1, 80)),
+        ((2, 400), 1, (1, 200)),
     ],
 )
 def test_reduced_sizes(make_picture, size, least, expected):

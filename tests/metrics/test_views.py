@@ -2,8 +2,15 @@
 
 import pytest
 
-from nst_lightning.metrics import PictureMetrics
+from nst_lightning.metrics import PictureMetrics, views
 from nst_lightning.metrics.views import MEASURED_LAYERS, Eye
+
+
+@pytest.fixture(autouse=True)
+def small_sizes(monkeypatch):
+    monkeypatch.setattr(views, "PATCH_SIZE", 48)
+    monkeypatch.setattr(views, "RELATIONS_SIZE", 32)
+    monkeypatch.setattr(views, "_SHORT_SIDE", 16)
 
 
 @pytest.fixture
@@ -20,28 +27,29 @@ def seen(encoder):
 
 def test_each_size_is_encoded_once(seen, make_picture):
     sizes, watched = seen
-    content, style = make_picture(300, 400, seed=1), make_picture(420, 420, seed=2)
+    content, style = make_picture(60, 80, seed=1), make_picture(70, 70, seed=2)
     measure = PictureMetrics(content, style, watched, learned=False)
     # The content as its relations are seen; the style as it is, and for its patches.
-    assert sizes == [(256, 192), (420, 420), (384, 384)]
+    assert sizes == [(32, 24), (70, 70), (48, 48)]
     sizes.clear()
     measure(content)
-    assert sizes == [(400, 300), (384, 288), (256, 192)]
+    assert sizes == [(80, 60), (48, 36), (32, 24)]
 
 
 def test_a_small_picture_is_encoded_once_for_all(seen, make_picture):
     sizes, watched = seen
-    measure = PictureMetrics(make_picture(), make_picture(seed=1), watched, learned=False)
+    pictures = [make_picture(24, 30, seed=seed) for seed in range(3)]
+    measure = PictureMetrics(*pictures[:2], watched, learned=False)
     sizes.clear()
-    measure(make_picture(seed=2))
-    assert sizes == [(56, 40)]
+    measure(pictures[2])
+    assert sizes == [(30, 24)]
 
 
 def test_a_panorama_stays_high_enough(seen, make_picture):
     sizes, watched = seen
-    eye = Eye(make_picture(40, 1000), watched)
-    assert set(eye.at(256)) == set(MEASURED_LAYERS)
-    assert sizes == [(800, 32)]
+    eye = Eye(make_picture(20, 500), watched)
+    assert set(eye.at(32)) == set(MEASURED_LAYERS)
+    assert sizes == [(400, 16)]
 
 
 def test_a_layer_that_lacks_is_named(encoder, make_picture):

@@ -181,6 +181,7 @@ def test_a_blind_vote_from_the_first_ballot_to_the_tally(
     browser.find_element("css selector", ".vote-open").click()
     booth = browser.find_element("id", "booth")
     assert booth.is_displayed()
+    assert browser.switch_to.active_element.get_attribute("class") == "choice"
     assert "1 of 2" in booth.text
     assert "optimised" not in booth.text
     assert "mean colour" not in booth.text

@@ -103,8 +103,9 @@ function csv(rows) {
 
   choices.forEach((choice, side) => choice.addEventListener("click", () => choose(side)));
   find("booth-back").addEventListener("click", takeBack);
-  booth.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
+  // Of the document: a button that is disabled while it has the focus leaves it to nobody.
+  document.addEventListener("keydown", (event) => {
+    if (!booth.open || event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
     const side = { 1: 0, ArrowLeft: 0, 2: 1, ArrowRight: 1 }[event.key];
     if (side !== undefined) choose(side);
     else if (event.key === "Backspace" && votes.length) takeBack();
@@ -114,8 +115,8 @@ function csv(rows) {
   for (const button of document.querySelectorAll(".vote-open")) {
     button.addEventListener("click", () => {
       if (votes.length === ballots.length) { find("vote").scrollIntoView(); return; }
-      booth.showModal();
       next();
+      booth.showModal();
     });
   }
   find("vote-clear").addEventListener("click", () => {
