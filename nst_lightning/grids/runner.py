@@ -15,7 +15,7 @@ from nst_lightning.data.sources import source_digest
 from nst_lightning.grids.snapshots import Snapshots
 from nst_lightning.grids.spec import Run
 from nst_lightning.metrics.evaluate import PictureMetrics
-from nst_lightning.metrics.style_distance import STYLE_LAYERS
+from nst_lightning.metrics.views import MEASURED_LAYERS
 from nst_lightning.objective import SharedTargets
 from nst_lightning.options import lay_over
 from nst_lightning.session import Session, open_run
@@ -142,7 +142,7 @@ class Runner:
         key = (tuple(map(str, sources)), sizes, tuple(pair.blend))
         if self._metrics is None or self._metrics[0] != key:
             pair.use_scale(len(pair.scales))
-            encoder = self._shared.measuring_encoder(STYLE_LAYERS)
+            encoder = self._shared.measuring_encoder(MEASURED_LAYERS)
             self._metrics = (key, PictureMetrics.of(pair, encoder, learned=False))
             pair.use_scale(0)
         return self._metrics[1]

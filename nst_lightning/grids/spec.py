@@ -19,7 +19,9 @@ _AXIS_KEYS = ("name", "key", "values")
 MEASURES = (
     "ssim/content",
     "mse/content",
+    "self_similarity/content",
     "style_distance",
+    "patch_distance/style",
     "colour_distance/style",
     "total_variation",
     "deltas/horizontal",
