@@ -1,5 +1,6 @@
 """Places of pictures, and which of them are most alike."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -88,3 +89,22 @@ def most_similar_by_region(
         theirs = (regions_there == region).nonzero().squeeze(1)
         found[mine] = theirs[most_similar(wanted[mine], there[theirs])]
     return found
+
+
+def evenly(rows: Tensor, count: int) -> Tensor:
+    """Take at most so many rows, evenly spread, the first and the last among them."""
+    if count >= len(rows):
+        return rows
+    return rows[torch.linspace(0, len(rows) - 1, count, device=rows.device).long()]
+
+
+def union_by_share(places: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """Join the places ``(S, C)`` of several styles, of each as many as its share allows.
+
+    Args:
+        places: Of each style; they are taken evenly spread.
+        weights: The styles' shares, above 0; they sum to 1.
+    """
+    every = list(zip(places, weights, strict=True))
+    most = min(len(rows) / weight for rows, weight in every)
+    return torch.cat([evenly(rows, math.ceil(w * most - 1e-9)) for rows, w in every])

@@ -1,6 +1,5 @@
 """The style term of matched features."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
@@ -8,7 +7,13 @@ import torch
 from torch import Tensor
 
 from nst_lightning.checks import choice, number, whole_number
-from nst_lightning.losses.matching import every_so_many, most_similar_by_region, on_grid
+from nst_lightning.losses.matching import (
+    evenly,
+    every_so_many,
+    most_similar_by_region,
+    on_grid,
+    union_by_share,
+)
 from nst_lightning.losses.products import squared_error
 from nst_lightning.losses.reference import Reference
 from nst_lightning.losses.term import LossTerm
@@ -150,9 +155,7 @@ class NearestNeighbourLoss(LossTerm):
         self, layer: str, representations: Sequence[Tensor], weights: Sequence[float]
     ) -> Tensor:
         """Return places of all styles ``(S, C)``, of each as many as its share allows."""
-        every = list(zip(representations, weights, strict=True))
-        most = min(len(places) / weight for places, weight in every)
-        return torch.cat([_evenly(places, math.ceil(w * most - 1e-9)) for places, w in every])
+        return union_by_share(representations, weights)
 
     def represent(self, layer: str, features: Tensor) -> Tensor:
         """Return ``(N, C, h, w)`` on the grid, in units of the style's root mean square."""
@@ -190,7 +193,7 @@ class NearestNeighbourLoss(LossTerm):
             mine, theirs = self._regions(name, len(wanted)), self.target(f"{name} regions")
             if self.coverage:
                 most = _COVERED_A_PLACE * len(wanted)
-                rows = _evenly(torch.arange(len(there), device=mine.device), most)
+                rows = evenly(torch.arange(len(there), device=mine.device), most)
                 rows = rows[torch.isin(theirs[rows], mine)]
                 found = most_similar_by_region(there[rows], wanted, theirs[rows], mine)
                 self.set_target(f"{name} covered", torch.stack([rows, found]).int())
@@ -256,10 +259,3 @@ class NearestNeighbourLoss(LossTerm):
         else:
             share = target.shape[1] / sum(self.target(name)[0].shape[1] for name in self.layers)
         return share * place_distance(representation, target, self.metric)
-
-
-def _evenly(rows: Tensor, count: int) -> Tensor:
-    """Take at most so many rows, evenly spread, the first and the last among them."""
-    if count >= len(rows):
-        return rows
-    return rows[torch.linspace(0, len(rows) - 1, count, device=rows.device).long()]

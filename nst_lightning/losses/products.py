@@ -22,6 +22,19 @@ def at_least_single(values: Tensor) -> Tensor:
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
+def check_same_shape(value: Tensor, target: Tensor) -> None:
+    """Refuse a target that is neither of the value's shape nor one for the whole batch.
+
+    Raises:
+        ValueError: Then, as when the target is of a picture of another size.
+    """
+    if value.shape[1:] != target.shape[1:] or target.shape[0] not in (1, value.shape[0]):
+        raise ValueError(
+            f"shapes differ: {tuple(value.shape)} against a target of {tuple(target.shape)}; "
+            "were the targets set for a picture of another size?"
+        )
+
+
 def squared_error(value: Tensor, target: Tensor, reduction: Reduction = "mean") -> Tensor:
     """Mean or sum of the squared differences, in float32 at least.
 
@@ -31,11 +44,7 @@ def squared_error(value: Tensor, target: Tensor, reduction: Reduction = "mean") 
     Raises:
         ValueError: If the shapes differ, as when the target is of a picture of another size.
     """
-    if value.shape[1:] != target.shape[1:] or target.shape[0] not in (1, value.shape[0]):
-        raise ValueError(
-            f"shapes differ: {tuple(value.shape)} against a target of {tuple(target.shape)}; "
-            "were the targets set for a picture of another size?"
-        )
+    check_same_shape(value, target)
     if reduction not in ("mean", "sum"):
         raise ValueError(f'reduction must be "mean" or "sum", got {reduction!r}')
     error = _SquaredError.forward if target.requires_grad else _SquaredError.apply

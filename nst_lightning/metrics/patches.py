@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nst_lightning.metrics.functional import wasserstein_1d
+from nst_lightning.losses.sliced_wasserstein import ascending, wasserstein_1d
 
 _NUMBERS_AT_ONCE = 2**24  # 64 MB in float32
 _DIRECTIONS = 64
@@ -52,7 +52,7 @@ def sliced_wasserstein(features: Tensor, reference: Tensor) -> Tensor:
     """
     scale = reference.square().mean().sqrt()
     directions = _directions(features.shape[1]).to(features)
-    ours, theirs = (directions @ f[0].flatten(1) for f in (features, reference))  # (64, places)
+    ours, theirs = (ascending(directions @ f[0].flatten(1)) for f in (features, reference))
     distance = wasserstein_1d(ours, theirs).mean()
     # 0/0 means "equal", not "unknown".
     return torch.where(distance == 0, torch.zeros_like(distance), distance / scale)
