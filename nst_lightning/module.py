@@ -122,11 +122,6 @@ class NeuralStyleTransfer(LightningModule):
         average = self.average.picture() if self.average is not None else None
         return self.image if average is None else average
 
-    @property
-    def shows_average(self) -> bool:
-        """Whether the picture shown is an average, which no loss was computed for."""
-        return self.average is not None and self.average.picture() is not None
-
     def shown(self, image: Tensor) -> Tensor:
         """Return a picture of the optimiser's as people see it: within [0, 1], its colours kept.
 

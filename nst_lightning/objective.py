@@ -160,7 +160,8 @@ def named_terms(
     """Return all terms by name, without those that are None.
 
     Raises:
-        InputError: If a further term's name is taken or no plain word.
+        InputError: If a further term's name is taken or no plain word, or a term has no formula, as
+            where settings have a null, and then keys of what is no longer there.
     """
     for name in extra:
         if name in named or not name.isidentifier():
@@ -168,7 +169,16 @@ def named_terms(
                 f"model.extra: {name!r} cannot name a term; use a plain word other than "
                 f"{', '.join(named)}"
             )
-    return {name: term for name, term in {**named, **extra}.items() if term is not None}
+    terms = {name: term for name, term in {**named, **extra}.items() if term is not None}
+    for name, term in terms.items():
+        kind = type(term)
+        if kind.distance is LossTerm.distance and kind.forward is LossTerm.forward:
+            raise InputError(
+                f"model.{'' if name in named else 'extra.'}{name}: {kind.__name__} defines "
+                "no distance() or forward(); name a class that does, such as GramLoss, or leave "
+                "the term out: null, and no key under it"
+            )
+    return terms
 
 
 class SharedTargets:

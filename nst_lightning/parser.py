@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser, Namespace
+from jsonargparse.typing import NotEmptyStr
 
 from nst_lightning.errors import InputError, did_you_mean
 from nst_lightning.options import (
@@ -33,6 +34,16 @@ class OneLineParser(OneLineErrors, ArgumentParser):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, allow_abbrev=False, **kwargs)
+
+
+def add_pictures(parser: ArgumentParser, note: str = "") -> None:
+    """Add ``--contents`` and ``--styles``, lists of sources; ``note`` is added to their help."""
+    sources = "files, folders, globs, URLs, sample:NAME or artworks:ARTIST?n=5."
+    for option, verb in (("--contents", "paint"), ("--styles", "paint like")):
+        text = f"Pictures to {verb}: {sources}{note}"
+        parser.add_argument(
+            option, type=NotEmptyStr, nargs="+", metavar="PICTURE", default=[], help=text
+        )
 
 
 def parse_command(
@@ -120,8 +131,8 @@ def explain(message: str, parser: ArgumentParser) -> str:
     )
     text = re.sub(r"\ba (?=int\b)", "an ", text)
     text = re.sub(
-        r"Not a valid subclass of (\w+) Subclass types expect one of: .*",
-        r"expected a \1: the name of a class, or class_path and init_args",
+        r"Not a valid subclass of (\w+)(.*?) Subclass types expect one of: .*",
+        r"expected a \1: the name of a class, or class_path and init_args\2",
         text,
     )
     given = re.search(r"^ *Given value: (.*)$", message, re.MULTILINE)
@@ -176,7 +187,7 @@ def _class_names() -> list[str]:
 def option_names(parser: Any) -> Iterator[str]:
     """Yield every long option of a parser, those of the default classes included."""
     for action in parser._actions:
-        yield from (o for o in action.option_strings if o.startswith("--") and ".help" not in o)
+        yield from (o for o in action.option_strings if o[:2] == "--" and not o.endswith("help"))
     for key in parser.get_defaults().keys(branches=True):
         yield f"--{key}".replace(".init_args", "")
 

@@ -271,6 +271,6 @@ def _with_other_terms(layer: Settings, config: Any) -> dict[str, Any]:
         if argument:
             before = terms.get(term) or {}
             init_args = {**dict(before.get("init_args") or {}), argument: value}
-            value = {"class_path": before.get("class_path"), "init_args": init_args}
+            value = {**dict(before), "init_args": init_args}
         whole[EXTRA_TERMS] = terms | {term: value}
     return whole

@@ -1,9 +1,13 @@
 """What all tests share."""
 
+import os
+
+# Before torch is there: threads that wait for work must not keep the other workers' cores busy.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 # First of all: a process dies if TensorFlow is imported before torchvision.
 import torchvision  # isort: skip  # noqa: F401
 
-import os
 import random
 import signal
 import zlib
@@ -16,11 +20,29 @@ import torch
 from PIL import Image
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Test with a process a core, four at most; files named one by one in this one alone."""
+    if all(Path(name.partition("::")[0]).is_file() for name in config.args):
+        config.option.dist = "no"
+        return 0
+    return min(4, os.cpu_count() or 1)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _few_threads() -> None:
-    """Use two threads at most: pictures this small gain nothing from more."""
+    """Use a core a process; alone two at most: pictures this small gain nothing from more."""
     if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(min(2, os.cpu_count() or 1))
+        workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+        torch.set_num_threads(max(1, min(2, (os.cpu_count() or 1) // workers)))
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """Use two threads: in sums of one thread some numbers are others."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
@@ -86,7 +108,11 @@ PAINTING = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of whole folders and files as slow."""
+    """Mark the tests of whole folders and files as slow, and begin with slow files."""
+    slow = set()
     for item in items:
         if item.path.relative_to(Path(__file__).parent).parts[0] in PAINTING:
             item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("slow"):
+            slow.add(item.path)
+    items.sort(key=lambda item: item.path not in slow)  # the last to end is then a quick one

@@ -436,6 +436,7 @@ def test_float32_once_bfloat16_is_no_help_and_so_after_a_resume(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("two_threads")
 def test_bfloat16_goes_on_where_its_noise_would_end_the_run(
     tmp_path: Path, pictures: tuple[Path, Path]
 ) -> None:

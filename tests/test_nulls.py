@@ -7,7 +7,8 @@ import yaml
 from helpers.painting import arguments
 
 from nst_lightning.cli import main
-from nst_lightning.session import Session
+from nst_lightning.errors import InputError
+from nst_lightning.session import Session, open_run
 
 REFUSED = {
     "data.size": "data.size: null is no value here; give a whole number",
@@ -74,3 +75,41 @@ def test_allowed_where_it_means_something(
     monkeypatch.setattr(Session, "stopped", False)
     assert main(without(command(tmp_path, pictures, key), key)) == 0
     assert len(built) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"model.tv": None, "model.tv.weight": 0}, "model.tv: LossTerm defines no distance()"),
+        ({"model.content": None, "model.content.layers": ["relu1_1"]}, "model.content: LossTerm "),
+        ({"model.tv": "nst_lightning.losses.LossTerm"}, "model.tv: LossTerm defines no distance()"),
+        ({"model.extra.mine.weight": 1}, "model.extra.mine: LossTerm defines no distance()"),
+        ({"model.extra": {"mine": None}}, "model.extra: expected a LossTerm: the name of a class"),
+        ({"model.optimizer": None, "model.optimizer.lr": 1}, "unknown key model.optimizer.lr"),
+        (
+            {"model.encoder": None, "model.encoder.padding": "zeros"},
+            "unknown key model.encoder.",
+        ),
+    ],
+)
+def test_keys_under_a_null(settings: dict, line: str) -> None:
+    with pytest.raises(InputError) as caught:
+        open_run(settings, summary=False, progress=False, pictures=False, checkpoints=False)
+    said = str(caught.value)
+    assert said.startswith(line)
+    assert "\n" not in said
+    assert len(said) < 200
+    assert "help" not in said
+
+
+@pytest.mark.parametrize("last", ["class", "null"])
+def test_the_last_of_a_class_and_a_null_holds(last: str) -> None:
+    both = [("model.tv", None), ("model", {"tv": {"class_path": "TotalVariationLoss"}})]
+    session = open_run(
+        dict(both if last == "class" else both[::-1]),
+        summary=False,
+        progress=False,
+        pictures=False,
+        checkpoints=False,
+    )
+    assert ("tv" in session.model.objective.terms) == (last == "class")

@@ -117,7 +117,8 @@ class LossExplosion(Callback):
     def is_worse(self, pl_module: Any) -> bool:
         """Tell whether the present picture is worse than the best, which a run ends with then."""
         best = pl_module.best
-        if not self.enabled or best.picture is None or pl_module.shows_average:
+        # No loss was computed for an average.
+        if not self.enabled or best.picture is None or pl_module.average is not None:
             return False
         final = self._shown_loss(pl_module, pl_module.picture())
         if final <= float(best.loss):

@@ -9,7 +9,7 @@ from jsonargparse.typing import NotEmptyStr
 from nst_lightning.cloud.config import AwsConfig, Launch
 from nst_lightning.cloud.tuning.space import Tuning
 from nst_lightning.errors import InputError, did_you_mean
-from nst_lightning.parser import OneLineParser, parse_command
+from nst_lightning.parser import OneLineParser, add_pictures, parse_command
 
 COMMANDS = {
     "launch": "Start one job for every content and style, watch them, bring the pictures back.",
@@ -105,11 +105,15 @@ def _parser(command: str) -> OneLineParser:
     parser = OneLineParser(prog=f"launch.py {command}", description=COMMANDS[command])
     if command in ("launch", "tune"):
         parser.add_argument("--config", action="config", help="A YAML file, or several.")
-        pictures = "files, folders, globs, URLs, sample:NAME or artworks:ARTIST?n=5."
-        _list(parser, "--contents", f"Pictures to be painted: {pictures}")
-        _list(parser, "--styles", "Pictures to paint like.")
+        add_pictures(parser)
         parser.add_argument("--size", type=int | None, help="Their data.size.")
-        _list(parser, "--configs", "Configurations of train.py, laid over one another.")
+        parser.add_argument(
+            "--configs",
+            type=NotEmptyStr,
+            nargs="+",
+            default=[],
+            help="Configurations of train.py, laid over one another.",
+        )
         parser.add_class_arguments(Launch, skip={"contents", "styles", "configs"})
         _flag(parser, "--dry_run", "Print every request and an estimate; call nothing.")
         _flag(parser, "--rehearse", "Run it on this machine with AWS's toolkit, without AWS.")
@@ -131,8 +135,3 @@ def _parser(command: str) -> OneLineParser:
 def _flag(parser: OneLineParser, name: str, text: str) -> None:
     """Add an option without a value."""
     parser.add_argument(name, action="store_true", help=text)
-
-
-def _list(parser: OneLineParser, name: str, text: str) -> None:
-    """Add an option with several values."""
-    parser.add_argument(name, type=NotEmptyStr, nargs="+", default=[], help=text)

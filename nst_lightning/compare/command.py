@@ -1,5 +1,6 @@
 """The command line of ``compare``."""
 
+import functools
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from nst_lightning.data.which_pictures import find_sources
 from nst_lightning.errors import InputError
 from nst_lightning.files import check_folder
 from nst_lightning.options import CONFIG_FOLDERS, to_words
-from nst_lightning.parser import OneLineParser, innermost, parse_command
+from nst_lightning.parser import OneLineParser, add_pictures, innermost, parse_command
 
 if TYPE_CHECKING:
     from nst_lightning.compare.runner import Comparison
@@ -80,22 +81,7 @@ def make_parser(base: Path) -> OneLineParser:
         action="config",
         help="A config file, laid over the shipped one; several from left to right.",
     )
-    parser.add_argument(
-        "--contents",
-        nargs="+",
-        type=str,
-        metavar="PICTURE",
-        default=[],
-        help="Pictures to paint: files, folders, globs, URLs, sample:NAME or artworks:ARTIST?n=5.",
-    )
-    parser.add_argument(
-        "--styles",
-        nargs="+",
-        type=str,
-        metavar="PICTURE",
-        default=[],
-        help="Pictures to paint like.",
-    )
+    add_pictures(parser)
     parser.add_argument(
         "--size", type=int, default=384, help="Long side of the pictures in pixels."
     )
@@ -133,7 +119,7 @@ def make_parser(base: Path) -> OneLineParser:
 
 
 def prepare(words: Sequence[str] | Mapping[str, Any]) -> "Comparison":
-    """Check what was given and build the baselines; nothing is painted, only ``OUT`` is checked.
+    """Check what was given; nothing is built or painted, only ``OUT`` is checked.
 
     Args:
         words: Options of ``compare``, as words or by name.
@@ -147,10 +133,11 @@ def prepare(words: Sequence[str] | Mapping[str, Any]) -> "Comparison":
     words = to_words(words) if isinstance(words, Mapping) else words
     if not given.out:
         raise InputError("--out: the name of the folder is empty")
+    if not given.baselines:
+        raise InputError("--baselines: the list is empty; there is nothing to compare with")
     artworks = given.settings.get("data.artworks")
     contents = find_sources(given.contents, "contents", artworks)
     styles = find_sources(given.styles, "styles", artworks)
-    baselines = _baselines(parser, given)
     # Here torch and Lightning are imported.
     from nst_lightning.compare.painting import Painter
     from nst_lightning.compare.runner import Comparison
@@ -164,8 +151,7 @@ def prepare(words: Sequence[str] | Mapping[str, Any]) -> "Comparison":
     return Comparison(
         contents=contents,
         styles=styles,
-        baselines=baselines,
-        identities=dict(zip(baselines, config["baselines"], strict=True)),
+        build_baselines=functools.partial(_baselines, parser, given),
         painter=Painter(given.settings, given.configs, size, runs),
         out=out,
         config=config,
@@ -184,8 +170,6 @@ def _baselines(parser: OneLineParser, given: Namespace) -> dict[str, Baseline]:
         baselines: list[Baseline] = parser.instantiate(given).baselines
     except ValueError as error:
         raise innermost(error) from error
-    if not baselines:
-        raise InputError("--baselines: the list is empty; there is nothing to compare with")
     return dict(zip(baseline_keys(baselines), baselines, strict=True))
 
 

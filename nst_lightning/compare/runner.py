@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import os
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,7 @@ class Comparison:
     Args:
         contents: The contents.
         styles: The styles.
-        baselines: By key.
-        identities: What each baseline is, by the same keys: ``class_path`` and ``init_args``.
+        build_baselines: Makes the baselines, by key.
         painter: Paints the pairs.
         out: Folder of the results.
         config: The configuration of the command, for ``OUT/compare.yaml``.
@@ -43,8 +42,7 @@ class Comparison:
 
     contents: Sequence[Source]
     styles: Sequence[Source]
-    baselines: Mapping[str, Baseline]
-    identities: Mapping[str, Any]
+    build_baselines: Callable[[], Mapping[str, Baseline]]
     painter: Painter
     out: Path
     config: Mapping[str, Any]
@@ -66,8 +64,6 @@ class Comparison:
             InputError: If nothing can be painted, a setting is wrong, or a baseline cannot be had.
             KeyboardInterrupt: If it was stopped; what is finished is written.
         """
-        for baseline in self.baselines.values():
-            _load(baseline)
         contents = self._digests(CONTENT, self.contents)
         styles = self._digests(STYLE, self.styles)
         pairs = [p for p in self.pairs if p.content in contents and p.style in styles]
@@ -77,6 +73,11 @@ class Comparison:
         folders = {pair: PairFolder(self.painter.runs / pair.name) for pair in pairs}
         missing = [pair for pair in pairs if not folders[pair].is_finished(runs[pair])]
         self.painter.check(missing)
+        # Only now: a package or a network may be wanted, and mistakes in what was given come first.
+        self.baselines = self.build_baselines()
+        self.identities = dict(zip(self.baselines, self.config["baselines"], strict=True))
+        for baseline in self.baselines.values():
+            _load(baseline)
         with atomic_write(self.out / "compare.yaml") as part:
             text = yaml.safe_dump(self.config, sort_keys=False, allow_unicode=True)
             part.write_text(text, encoding="utf-8")

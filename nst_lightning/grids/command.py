@@ -24,7 +24,7 @@ from nst_lightning.grids.spec import (
     read_grid,
 )
 from nst_lightning.options import DEFAULTS, find_configs, refuse_reserved, take_settings
-from nst_lightning.parser import OneLineParser
+from nst_lightning.parser import OneLineParser, add_pictures
 from nst_lightning.progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -45,16 +45,7 @@ def make_parser() -> OneLineParser:
     parser.add_argument(
         "-c", "--config", type=str, action="append", required=True, help="Grid file or its name."
     )
-    for role in ("content", "style"):
-        parser.add_argument(
-            f"--{role}s",
-            nargs="+",
-            type=str,
-            metavar="PICTURE",
-            default=[],
-            help=f"Other {role} pictures: files, folders, globs, URLs, sample:NAME or "
-            "artworks:ARTIST?n=5; several make an axis.",
-        )
+    add_pictures(parser, " In place of the grid's own; several make an axis.")
     parser.add_argument("--size", type=int | None, default=None, help="Another data.size.")
     parser.add_argument("--out", type=str | None, default=None, help="outputs/grids/NAME if null.")
     parser.add_argument(

@@ -9,9 +9,6 @@ from nst_lightning.losses.gram import gram_matrix
 from nst_lightning.losses.term import STD5
 from nst_lightning.metrics.functional import relative_gram_distance
 
-#: Gatys' style layers, on which the distance is taken whatever the run optimised.
-STYLE_LAYERS = STD5
-
 #: Picture of shape (N, 3, H, W) in [0, 1] -> features of shape (N, C, h, w) by layer name.
 Encoder = Callable[[Tensor], Mapping[str, Tensor]]
 
@@ -32,7 +29,7 @@ def encode(picture: Tensor, encoder: Encoder, layers: Sequence[str]) -> Mapping[
 
 
 def gram_matrices(
-    features: Mapping[str, Tensor], layers: Sequence[str] = STYLE_LAYERS
+    features: Mapping[str, Tensor], layers: Sequence[str] = STD5
 ) -> dict[str, Tensor]:
     """Gram matrices (N, C, C) of features (N, C, H, W), F·Fᵀ / (H·W), by layer.
 
@@ -42,7 +39,7 @@ def gram_matrices(
 
 
 def style_grams(
-    picture: Tensor, encoder: Encoder, layers: Sequence[str] = STYLE_LAYERS
+    picture: Tensor, encoder: Encoder, layers: Sequence[str] = STD5
 ) -> dict[str, Tensor]:
     """`gram_matrices` of a picture's features.
 

@@ -8,20 +8,21 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from nst_lightning.losses.term import STD5
 from nst_lightning.metrics.patches import patch_distance, sliced_wasserstein
 from nst_lightning.metrics.pictures import reduced
 from nst_lightning.metrics.self_similarity import (
     content_feature_structural_distance,
     self_similarity_distance,
 )
-from nst_lightning.metrics.style_distance import STYLE_LAYERS, Encoder, encode, gram_matrices
+from nst_lightning.metrics.style_distance import Encoder, encode, gram_matrices
 
 DISTRIBUTION_LAYERS = ("relu3_2", "relu4_2")
 PATCH_LAYER, PATCH_SIZE = "relu4_3", 384
 SELF_SIMILARITY_LAYER, CFSD_LAYER, RELATIONS_SIZE = "relu4_1", "relu3_1", 256
 
 #: All layers that a measure is taken at.
-MEASURED_LAYERS = (*STYLE_LAYERS, *DISTRIBUTION_LAYERS, PATCH_LAYER)
+MEASURED_LAYERS = (*STD5, *DISTRIBUTION_LAYERS, PATCH_LAYER)
 
 _SHORT_SIDE = 32  # a panorama is not made so low that the encoder sees nothing of it
 

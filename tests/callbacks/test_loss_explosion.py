@@ -285,7 +285,7 @@ def test_the_better_picture_as_shown_is_handed_over(last: float, handed_over: st
     given = []
     module = SimpleNamespace(
         best=SimpleNamespace(loss=torch.tensor(1e-6), picture=torch.tensor([1.5])),
-        shows_average=False,
+        average=None,
         picture=lambda: torch.tensor([last]),
         shown=lambda picture: picture.clamp(0, 1),
         losses=lambda picture: {"loss": (picture - 0.6).square().sum()},

@@ -106,6 +106,7 @@ def _steps(log: str) -> list[int]:
     return [int(step) for step in re.findall(r"^nst step=(\d+) ", log, re.MULTILINE)]
 
 
+@pytest.mark.usefixtures("two_threads")
 def test_local_and_rehearsed_pictures_are_the_same_bytes(
     rehearsed: Rehearsed, tmp_path: Path
 ) -> None:

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import torch
 import yaml
 from helpers.comparing import STEPS, compare, document, options, stamps, write_style
 from helpers.painting import files, logged, paint
+from helpers.program import Program
 from PIL import Image
 
 from nst_lightning.cli import main
@@ -210,35 +210,23 @@ def test_killed_and_repeated(tmp_path: Path, pictures: tuple[Path, Path]) -> Non
     styles = [pictures[1], write_style(tmp_path / "a.png", 5)]
     steps = ("--settings.data.steps_per_epoch=40", "--settings.checkpoint.every_n_steps=5")
     line = options(tmp_path / "out", [pictures[0]], styles, *steps)
-    environment = os.environ | {
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT)]),
-    }
-    command = [sys.executable, str(ROOT / "train.py"), *line]
-    quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
-    process = subprocess.Popen(command, env=environment, **quiet)
-    deadline = time.monotonic() + 300
+    program = Program(line, tmp_path)
     checkpoint = tmp_path / "out" / "runs" / "content--a" / "checkpoints" / "last.ckpt"
-    while not checkpoint.exists():
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
+    program.kill_when(checkpoint.exists)
     first = tmp_path / "out" / "runs" / "content--style"
     assert PairFolder(first).record.finished
     assert not PairFolder(checkpoint.parents[1]).record.finished
     before = stamps(first)
 
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    again = Program(line, tmp_path)
+    assert again.wait() == 0, again.stderr
     assert stamps(first) == before
     assert int(logged(checkpoint.parents[1])[-1]["step"]) == 39
     assert PairFolder(checkpoint.parents[1]).record.finished
     assert len(document(tmp_path / "out")["pairs"]) == 2
     # Silent where there is no terminal: the summary, and no bar.
-    assert done.stderr == ""
-    assert "optimised beats mean colour" in done.stdout
+    assert again.stderr == ""
+    assert "optimised beats mean colour" in again.stdout
 
 
 def test_an_unforeseen_error_costs_one_pair(
@@ -337,6 +325,31 @@ def test_a_package_that_is_missing(
     assert "OnnxStylizer needs onnxruntime" in said.err
     assert "uv run --extra fast" in said.err
     assert said.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--settings.data.sise=3"], "unknown key data.sise"),
+        (["--settings.data.content_mask=no.png"], "no such file: no.png"),
+        (["--styles", "nowhere.jpg"], "style picture: no such file: nowhere.jpg"),
+        (["--size=0"], "--size is 0, but must be from 16"),
+        (["--settings.model.style=null", "--settings.model.style.weight=1"], "model.style: Loss"),
+    ],
+)
+@pytest.mark.parametrize("baseline", ["Unbuildable", "Unloadable"])
+def test_mistakes_in_what_was_given_come_before_what_a_baseline_lacks(
+    args: list[str],
+    words: str,
+    baseline: str,
+    tmp_path: Path,
+    pictures: tuple[Path, Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lacks = f"--baselines=[helpers.comparing.{baseline}]"
+    assert compare(tmp_path / "out", [pictures[0]], [pictures[1]], lacks, *args) == 2
+    assert words in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -10,7 +10,8 @@ from PIL import Image
 from skimage.color import rgb2lab
 
 from nst_lightning.encoder import VGG19Encoder
-from nst_lightning.metrics.style_distance import STYLE_LAYERS, style_distances, style_grams
+from nst_lightning.losses.term import STD5
+from nst_lightning.metrics.style_distance import style_distances, style_grams
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +46,7 @@ def test_two_regions_two_styles(tmp_path: Path) -> None:
     picture, pair = pixels(tmp_path / "out"), session.pair
     # As in the run: zeros around half a picture would count as its texture. relu5_1 is left out, of
     # which a region this small has 12 places, far too few for a Gram matrix of 512 channels.
-    layers = STYLE_LAYERS[:4]
+    layers = STD5[:4]
     encoder = VGG19Encoder(layers, padding="replicate")
     middle = picture.shape[-1] // 2
     targets = [style_grams(style, encoder, layers) for style in pair.styles]

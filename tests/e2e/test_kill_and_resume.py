@@ -1,18 +1,12 @@
 """A run killed with SIGKILL at any moment goes on to the byte-identical picture."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.program import Program
 from PIL import Image
 
-ROOT = Path(__file__).parents[2]
 STEPS = 30
 
 
@@ -24,7 +18,7 @@ def command(tmp_path_factory):
         picture = np.kron(rng.random((*(s // 10 for s in shape), 3)), np.ones((10, 10, 1)))
         Image.fromarray((picture * 255).astype("uint8")).save(folder / f"{name}.png")
     return [
-        *(sys.executable, str(ROOT / "train.py"), "fit"),
+        "fit",
         f"--data.content={folder / 'content.png'}",
         f"--data.style={folder / 'style.png'}",
         "--data.size=80",
@@ -35,14 +29,10 @@ def command(tmp_path_factory):
     ]
 
 
-def environment():
-    return os.environ | {"OMP_NUM_THREADS": "1"}
-
-
 def paint(command, out, *more):
-    line = [*command, f"--trainer.default_root_dir={out}", *more]
-    done = subprocess.run(line, env=environment(), capture_output=True, text=True, cwd=out.parent)
-    assert done.returncode == 0, done.stderr
+    out.parent.mkdir(exist_ok=True)
+    program = Program([*command, f"--trainer.default_root_dir={out}", *more], out.parent)
+    assert program.wait() == 0, program.stderr
     return (out / "stylized.png").read_bytes()
 
 
@@ -57,15 +47,8 @@ def test_killed_at_a_random_step(command, uninterrupted, tmp_path, rng, attempt)
     out = tmp_path / "run"
     wait_for = rng.randrange(1, STEPS // 5) * 5
     print(f"killed after step {wait_for}")
-    line = [*command, f"--trainer.default_root_dir={out}"]
-    process = subprocess.Popen(line, env=environment(), cwd=tmp_path, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 300
-    while not (out / "images" / f"step-{wait_for:05d}.png").exists():
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    program = Program([*command, f"--trainer.default_root_dir={out}"], tmp_path)
+    program.kill_when((out / "images" / f"step-{wait_for:05d}.png").exists)
     assert not (out / "stylized.png").exists()
 
     assert paint(command, out, "--ckpt_path=last") == uninterrupted
@@ -87,16 +70,9 @@ def test_killed_under_a_schedule_and_between_scales(command, tmp_path, rng):
     options += ['--data.scales=[{"size": 40, "steps": 6}, {"size": 56, "steps": 6}]']
     whole, out = tmp_path / "whole", tmp_path / "run"
     expected = paint(command, whole, *options)
-    line = [*command, f"--trainer.default_root_dir={out}", *options]
-    process = subprocess.Popen(line, env=environment(), cwd=tmp_path, stderr=subprocess.PIPE)
+    program = Program([*command, f"--trainer.default_root_dir={out}", *options], tmp_path)
     wait_for = rng.randrange(1, STEPS // 5) * 5
     print(f"killed after step {wait_for}")
-    deadline = time.monotonic() + 300
-    while not (out / "images" / f"step-{wait_for:05d}.png").exists():
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    program.kill_when((out / "images" / f"step-{wait_for:05d}.png").exists)
     assert paint(command, out, *options, "--ckpt_path=last") == expected
     assert (out / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()

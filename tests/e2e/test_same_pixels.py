@@ -100,6 +100,7 @@ def record() -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize("name", sorted(cases()))
 def test_pixels_are_those_written_down(name: str) -> None:
     known = record().get(machine())

@@ -10,6 +10,7 @@ from PIL import Image
 from helpers.painting import OBJECTIVE
 from nst_lightning.baselines import Baseline
 from nst_lightning.cli import main
+from nst_lightning.errors import InputError
 from nst_lightning.options import to_words
 
 STEPS = 6
@@ -29,6 +30,13 @@ class Unloadable(MeanColour):
 
     def load(self) -> None:
         raise ValueError("no such model\nof two lines")
+
+
+class Unbuildable(MeanColour):
+    """Wants a package that is not there."""
+
+    def __init__(self) -> None:
+        raise InputError("a package is missing")
 
 
 def options(out: Path, contents: list[Any], styles: list[Any], *args: str) -> list[str]:

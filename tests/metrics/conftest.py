@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nst_lightning.metrics.style_distance import STYLE_LAYERS
+from nst_lightning.losses.term import STD5
 from nst_lightning.metrics.views import MEASURED_LAYERS
 
 
@@ -39,7 +39,7 @@ class SmallEncoder(torch.nn.Module):
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         features, x = {}, image
-        for number, name in enumerate(STYLE_LAYERS):
+        for number, name in enumerate(STD5):
             x = F.conv2d(x, getattr(self, f"kernel{number}"), padding=1).relu()
             features[name] = x
             for other in MEASURED_LAYERS:

@@ -11,9 +11,9 @@ import torch
 from scipy.stats import wasserstein_distance
 
 from nst_lightning.errors import InputError
+from nst_lightning.losses.term import STD5
 from nst_lightning.metrics import PictureMetrics, functional
 from nst_lightning.metrics.patches import sliced_wasserstein
-from nst_lightning.metrics.style_distance import STYLE_LAYERS
 from nst_lightning.metrics.views import MEASURED_LAYERS
 
 from .test_colour import numpy_histogram, numpy_lab
@@ -35,7 +35,7 @@ OWN = {
 KEYS = {
     *(f"{name}/{reference}" for name in PIXEL for reference in ("content", "style")),
     "style_distance",
-    *(f"style_distance/{layer}" for layer in STYLE_LAYERS),
+    *(f"style_distance/{layer}" for layer in STD5),
     "colour_distance/style",
     *OWN,
     "total_variation",
@@ -125,13 +125,11 @@ def test_keys_and_values_by_other_means(encoder, make_picture, size):
     ).clamp(0, 1)
     expected = {f"{name}/content": value for name, value in against(picture, content).items()}
     expected |= {f"{name}/style": value for name, value in against(picture, stretched).items()}
-    for layer in STYLE_LAYERS:
+    for layer in STD5:
         target = gram(style, layer, encoder)
         error = np.sum((gram(picture, layer, encoder) - target) ** 2)
         expected[f"style_distance/{layer}"] = error / np.sum(target**2)
-    expected["style_distance"] = np.mean(
-        [expected[f"style_distance/{layer}"] for layer in STYLE_LAYERS]
-    )
+    expected["style_distance"] = np.mean([expected[f"style_distance/{layer}"] for layer in STD5])
     axes = [np.array(a) - 1 for a in np.ndindex(3, 3, 3)]
     a, b = (image[0].reshape(3, -1).double().numpy() for image in (picture, style))
     expected["colour_distance/style"] = np.mean(
@@ -223,7 +221,7 @@ def test_style_distance_of_a_blend_is_to_the_mean_gram(images, encoder, make_pic
     second = make_picture(50, 50, seed=7)
 
     expected = []
-    for layer in STYLE_LAYERS:
+    for layer in STD5:
         target = 0.25 * gram(first, layer, encoder) + 0.75 * gram(second, layer, encoder)
         expected.append(np.sum((gram(picture, layer, encoder) - target) ** 2) / np.sum(target**2))
     both = evaluate_picture(picture, content, [first, second], encoder, style_weights=[1, 3])

@@ -1,14 +1,12 @@
 """Relative Gram distance against plain numpy, and the number in the record of measurements."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+from helpers.real_pictures import SHARED, only_with_shared
 
-from nst_lightning.metrics.style_distance import STYLE_LAYERS, style_distances, style_grams
-
-IMAGES = Path(__file__).resolve().parents[3] / "shared" / "images"
+from nst_lightning.losses.term import STD5
+from nst_lightning.metrics.style_distance import style_distances, style_grams
 
 
 def numpy_distance(features, style_features, layer):
@@ -20,7 +18,7 @@ def numpy_distance(features, style_features, layer):
     return np.linalg.norm(g - s) ** 2 / np.linalg.norm(s) ** 2
 
 
-def distances(picture, style, encoder, layers=STYLE_LAYERS):
+def distances(picture, style, encoder, layers=STD5):
     grams, targets = (style_grams(image, encoder, layers) for image in (picture, style))
     return {layer: value.item() for layer, value in style_distances(grams, targets).items()}
 
@@ -28,9 +26,7 @@ def distances(picture, style, encoder, layers=STYLE_LAYERS):
 @pytest.mark.parametrize("size", [(91, 35), (40, 56), (200, 210)])
 def test_agrees_with_numpy_for_styles_of_any_size(make_picture, encoder, size):
     picture, style = make_picture(40, 56), make_picture(*size, seed=3)
-    expected = {
-        layer: numpy_distance(encoder(picture), encoder(style), layer) for layer in STYLE_LAYERS
-    }
+    expected = {layer: numpy_distance(encoder(picture), encoder(style), layer) for layer in STD5}
     assert distances(picture, style, encoder) == pytest.approx(expected, rel=1e-4)
 
 
@@ -70,7 +66,7 @@ def test_only_the_layers_asked_for_are_given_and_one_that_lacks_is_named(make_pi
         style_grams(make_picture(), encoder, ["relu1_1", "relu9_1"])
 
 
-@pytest.mark.skipif(not IMAGES.is_dir(), reason="the shared pictures are not on this machine")
+@only_with_shared
 def test_the_untouched_photograph_has_the_measured_distance():
     """0.573 was measured before this code was written, with VGG-19 at 384 px (tubingen, starry
     night)."""
@@ -78,17 +74,15 @@ def test_the_untouched_photograph_has_the_measured_distance():
 
     from nst_lightning.encoder import VGG19Encoder
 
-    def load(name):
-        image = Image.open(IMAGES / name).convert("RGB")
+    def load(path):
+        image = Image.open(path).convert("RGB")
         scale = 384 / max(image.size)
         size = round(image.width * scale), round(image.height * scale)
         pixels = np.asarray(image.resize(size, Image.Resampling.LANCZOS), dtype=np.float32) / 255
         return torch.from_numpy(pixels).permute(2, 0, 1)[None]
 
     with torch.no_grad():
-        encoder = VGG19Encoder(taps=STYLE_LAYERS)
-        content, style = (
-            style_grams(load(name), encoder) for name in ("tubingen.jpg", "starry_night.jpg")
-        )
+        encoder = VGG19Encoder(taps=STD5)
+        content, style = (style_grams(load(path), encoder) for path in SHARED)
     found = [d.item() for d in style_distances(content, style).values()]
     assert np.mean(found) == pytest.approx(0.573, abs=1e-3)
