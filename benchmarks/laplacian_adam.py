@@ -1,6 +1,7 @@
-"""Adam on the coefficients of a Laplacian pyramid, as NNST and STROTSS paint: a peer to measure against.
+"""Adam on the coefficients of a Laplacian pyramid, as NNST and STROTSS paint: a peer.
 
-Written from the description in "Neural Neighbor Style Transfer" (arXiv:2203.13215), not from its code.
+Written from the description in "Neural Neighbor Style Transfer" (arXiv:2203.13215), not from its
+code.
 """
 
 from collections.abc import Callable, Iterable

@@ -69,7 +69,7 @@ CONTENTS: dict[str, dict[str, Any]] = {
 }
 SCALES: dict[str, dict[str, Any]] = {
     "one scale": {"data.scales": None, "data.init": "content"},
-    "octaves": {"data.scales": {"smallest": 64, "steps": 30}, "data.detail": "painting"},
+    "octaves": {"data.scales": "octaves", "data.detail": "painting"},
 }
 SHOWN = (
     "self_similarity/content",

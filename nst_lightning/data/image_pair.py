@@ -14,7 +14,7 @@ from nst_lightning.data.colour_match import match_covariance, match_histogram, m
 from nst_lightning.data.images import LoadedImage, load_image
 from nst_lightning.data.regions import Regions, load_regions
 from nst_lightning.data.resizing import resize_to
-from nst_lightning.data.scales import Octaves, Scale, checked_scales
+from nst_lightning.data.scales import Scale, checked_scales, octaves
 from nst_lightning.data.sources import resolve, resolve_one
 from nst_lightning.data.steps import StepLoader
 from nst_lightning.errors import InputError
@@ -57,15 +57,16 @@ class ImagePair(LightningDataModule):
             the content beforehand; ``palette`` moves the colours of the finished picture to the
             styles', in the same amounts.
         content_mask: Regions of the content: one picture of flat colours, or a list of grey ones;
-            they need the style term ``GuidedGramLoss``. See ``nst_lightning.data.regions``.
+            they need a style term that looks at regions (``NearestNeighbourLoss``, the default;
+            ``GuidedGramLoss``, ``SlicedWassersteinLoss``). See ``nst_lightning.data.regions``.
         style_mask: The same regions in the styles, paired by colour or by file; null takes one
             whole style for each region.
         mask_feather: How soft the edges of the content's regions are made, as a share of its long
             side.
         scales: Sizes to paint at first, from coarse to fine, each with its steps; the rest of the
-            run's steps are at ``size``. It gives larger strokes. Or ``smallest`` and ``steps``: a
-            half of the size, a quarter and so on, and these steps come on top of
-            ``steps_per_epoch``.
+            run's steps are at ``size``. It gives larger strokes. ``octaves`` is a half of the
+            size, a quarter and so on down to 64 pixels.
+        octave_steps: Steps at each of the octaves; they come on top of ``steps_per_epoch``.
         detail: What comes in at a larger scale of a run that starts from ``content``: the
             ``content``'s detail, under the strokes, or nothing but the enlarged ``painting``.
         artworks: Folder of the paintings that ``artworks:`` names; if null, the environment
@@ -91,7 +92,8 @@ class ImagePair(LightningDataModule):
         content_mask: str | list[str] | None = None,
         style_mask: str | list[str | None] | None = None,
         mask_feather: float = 0.0,
-        scales: list[Scale] | Octaves | None = None,
+        scales: list[Scale] | Literal["octaves"] | None = None,
+        octave_steps: int = 30,
         detail: Literal["content", "painting"] = "content",
         artworks: str | None = None,
     ) -> None:
@@ -107,9 +109,12 @@ class ImagePair(LightningDataModule):
         self.colour = colour
         self.content_mask, self.style_mask = content_mask, style_mask
         self.mask_feather = number("data.mask_feather", mask_feather, least=0, most=0.5)
-        self.scales = checked_scales(scales or [], size)
-        if isinstance(scales, Octaves):
-            self.steps_per_epoch += sum(scale.steps for scale in self.scales)
+        whole_number("data.octave_steps", octave_steps, 1)
+        if scales == "octaves":
+            self.scales = octaves(size, octave_steps)
+            self.steps_per_epoch += octave_steps * len(self.scales)
+        else:
+            self.scales = checked_scales(scales or [], size)
         self.scale, self.detail = 0, detail
         self.artworks = artworks
         self.content_source: Any = resolve_one(content, artworks)

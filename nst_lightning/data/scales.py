@@ -22,37 +22,24 @@ class Scale:
     steps: int
 
 
-@dataclass
-class Octaves:
-    """Half the final size, a quarter of it and so on, from coarse to fine.
-
-    Attributes:
-        smallest: No size is below this, in pixels, read by ``size_rule``.
-        steps: Optimiser steps at each size.
-    """
-
-    smallest: int = 64
-    steps: int = 40
-
-    def scales(self, size: int) -> list[Scale]:
-        """Return the scales before a final size."""
-        sizes = itertools.takewhile(
-            lambda smaller: smaller >= self.smallest, (size >> k for k in range(1, size))
-        )
-        return [Scale(smaller, self.steps) for smaller in sizes][::-1]
+SMALLEST_OCTAVE = 64
+"""Pictures smaller than this, in pixels, have no octave: VGG-19 sees too little in them."""
 
 
-def checked_scales(given: Sequence[Scale | dict[str, int]] | Octaves, size: int) -> list[Scale]:
+def octaves(size: int, steps: int) -> list[Scale]:
+    """Return half a size, a quarter of it and so on down to 64 pixels, from coarse to fine."""
+    sizes = itertools.takewhile(
+        lambda smaller: smaller >= SMALLEST_OCTAVE, (size >> k for k in range(1, size))
+    )
+    return [Scale(smaller, steps) for smaller in sizes][::-1]
+
+
+def checked_scales(given: Sequence[Scale | dict[str, int]], size: int) -> list[Scale]:
     """Return the scales before a final size, from coarse to fine.
 
     Raises:
         InputError: If they do not grow up to the final size, or a number is out of range.
     """
-    if isinstance(given, Octaves):
-        whole_number("data.scales: smallest", given.smallest, 1)
-        whole_number("data.scales: steps", given.steps, 1)
-        check_size(given.smallest, "data.scales: smallest")
-        return given.scales(size)
     scales = [scale if isinstance(scale, Scale) else Scale(**scale) for scale in given]
     for place, scale in enumerate(scales, start=1):
         whole_number(f"data.scales: the steps of scale {place}", scale.steps, 1)

@@ -23,6 +23,7 @@ Metric = Literal["squared", "cosine"]
 _DARK = 1e-2  # added to squared lengths, of root mean square 1 a channel: 0 has a gradient too
 _SIDE_BY_LAYER = 64  # places along the longer side, where each layer is matched by itself
 _STYLE_SIDE_BY_LAYER = 128
+_MOST_STYLE_PLACES = 2**15  # of 1.5 times 512 px 36,864; neighbours are nearly the same
 _COVERED_A_PLACE = 4  # places of the style, at most, for each of the picture
 
 
@@ -48,7 +49,8 @@ class NearestNeighbourLoss(LossTerm):
     the search is for a mixture of hypercolumns of picture and content. Matches are held for several
     steps, so that the loss is smooth between them; the first, of `set_targets`, are the content's.
 
-    Of several styles each takes part with as many hypercolumns, evenly spread, as its share allows.
+    Of several styles each takes part with as many hypercolumns, evenly spread, as its share allows,
+    32,768 in all at most.
     With masks, a place is matched within its own region. The picture must have the content's size;
     a style may have any.
 

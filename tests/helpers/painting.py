@@ -36,6 +36,9 @@ OBJECTIVE = {
     "model.clamp": "none",
     "model.average": None,
     "data.init": "content",
+    "data.scales": None,
+    "data.detail": "content",
+    "data.colour": "style",
 }
 
 

@@ -279,8 +279,8 @@ def test_promises_of_other_settings(options):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"mix": 1.5}, "mix must be from 0 to 1"),
-        ({"mix": -1}, "mix must be a finite number of at least 0"),
+        ({"mix": 1.5}, "mix must be a finite number of at least 0 and of at most 1"),
+        ({"mix": -1}, "mix must be a finite number of at least 0 and of at most 1"),
         ({"every": 0}, "every must be a whole number"),
         ({"metric": "cosin"}, "metric must be one of squared, cosine"),
         ({"grid": "relu5_1"}, "grid must be one of relu1_1"),
