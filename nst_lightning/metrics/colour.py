@@ -31,7 +31,7 @@ def rgb_uv_histogram(picture: Tensor) -> Tensor:
     middles = torch.linspace(-_REACH, _REACH, _BINS, dtype=pixels.dtype, device=pixels.device)
     histogram = pixels.new_zeros(3, _BINS, _BINS)
     # The kernels of all pixels of a large picture would not fit.
-    for part in pixels.split(_PIXELS_AT_ONCE, dim=1):
+    for part in torch.split(pixels, _PIXELS_AT_ONCE, dim=1):
         logs, intensity = (part + _DARK).log(), part.square().sum(0).sqrt()
         for channel, (one, other) in enumerate(((1, 2), (0, 2), (0, 1))):
             u, v = (

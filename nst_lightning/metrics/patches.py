@@ -28,7 +28,7 @@ def patch_distance(features: Tensor, reference: Tensor) -> Tensor:
     """
     ours, theirs = _patches(features), _patches(reference)
     nearest, nearest_ours = [], theirs.new_full((len(theirs),), -1.0)
-    for part in ours.split(max(1, _NUMBERS_AT_ONCE // len(theirs))):
+    for part in torch.split(ours, max(1, _NUMBERS_AT_ONCE // len(theirs))):
         likeness = part @ theirs.mT
         nearest.append(likeness.amax(1))
         nearest_ours = torch.maximum(nearest_ours, likeness.amax(0))

@@ -4,6 +4,7 @@ Features are those of one picture, (1, C, h, w); both pictures must have the sam
 stroke may change all features; as long as they change alike places alike, the relations stay.
 """
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -23,7 +24,7 @@ def self_similarity_distance(features: Tensor, reference: Tensor) -> Tensor:
     ours, theirs = (F.normalize(f[0].flatten(1), dim=0) for f in (features, reference))  # (C, n)
     total = ours.new_zeros(())
     # The whole matrices would not fit.
-    for parts in zip(*(f.split(_block(f), dim=1) for f in (ours, theirs)), strict=True):
+    for parts in zip(*(torch.split(f, _block(f), dim=1) for f in (ours, theirs)), strict=True):
         columns = []
         for every, part in zip((ours, theirs), parts, strict=True):
             distances = (1 - every.mT @ part).clamp(min=0)  # (n, columns)
@@ -45,7 +46,7 @@ def content_feature_structural_distance(features: Tensor, reference: Tensor) -> 
     """
     ours, theirs = (f[0].flatten(1) / f.shape[1] for f in (features, reference))  # (C, n)
     total = ours.new_zeros(())
-    for parts in zip(*(f.split(_block(f), dim=1) for f in (ours, theirs)), strict=True):
+    for parts in zip(*(torch.split(f, _block(f), dim=1) for f in (ours, theirs)), strict=True):
         log_ours, log_theirs = (
             (part.mT @ every).log_softmax(1)
             for every, part in zip((ours, theirs), parts, strict=True)

@@ -48,6 +48,8 @@ def show(browser: Any, page: Path, width: int, scheme: str = "light") -> None:
     metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     features = [{"name": "prefers-color-scheme", "value": scheme}]
+    # Else a click waits for no scrolling: what is clicked on is not where it was.
+    features.append({"name": "prefers-reduced-motion", "value": "reduce"})
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     browser.get((page / "report" / "index.html").as_uri())
     browser.execute_script("document.querySelectorAll('details').forEach(d => { d.open = true; })")
