@@ -25,8 +25,8 @@ VGG19_LAYERS: tuple[str, ...] = tuple(
 )
 
 # Means are smaller than maxima and 2-norms larger; by how much depends on how alike neighbours are.
-# So each of the four poolings has a factor of its own, which keeps the root mean square of the block
-# behind it at max pooling's, in the mean over samples (benchmarks/pooling_scales.py).
+# So each of the four poolings has a factor of its own, which keeps the root mean square of the
+# block behind it at max pooling's, in the mean over samples (benchmarks/pooling_scales.py).
 POOLING_SCALES: dict[str, tuple[float, float, float, float]] = {
     "max": (1.0, 1.0, 1.0, 1.0),
     "avg": (1.264, 1.477, 1.291, 1.857),
@@ -70,11 +70,11 @@ class VGG19Encoder(nn.Module):
         taps: Names out of `VGG19_LAYERS`: ``conv3_1`` is before the ReLU, ``relu3_1`` after.
         weights: ``bundled`` (no download), ``imagenet`` (torchvision's), or a file's path; see
             `nst_lightning.weights.load_vgg19`. All have torchvision's activation scale.
-        pooling: ``max`` as trained; ``avg`` and ``l2`` are smoother, each rescaled pooling by pooling
-            (`POOLING_SCALES`) so that weights of losses keep their meaning: over five photographs
-            and paintings at 256 to 512 px the root mean square of every ReLU was on average within
-            12 % of max pooling's (within 5 % down to relu4_4). In a single picture it was 0.7 to
-            1.3 times max pooling's for ``avg``, 0.8 to 1.2 for ``l2``.
+        pooling: ``max`` as trained; ``avg`` and ``l2`` are smoother, and rescaled (`POOLING_SCALES`) so
+            that weights of losses keep their meaning: over five photographs and paintings at 256 to
+            512 px the root mean square of every ReLU was on average within 12 % of max pooling's,
+            and within 5 % up to relu4_4. In a single picture it was 0.7 to 1.3 times max pooling's
+            for ``avg``, 0.8 to 1.2 for ``l2``.
         padding: ``replicate`` repeats the border pixels instead of framing the picture in zeros,
             which features see as a dark edge.
         padding_layers: Whether ``replicate`` holds for ``all`` convolutions or only the ``first``,
