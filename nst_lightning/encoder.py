@@ -70,11 +70,11 @@ class VGG19Encoder(nn.Module):
         taps: Names out of `VGG19_LAYERS`: ``conv3_1`` is before the ReLU, ``relu3_1`` after.
         weights: ``bundled`` (no download), ``imagenet`` (torchvision's), or a file's path; see
             `nst_lightning.weights.load_vgg19`. All have torchvision's activation scale.
-        pooling: ``max`` as trained; ``avg`` and ``l2`` are smoother, and rescaled (`POOLING_SCALES`) so
-            that weights of losses keep their meaning: over five photographs and paintings at 256 to
-            512 px the root mean square of every ReLU was on average within 12 % of max pooling's,
-            and within 5 % up to relu4_4. In a single picture it was 0.7 to 1.3 times max pooling's
-            for ``avg``, 0.8 to 1.2 for ``l2``.
+        pooling: ``max`` as trained; ``avg`` and ``l2`` are smoother, and rescaled
+            (`POOLING_SCALES`) so that weights of losses keep their meaning: over five photographs
+            and paintings at 256 to 512 px the root mean square of every ReLU was on average within
+            12 % of max pooling's, and within 5 % up to relu4_4. In a single picture it was 0.7 to
+            1.3 times max pooling's for ``avg``, 0.8 to 1.2 for ``l2``.
         padding: ``replicate`` repeats the border pixels instead of framing the picture in zeros,
             which features see as a dark edge.
         padding_layers: Whether ``replicate`` holds for ``all`` convolutions or only the ``first``,
