@@ -192,12 +192,15 @@ class NeuralStyleTransfer(LightningModule):
         """Compute the targets on the device where the picture is.
 
         Raises:
-            InputError: If the run goes on from a checkpoint of another optimiser.
+            InputError: If the run goes on from a checkpoint of another optimiser, or the loss is
+                random and the optimiser an L-BFGS.
         """
         refusals.check_optimizer(self.trainer.optimizers[0], self._resumed_optimizer)
         refusals.check_scales(self._pair(), self.trainer.estimated_stepping_batches)
         self.set_targets(self._resumed_held)
         self._resumed_held = {}
+        if self._resumed_optimizer is None:
+            refusals.check_steady(self.trainer.optimizers[0], self.losses, self.image)
 
     def on_test_start(self) -> None:
         """Compute the targets, so that the losses of a finished picture can be computed."""
