@@ -18,7 +18,8 @@ def random_axes(seed: int, like: Tensor) -> Tensor:
     """Draw three orthogonal directions of colour, ``(3, 3)``, uniform over all rotations."""
     random = torch.Generator().manual_seed(seed)
     q, r = torch.linalg.qr(torch.randn(3, 3, generator=random, dtype=torch.float64))
-    return (q * r.diagonal().sign()).to(like)
+    axes: Tensor = (q * r.diagonal().sign()).to(like)
+    return axes
 
 
 def sliced_transport(colours: Tensor, wanted: Tensor, rounds: int = _ROUNDS) -> Tensor:

@@ -61,7 +61,7 @@ def most_similar(wanted: Tensor, there: Tensor, half: bool | None = None) -> Ten
 def _best_of_chunks(wanted: Tensor, there: Tensor, rounded: Tensor) -> Tensor:
     each = len(there) // _CHUNKS
     similar = wanted.bfloat16() @ rounded  # (P, S)
-    best = similar[:, : each * _CHUNKS].unflatten(1, (_CHUNKS, each)).argmax(2)  # (P, chunks)
+    best = similar[:, : each * _CHUNKS].reshape(-1, _CHUNKS, each).argmax(2)  # (P, chunks)
     best += each * torch.arange(_CHUNKS, device=best.device)
     left_over = torch.arange(each * _CHUNKS, len(there), device=best.device)
     candidates = torch.cat([best, left_over.expand(len(best), -1)], 1)
@@ -84,7 +84,7 @@ def most_similar_by_region(
         Indices into the rows of ``there``, ``(P,)``.
     """
     found = torch.empty_like(regions_wanted)
-    for region in regions_wanted.unique():
+    for region in torch.unique(regions_wanted):
         mine = (regions_wanted == region).nonzero().squeeze(1)
         theirs = (regions_there == region).nonzero().squeeze(1)
         found[mine] = theirs[most_similar(wanted[mine], there[theirs])]

@@ -1,7 +1,7 @@
 """The style term of matched features."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -96,7 +96,8 @@ class NearestNeighbourLoss(LossTerm):
         self.grid = choice(self.named("grid"), grid or self.layers[:3][-1], self.layers)
         self.mix = number(self.named("mix"), mix, least=0, most=1)
         self.every = whole_number(self.named("every"), every, 1)
-        self.metric = choice(self.named("metric"), metric, ("squared", "cosine"))
+        choice(self.named("metric"), metric, get_args(Metric))
+        self.metric = metric
         self.coverage = number(self.named("coverage"), coverage, least=0)
         self.rotations = rotations
         self.per_layer = per_layer
@@ -184,7 +185,8 @@ class NearestNeighbourLoss(LossTerm):
     def _regions(self, layer: str, places: int) -> Tensor:
         """Return the region of each of the picture's places, ``(P,)``."""
         if not self.regions:
-            return self.target(f"{layer} regions").new_zeros(places)
+            regions: Tensor = self.target(f"{layer} regions")
+            return regions.new_zeros(places)
         guidance: Tensor = self.target(f"{layer} guidance")  # (1, R, h, w)
         return self._lay_out(guidance)[0].argmax(0).flatten()
 
@@ -236,7 +238,7 @@ class NearestNeighbourLoss(LossTerm):
             return
         self._first, self._draw = False, int(held[0])
         device = self.target(self.grid)[1].device
-        for (name, size), part in zip(sizes.items(), held[1:].split(counts), strict=True):
+        for (name, size), part in zip(sizes.items(), torch.split(held[1:], counts), strict=True):
             self.set_target(name, part.to(device).view(size))
         self._lay_down_matches()
 
