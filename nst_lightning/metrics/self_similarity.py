@@ -8,29 +8,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_NOTHING = 1e-12
+from nst_lightning.losses.self_similarity import relation_distance, relations
+
 _NUMBERS_AT_ONCE = 2**24  # 64 MB in float32
 
 
 def self_similarity_distance(features: Tensor, reference: Tensor) -> Tensor:
     """Difference of the cosine distances between places (STROTSS, Kolkin et al. 2019).
 
-    D holds the cosine distances 1 - cos of all pairs of the n places, each column divided by its
-    sum; the distance is n · mean |D(features) - D(reference)|, which does not grow with n.
+    `relations` holds the cosine distances of all pairs of the n places, each column divided by its
+    sum; the distance is n · mean |relations(features) - relations(reference)|, which does not grow
+    with n.
 
     Returns:
         A scalar from 0, the same relations, to 2.
     """
-    ours, theirs = (F.normalize(f[0].flatten(1), dim=0) for f in (features, reference))  # (C, n)
-    total = ours.new_zeros(())
-    # The whole matrices would not fit.
-    for parts in zip(*(torch.split(f, _block(f), dim=1) for f in (ours, theirs)), strict=True):
-        columns = []
-        for every, part in zip((ours, theirs), parts, strict=True):
-            distances = (1 - every.mT @ part).clamp(min=0)  # (n, columns)
-            columns.append(distances / distances.sum(0).clamp(min=_NOTHING))
-        total += (columns[0] - columns[1]).abs().sum()
-    return total / ours.shape[1]
+    ours, theirs = (relations(f.flatten(2).mT) for f in (features, reference))  # (1, n, n)
+    return relation_distance(ours, theirs)
 
 
 def content_feature_structural_distance(features: Tensor, reference: Tensor) -> Tensor:
