@@ -5,7 +5,7 @@ has touched: BGR pixels of 0 to 255 in, Caffe's activations out. Every objective
 in [0, 1] and does its system's own preprocessing, so that gradients can be compared as they are.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -48,9 +48,9 @@ class Caffe:
         wanted: Iterable[str],
         first_padding: str = "constant",
         other_padding: str = "constant",
-        mean_pooling: float = 0,
+        mean_pooling: Sequence[float] = (),
     ) -> dict[str, Tensor]:
-        """Give layers; with ``mean_pooling`` means times that, in place of maxima."""
+        """Give layers; with ``mean_pooling`` means times these, in place of maxima."""
         wanted, found, weights = set(wanted), {}, iter(self.weights)
         x = pixels
         for block, convolutions in enumerate((2, 2, 4, 4, 4), start=1):
@@ -62,7 +62,10 @@ class Caffe:
                     found[f"relu{block}_{number}"] = x
                 if len(found) == len(wanted):
                     return found
-            x = mean_pooling * F.avg_pool2d(x, 2, 2) if mean_pooling else F.max_pool2d(x, 2, 2)
+            if mean_pooling:
+                x = mean_pooling[block - 1] * F.avg_pool2d(x, 2, 2)
+            else:
+                x = F.max_pool2d(x, 2, 2)
         raise AssertionError(f"no such layers: {wanted - set(found)}")
 
 
@@ -254,7 +257,7 @@ def spst(net: Caffe, x: Tensor, content: Tensor, style: Tensor) -> Parts:
 
 
 def sliced_wasserstein(net: Caffe, x: Tensor, content: Tensor, style: Tensor) -> Parts:
-    """Along our directions; with our factor of mean pooling, replicated borders and content."""
+    """Along our directions; with our factors of mean pooling, replicated borders and content."""
     from nst_lightning.encoder import POOLING_SCALES
 
     blocks = ((1, 2), (2, 2), (3, 4), (4, 4))
