@@ -64,8 +64,8 @@ class ImagePair(LightningDataModule):
         mask_feather: How soft the edges of the content's regions are made, as a share of its long
             side.
         scales: Sizes to paint at first, from coarse to fine, each with its steps; the rest of the
-            run's steps are at ``size``. It gives larger strokes. ``octaves`` is a half of the
-            size, a quarter and so on down to 64 pixels.
+            run's steps are at ``size``. It gives larger strokes. ``octaves`` is 64 pixels,
+            twice as many and so on.
         octave_steps: Steps at each of the octaves; they come on top of ``steps_per_epoch``.
         detail: What comes in at a larger scale of a run that starts from ``content``: the
             ``content``'s detail, under the strokes, or nothing but the enlarged ``painting``.

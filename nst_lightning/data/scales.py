@@ -1,6 +1,7 @@
 """The sizes that a picture is painted at, from coarse to fine."""
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,16 +23,14 @@ class Scale:
     steps: int
 
 
-SMALLEST_OCTAVE = 64
-"""Pictures smaller than this, in pixels, have no octave: VGG-19 sees too little in them."""
+COARSEST = 64
+"""Size in pixels at which octaves begin: where forms are decided, whatever size they end at."""
 
 
 def octaves(size: int, steps: int) -> list[Scale]:
-    """Return half a size, a quarter of it and so on down to 64 pixels, from coarse to fine."""
-    sizes = itertools.takewhile(
-        lambda smaller: smaller >= SMALLEST_OCTAVE, (size >> k for k in range(1, size))
-    )
-    return [Scale(smaller, steps) for smaller in sizes][::-1]
+    """Return sizes from 64 pixels on, each about twice the one before, up to below ``size``."""
+    count = round(math.log2(size / COARSEST)) if size > COARSEST else 0
+    return [Scale(round(COARSEST * (size / COARSEST) ** (k / count)), steps) for k in range(count)]
 
 
 def checked_scales(given: Sequence[Scale | dict[str, int]], size: int) -> list[Scale]:

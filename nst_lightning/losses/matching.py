@@ -98,13 +98,16 @@ def evenly(rows: Tensor, count: int) -> Tensor:
     return rows[torch.linspace(0, len(rows) - 1, count, device=rows.device).long()]
 
 
-def union_by_share(places: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+def union_by_share(
+    places: Sequence[Tensor], weights: Sequence[float], most: float = math.inf
+) -> Tensor:
     """Join the places ``(S, C)`` of several styles, of each as many as its share allows.
 
     Args:
         places: Of each style; they are taken evenly spread.
         weights: The styles' shares, above 0; they sum to 1.
+        most: No more places than this in all.
     """
     every = list(zip(places, weights, strict=True))
-    most = min(len(rows) / weight for rows, weight in every)
+    most = min(most, *(len(rows) / weight for rows, weight in every))
     return torch.cat([evenly(rows, math.ceil(w * most - 1e-9)) for rows, w in every])

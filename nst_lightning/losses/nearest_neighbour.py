@@ -23,7 +23,7 @@ Metric = Literal["squared", "cosine"]
 _DARK = 1e-2  # added to squared lengths, of root mean square 1 a channel: 0 has a gradient too
 _SIDE_BY_LAYER = 64  # places along the longer side, where each layer is matched by itself
 _STYLE_SIDE_BY_LAYER = 128
-_MOST_STYLE_PLACES = 2**15  # of 1.5 times 512 px 36,864; neighbours are nearly the same
+_MOST_STYLE_PLACES = 2**14  # neighbours are nearly the same
 _COVERED_A_PLACE = 4  # places of the style, at most, for each of the picture
 
 
@@ -50,7 +50,7 @@ class NearestNeighbourLoss(LossTerm):
     steps, so that the loss is smooth between them; the first, of `set_targets`, are the content's.
 
     Of several styles each takes part with as many hypercolumns, evenly spread, as its share allows,
-    32,768 in all at most.
+    16,384 in all at most.
     With masks, a place is matched within its own region. The picture must have the content's size;
     a style may have any.
 
@@ -132,9 +132,11 @@ class NearestNeighbourLoss(LossTerm):
             self.set_target(layer, (places / scale, scale))
             regions = [torch.full((len(p),), n, device=p.device) for n, p in enumerate(parts)]
             self.set_target(f"{layer} regions", torch.cat(regions))
-        if not self.per_layer:
+        if self.per_layer:
+            self._match(seen)
+        else:
+            # Matched only if a loss is asked for before a step: a run searches for its picture.
             self.set_target("content", self._columns(seen, self.layers))
-        self._match(seen)
 
     def _see(self, layer: str, picture: Reference, region: int | None) -> Tensor:
         """Return the places of a style, ``(S, C)``."""
@@ -158,7 +160,7 @@ class NearestNeighbourLoss(LossTerm):
         self, layer: str, representations: Sequence[Tensor], weights: Sequence[float]
     ) -> Tensor:
         """Return places of all styles ``(S, C)``, of each as many as its share allows."""
-        return union_by_share(representations, weights)
+        return union_by_share(representations, weights, _MOST_STYLE_PLACES)
 
     def represent(self, layer: str, features: Tensor) -> Tensor:
         """Return ``(N, C, h, w)`` on the grid, in units of the style's root mean square."""
@@ -190,9 +192,10 @@ class NearestNeighbourLoss(LossTerm):
         guidance: Tensor = self.target(f"{layer} guidance")  # (1, R, h, w)
         return self._lay_out(guidance)[0].argmax(0).flatten()
 
-    def _match(self, seen: Mapping[str, Tensor], mix: float = 0.0) -> None:
+    @torch.no_grad()
+    def _match(self, seen: Mapping[str, Tensor] | None, mix: float = 0.0) -> None:
         for name, layers in self._groups.items():
-            wanted = self._columns(seen, layers)
+            wanted = self.target("content") if seen is None else self._columns(seen, layers)
             there = torch.cat([self.target(layer)[0] for layer in layers], 1)
             mine, theirs = self._regions(name, len(wanted)), self.target(f"{name} regions")
             if self.coverage:
@@ -232,6 +235,8 @@ class NearestNeighbourLoss(LossTerm):
 
     def hold(self, held: Tensor) -> None:
         """Go on with matches from `held`, if they are of pictures of these sizes."""
+        if not self.has_target(f"{self.grid} match"):
+            self._match(None)
         sizes = {name: self.target(name).shape for name in self._held_names()}
         counts = [size.numel() for size in sizes.values()]
         if held.numel() != 1 + sum(counts) or not self._is_within(held):
@@ -247,6 +252,8 @@ class NearestNeighbourLoss(LossTerm):
         return bool(held[1:].min() >= 0) and bool(held[1:].max() < most)
 
     def _score(self, layer: str, features: Tensor) -> Tensor:
+        if not self.has_target(f"{layer} match"):
+            self._match(None)
         seen = self.represent(layer, features).flatten(2)  # (N, C, P)
         loss = self.distance(layer, seen, self.target(f"{layer} match"))
         if not self.coverage:

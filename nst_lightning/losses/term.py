@@ -225,6 +225,10 @@ class LossTerm(nn.Module):
             return self._buffers[kept]
         return tuple(self._buffers[buffer] for buffer in kept)
 
+    def has_target(self, name: str) -> bool:
+        """Say whether `set_target` kept something under ``name``."""
+        return name in self._kept
+
     def forget(self, name: str) -> Representation:
         """Keep what `set_target` kept under ``name`` no longer; return it."""
         value, kept = self.target(name), self._kept.pop(name)
