@@ -108,7 +108,7 @@ def check_steady(
     """
     if not keeps_curvature(optimizer):
         return
-    first, second = ({k: float(v.detach()) for k, v in losses(image).items()} for _ in range(2))
+    first, second = ({k: v.item() for k, v in losses(image).items()} for _ in range(2))
     moved = {name: abs(second[name] - first[name]) for name in first if name != "loss"}
     # A loss that is not finite makes this false; it is refused where it is found.
     if sum(moved.values()) > STEADY * abs(first["loss"]):
