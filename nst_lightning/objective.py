@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from nst_lightning.encoder import HasMinimumSize, Refinable, VGG19Encoder
 from nst_lightning.errors import InputError
-from nst_lightning.losses.term import LossTerm, Reference
+from nst_lightning.losses.reference import Reference
+from nst_lightning.losses.term import LossTerm
 
 Encoder = Callable[[Tensor], dict[str, Tensor]]
 EncoderFactory = Callable[[Sequence[str]], nn.Module]
@@ -158,10 +159,9 @@ def named_terms(
             )
     terms = {name: term for name, term in {**named, **extra}.items() if term is not None}
     for name, term in terms.items():
-        kind = type(term)
-        if kind.distance is LossTerm.distance and kind.forward is LossTerm.forward:
+        if not term.has_formula:
             raise InputError(
-                f"model.{'' if name in named else 'extra.'}{name}: {kind.__name__} defines "
+                f"model.{'' if name in named else 'extra.'}{name}: {type(term).__name__} defines "
                 "no distance() or forward(); name a class that does, such as GramLoss, or leave "
                 "the term out: null, and no key under it"
             )

@@ -5,7 +5,8 @@ from nst_lightning.losses.gram import GramLoss
 from nst_lightning.losses.guided_gram import GuidedGramLoss
 from nst_lightning.losses.moment import MomentLoss
 from nst_lightning.losses.nearest_neighbour import NearestNeighbourLoss
-from nst_lightning.losses.term import STD5, LossTerm, Reference
+from nst_lightning.losses.reference import Reference
+from nst_lightning.losses.term import STD5, LossTerm
 from nst_lightning.losses.total_variation import TotalVariationLoss
 from nst_lightning.losses.wasserstein import WassersteinLoss
 

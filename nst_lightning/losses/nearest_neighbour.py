@@ -9,7 +9,8 @@ from torch import Tensor
 
 from nst_lightning.checks import choice, number, whole_number
 from nst_lightning.losses.products import squared_error, weighted_sum
-from nst_lightning.losses.term import LossTerm, Reference
+from nst_lightning.losses.reference import Reference
+from nst_lightning.losses.term import LossTerm
 
 _SIMILARITIES_AT_ONCE = 2**24  # 64 MB in float32
 _DARK = 1e-2  # added to squared lengths, of root mean square 1 a channel: 0 has a gradient too

@@ -1,7 +1,7 @@
 """What every loss term is: a weight, the layers it looks at, targets that it keeps."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -10,30 +10,13 @@ from torch import Tensor, nn
 from nst_lightning.checks import names, number
 from nst_lightning.errors import InputError
 from nst_lightning.losses.products import at_least_single, at_size_of, weighted_sum
+from nst_lightning.losses.reference import Reference
 
 STD5 = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 """The style layers of Gatys, Ecker & Bethge (2016), and of most systems after them."""
 
 Representation: TypeAlias = Any
 """A tensor or a tuple of tensors, as the term says."""
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A picture that targets are taken from, and what the encoder sees in it.
-
-    Attributes:
-        image: ``(1, 3, H, W)``, values in [0, 1].
-        features: Layer name → features ``(1, C, h, w)``.
-        weight: Share in a blend of several styles.
-        mask: ``(1, R, H, W)`` in [0, 1], one channel a region, for a term that is ``guided``; the
-            others refuse one.
-    """
-
-    image: Tensor
-    features: dict[str, Tensor] = field(default_factory=dict)
-    weight: float = 1.0
-    mask: Tensor | None = None
 
 
 class LossTerm(nn.Module):
@@ -250,6 +233,11 @@ class LossTerm(nn.Module):
 
     def hold(self, held: Tensor) -> None:
         """Go on with what `held` returned, after targets were set."""
+
+    @property
+    def has_formula(self) -> bool:
+        """Whether the class defines `distance` or `forward`, without which it scores nothing."""
+        return self._compares or type(self).forward is not LossTerm.forward
 
     @property
     def _compares(self) -> bool:
