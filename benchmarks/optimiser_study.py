@@ -26,7 +26,8 @@ from nst_lightning.data.images import load_image
 from nst_lightning.data.resizing import resize_to
 from nst_lightning.encoder import VGG19Encoder
 from nst_lightning.losses import ContentLoss, GramLoss
-from nst_lightning.losses.term import LossTerm, Reference
+from nst_lightning.losses.reference import Reference
+from nst_lightning.losses.term import LossTerm
 from nst_lightning.optim import BoundedLBFGS, FixedFourier, SecantFourier
 
 STD5 = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]

@@ -176,8 +176,13 @@ def pastiche(request: dict[str, Any]) -> list[Row]:
 def adam(request: dict[str, Any]) -> list[Row]:
     """Adam as in crowsonkb's style_transfer.py, on one scale: clamp each step, show the average."""
     from nst_lightning import VGG19Encoder
-    from nst_lightning.losses import ContentLoss, TotalVariationLoss, WassersteinLoss
-    from nst_lightning.losses.term import LossTerm, Reference
+    from nst_lightning.losses import (
+        ContentLoss,
+        LossTerm,
+        Reference,
+        TotalVariationLoss,
+        WassersteinLoss,
+    )
 
     content, style = pixels(request["content"]), pixels(request["style"])
     weights = [value / 341 for value in (256, 64, 16, 4, 1)]

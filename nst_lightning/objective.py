@@ -171,10 +171,9 @@ def named_terms(
             )
     terms = {name: term for name, term in {**named, **extra}.items() if term is not None}
     for name, term in terms.items():
-        kind = type(term)
-        if kind.distance is LossTerm.distance and kind.forward is LossTerm.forward:
+        if not term.has_formula:
             raise InputError(
-                f"model.{'' if name in named else 'extra.'}{name}: {kind.__name__} defines "
+                f"model.{'' if name in named else 'extra.'}{name}: {type(term).__name__} defines "
                 "no distance() or forward(); name a class that does, such as GramLoss, or leave "
                 "the term out: null, and no key under it"
             )

@@ -187,7 +187,9 @@ def _class_names() -> list[str]:
 def option_names(parser: Any) -> Iterator[str]:
     """Yield every long option of a parser, those of the default classes included."""
     for action in parser._actions:
-        yield from (o for o in action.option_strings if o[:2] == "--" and not o.endswith("help"))
+        for option in action.option_strings:
+            if option.startswith("--") and not option.endswith("help"):
+                yield option
     for key in parser.get_defaults().keys(branches=True):
         yield f"--{key}".replace(".init_args", "")
 

@@ -21,11 +21,12 @@ from PIL import Image
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Test with a process a core, four at most; files named one by one in this one alone."""
+    """Test with a process a core and 4 GB, four at most; files named one by one in this alone."""
     if all(Path(name.partition("::")[0]).is_file() for name in config.args):
         config.option.dist = "no"
         return 0
-    return min(4, os.cpu_count() or 1)
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(1, min(4, os.cpu_count() or 1, round(memory / 4e9)))  # each grows to 4 GB
 
 
 @pytest.fixture(scope="session", autouse=True)

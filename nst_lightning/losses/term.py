@@ -267,6 +267,11 @@ class LossTerm(nn.Module):
         """Go on with what `held` returned, after targets were set."""
 
     @property
+    def has_formula(self) -> bool:
+        """Whether the class defines `distance` or `forward`, without which it scores nothing."""
+        return self._compares or type(self).forward is not LossTerm.forward
+
+    @property
     def _compares(self) -> bool:
         return type(self).distance is not LossTerm.distance
 

@@ -27,10 +27,7 @@ def _main(words: Sequence[str], cwd: Path, out: Path, err: Path) -> None:
     from nst_lightning.cli import main
 
     torch.set_num_threads(1)
-    code = main(list(words))
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    sys.exit(main(list(words)))
 
 
 class Program:
