@@ -207,7 +207,8 @@ class SharedTargets:
     def reference(self, encoder: nn.Module, picture: Tensor) -> Reference:
         """Return a picture, ``(1, 3, H, W)`` in [0, 1], encoded; anew only if it is new."""
         # The encoder itself: the id of one that is gone is given to the next.
-        key = (encoder, tuple(picture.shape), picture.cpu().numpy().tobytes())
+        refined = isinstance(encoder, Refinable) and encoder.refined
+        key = (encoder, refined, tuple(picture.shape), picture.cpu().numpy().tobytes())
         if key not in self._references:
             while len(self._references) >= self.keep:
                 del self._references[next(iter(self._references))]

@@ -12,7 +12,8 @@ from torch import Tensor
 from nst_lightning.losses.matching import union_by_share
 
 _ROUNDS = 12
-_MOST_COLOURS = 2**16  # of each side, evenly spread: quantiles of so many are exact to a level
+_MOST_COLOURS = 2**14  # of the styles, evenly spread
+_SIDE = 128  # of the picture that the change is found on, at most
 _EDGE = 0.02**2  # variance of a window, in units of the picture's, that counts as an edge
 
 
@@ -65,21 +66,29 @@ def _interpolate(values: Tensor, x: Tensor, y: Tensor) -> Tensor:
     return torch.lerp(y[left], y[right], share)
 
 
-def guided_filter(values: Tensor, guide: Tensor, radius: int, edge: float) -> Tensor:
-    """Smooth values but across the edges of a guide (He, Sun & Tang, "Guided Image Filtering").
+def guided_lines(
+    values: Tensor, guide: Tensor, radius: int, edge: float
+) -> tuple[Tensor, Tensor]:
+    """Return the slope and offset that make smooth values, slope · guide + offset, of a guide.
+
+    Within a window values follow the guide, so their edges are its edges (He, Sun & Tang, "Guided
+    Image Filtering", TPAMI 2013). Both may be enlarged for a larger guide (He & Sun, "Fast Guided
+    Filter", arXiv:1505.00996).
 
     Args:
         values: ``(1, C, H, W)``.
         guide: ``(1, 1, H, W)``.
         radius: Of the square windows, in pixels.
         edge: Variance of the guide in a window from which on it counts as an edge.
+
+    Returns:
+        Each ``(1, C, H, W)``.
     """
     mean_guide, mean = _windows(guide, radius), _windows(values, radius)
     variance = _windows(guide.square(), radius) - mean_guide.square()
     covariance = _windows(guide * values, radius) - mean_guide * mean
     slope = covariance / (variance + edge)
-    offset = mean - slope * mean_guide
-    return _windows(slope, radius) * guide + _windows(offset, radius)
+    return _windows(slope, radius), _windows(mean - slope * mean_guide, radius)
 
 
 def _windows(values: Tensor, radius: int) -> Tensor:
@@ -106,12 +115,12 @@ def to_palette(picture: Tensor, styles: Sequence[Tensor], shares: Sequence[float
         [share / total for _, share in parts],
         _MOST_COLOURS,
     ).mT  # (3, S)
-    colours = picture[0].flatten(1)  # (3, P)
-    moved = sliced_transport(colours, wanted).view_as(picture)
-    light = picture.mean(1, keepdim=True)
-    radius = max(2, round(max(picture.shape[-2:]) / 32))
-    radius = min(radius, (min(picture.shape[-2:]) - 1) // 2)
-    change = moved - picture
-    if radius > 0:
-        change = guided_filter(change, light, radius, _EDGE)
-    return (picture + change).clamp(0, 1)
+    height, width = picture.shape[-2:]
+    times = -(-max(height, width) // _SIDE)  # rounded up
+    small = F.adaptive_avg_pool2d(picture, (-(-height // times), -(-width // times)))
+    change = sliced_transport(small[0].flatten(1), wanted).view_as(small) - small
+    radius = max(2, round(max(small.shape[-2:]) / 32))
+    radius = min(radius, (min(small.shape[-2:]) - 1) // 2)
+    slope, offset = guided_lines(change, small.mean(1, keepdim=True), max(0, radius), _EDGE)
+    slope, offset = (F.interpolate(v, (height, width), mode="bilinear") for v in (slope, offset))
+    return (picture + slope * picture.mean(1, keepdim=True) + offset).clamp(0, 1)

@@ -14,7 +14,7 @@ from nst_lightning.losses.matching import (
     on_grid,
     union_by_share,
 )
-from nst_lightning.losses.products import squared_error
+from nst_lightning.losses.products import at_least_single, cosine_distance, squared_error
 from nst_lightning.losses.reference import Reference
 from nst_lightning.losses.term import LossTerm
 
@@ -23,20 +23,19 @@ Metric = Literal["squared", "cosine"]
 _DARK = 1e-2  # added to squared lengths, of root mean square 1 a channel: 0 has a gradient too
 _SIDE_BY_LAYER = 64  # places along the longer side, where each layer is matched by itself
 _STYLE_SIDE_BY_LAYER = 128
-_MOST_STYLE_PLACES = 2**14  # neighbours are nearly the same
+_MOST_STYLE_PLACES = 2**13  # neighbours are nearly the same
 _COVERED_A_PLACE = 4  # places of the style, at most, for each of the picture
 
 
 def place_distance(seen: Tensor, target: Tensor, metric: Metric) -> Tensor:
     """Mean over places of the squared difference, or of 1 - cosine, of ``(N, C, …)``.
 
-    The target is ``(N or 1, C, …)``. To squared lengths 0.01 is added, so that a place without any
-    feature has a gradient too.
+    The target is ``(N or 1, C, …)``, for ``cosine`` of unit vectors or means of such. To squared
+    lengths 0.01 is added, so that a place without any feature has a gradient too.
     """
     if metric == "squared":
         return squared_error(seen, target)
-    lengths = (seen.square().sum(1) + _DARK) * (target.square().sum(1) + _DARK)
-    return (1 - (seen * target).sum(1) / lengths.sqrt()).mean()
+    return cosine_distance(seen, target, _DARK)
 
 
 class NearestNeighbourLoss(LossTerm):
@@ -50,7 +49,7 @@ class NearestNeighbourLoss(LossTerm):
     steps, so that the loss is smooth between them; the first, of `set_targets`, are the content's.
 
     Of several styles each takes part with as many hypercolumns, evenly spread, as its share allows,
-    16,384 in all at most.
+    8,192 in all at most.
     With masks, a place is matched within its own region. The picture must have the content's size;
     a style may have any.
 
@@ -78,6 +77,7 @@ class NearestNeighbourLoss(LossTerm):
     """
 
     guided = True
+    takes_half = True
 
     def __init__(
         self,
@@ -101,7 +101,10 @@ class NearestNeighbourLoss(LossTerm):
         self.coverage = number(self.named("coverage"), coverage, least=0)
         self.rotations = rotations
         self.per_layer = per_layer
-        self._size = torch.Size((1, 1))  # of the grid
+        # Height and width: of the grid that a layer's group is searched on, by the group's name,
+        # and at which each layer is compared.
+        self._searched: dict[str, torch.Size] = {}
+        self._sizes: dict[str, torch.Size] = {}
         self._draw = 0
         self._first = True  # whether no picture was searched for yet
 
@@ -122,8 +125,16 @@ class NearestNeighbourLoss(LossTerm):
         """See the base class; a match is made for each place of the content."""
         super().set_targets(content, styles)
         seen = self.take(content.features)
-        self._size = seen[self.grid].shape[-2:]
         self._first, self._draw = True, 0
+        for name, layers in self._groups.items():
+            size = seen[name].shape[-2:]
+            if self.per_layer:
+                size = every_so_many(seen[name], _SIDE_BY_LAYER).shape[-2:]
+            self._searched[name] = size
+            for layer in layers:
+                # What covers the style is told by places of the grid.
+                coarse = seen[layer].shape[-2:].numel() < size.numel() and not self.coverage
+                self._sizes[layer] = seen[layer].shape[-2:] if coarse else size
         for layer in self.layers:
             parts = [self.forget(name) for name in self._names(layer)]
             places = torch.cat(parts)
@@ -136,14 +147,14 @@ class NearestNeighbourLoss(LossTerm):
             self._match(seen)
         else:
             # Matched only if a loss is asked for before a step: a run searches for its picture.
-            self.set_target("content", self._columns(seen, self.layers))
+            self.set_target("content", self._columns(seen, self.grid))
 
     def _see(self, layer: str, picture: Reference, region: int | None) -> Tensor:
         """Return the places of a style, ``(S, C)``."""
         features, like = picture.features[layer], picture.features[self.grid]
         mask = None if region is None or picture.mask is None else picture.mask
         if self.per_layer:
-            places = every_so_many(features, _STYLE_SIDE_BY_LAYER)
+            places = at_least_single(every_so_many(features, _STYLE_SIDE_BY_LAYER))
             if mask is not None:
                 mask = every_so_many(on_grid(mask, features.shape[-2:]), _STYLE_SIDE_BY_LAYER)
         else:
@@ -163,14 +174,17 @@ class NearestNeighbourLoss(LossTerm):
         return union_by_share(representations, weights, _MOST_STYLE_PLACES)
 
     def represent(self, layer: str, features: Tensor) -> Tensor:
-        """Return ``(N, C, h, w)`` on the grid, in units of the style's root mean square."""
-        scale: Tensor = self.target(layer)[1]
-        return self._lay_out(features) / scale
+        """Return ``(N, C, h, w)`` as it is compared, in units of the style's root mean square.
 
-    def _lay_out(self, values: Tensor) -> Tensor:
+        That is on the grid, or at the layer's own size if it is coarser.
+        """
+        scale: Tensor = self.target(layer)[1]
+        return self._lay_out(features, self._sizes[layer]) / scale
+
+    def _lay_out(self, values: Tensor, size: torch.Size) -> Tensor:
         if self.per_layer:
-            return every_so_many(values, _SIDE_BY_LAYER, self._draw)
-        return on_grid(values, self._size)
+            return at_least_single(every_so_many(values, _SIDE_BY_LAYER, self._draw))
+        return on_grid(values, size)
 
     def redraw(self, step: int, features: Callable[[], Mapping[str, Tensor]]) -> bool:
         """Match anew each ``every`` steps, and at the first step after targets were set."""
@@ -180,8 +194,13 @@ class NearestNeighbourLoss(LossTerm):
         self._match(self.take(features()), self.mix)
         return True
 
-    def _columns(self, features: Mapping[str, Tensor], layers: Sequence[str]) -> Tensor:
-        seen = [self.represent(layer, features[layer])[0].flatten(1) for layer in layers]
+    def _columns(self, features: Mapping[str, Tensor], name: str) -> Tensor:
+        layers = self._groups[name]
+        seen = [
+            self._lay_out(features[layer], self._searched[name])[0].flatten(1)
+            / self.target(layer)[1]
+            for layer in layers
+        ]
         return torch.cat(seen).mT  # (P, sum of C), P places
 
     def _regions(self, layer: str, places: int) -> Tensor:
@@ -190,12 +209,12 @@ class NearestNeighbourLoss(LossTerm):
             regions: Tensor = self.target(f"{layer} regions")
             return regions.new_zeros(places)
         guidance: Tensor = self.target(f"{layer} guidance")  # (1, R, h, w)
-        return self._lay_out(guidance)[0].argmax(0).flatten()
+        return self._lay_out(guidance, self._searched[layer])[0].argmax(0).flatten()
 
     @torch.no_grad()
     def _match(self, seen: Mapping[str, Tensor] | None, mix: float = 0.0) -> None:
         for name, layers in self._groups.items():
-            wanted = self.target("content") if seen is None else self._columns(seen, layers)
+            wanted = self.target("content") if seen is None else self._columns(seen, name)
             there = torch.cat([self.target(layer)[0] for layer in layers], 1)
             mine, theirs = self._regions(name, len(wanted)), self.target(f"{name} regions")
             if self.coverage:
@@ -214,11 +233,22 @@ class NearestNeighbourLoss(LossTerm):
         for name, layers in self._groups.items():
             matches = self.target(f"{name} matches").long()
             for layer in layers:
-                matched = self.target(layer)[0][matches].mT  # (C, P)
-                self.set_target(f"{layer} match", matched.unsqueeze(0))
+                matched = self._matched(layer, matches).unflatten(2, self._searched[name])
+                # Averaging matches has the gradient of a place's mean distance to all of them.
+                matched = on_grid(matched, self._sizes[layer])  # (1, C, h, w)
+                # Laid out as features are, else every gradient would be laid out anew.
+                matched = matched.contiguous(memory_format=torch.channels_last)
+                self.set_target(f"{layer} match", matched)
                 if self.coverage:
                     rows = self.target(f"{name} covered")[0].long()
-                    self.set_target(f"{layer} to cover", self.target(layer)[0][rows].mT[None])
+                    self.set_target(f"{layer} to cover", self._matched(layer, rows))
+
+    def _matched(self, layer: str, rows: Tensor) -> Tensor:
+        """Return places of the style as `place_distance` takes them, ``(1, C, P)``."""
+        matched: Tensor = self.target(layer)[0][rows]  # (P, C)
+        if self.metric == "cosine":
+            matched = matched / (matched.square().sum(1, keepdim=True) + _DARK).sqrt()
+        return matched.mT.unsqueeze(0)
 
     def _held_names(self) -> Iterator[str]:
         for name in self._groups:
@@ -254,12 +284,12 @@ class NearestNeighbourLoss(LossTerm):
     def _score(self, layer: str, features: Tensor) -> Tensor:
         if not self.has_target(f"{layer} match"):
             self._match(None)
-        seen = self.represent(layer, features).flatten(2)  # (N, C, P)
+        seen = self.represent(layer, features)  # (N, C, h, w)
         loss = self.distance(layer, seen, self.target(f"{layer} match"))
         if not self.coverage:
             return loss
         name = next(name for name, layers in self._groups.items() if layer in layers)
-        covering = seen[..., self.target(f"{name} covered")[1].long()]  # (N, C, K)
+        covering = seen.flatten(2)[..., self.target(f"{name} covered")[1].long()]  # (N, C, K)
         missing = self.distance(layer, covering, self.target(f"{layer} to cover"))
         return loss + self.coverage * missing
 

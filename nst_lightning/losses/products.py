@@ -52,6 +52,20 @@ def squared_error(value: Tensor, target: Tensor, reduction: Reduction = "mean") 
     return result
 
 
+def cosine_distance(value: Tensor, target: Tensor, dark: float) -> Tensor:
+    """Mean over all places of 1 - cosine of ``(N, C, …)`` with unit vectors ``(N or 1, C, …)``.
+
+    To the value's squared lengths ``dark`` is added, so that a place of length 0 has a gradient.
+    The gradient lies in memory as the value does.
+
+    Raises:
+        ValueError: If the shapes differ, as when the target is of a picture of another size.
+    """
+    check_same_shape(value, target)
+    result: Tensor = _CosineDistance.apply(value, target, dark)[0]
+    return result
+
+
 def self_product(flat: Tensor, scale: float) -> Tensor:
     """``scale · A·Aᵀ`` of ``(N, C, P)``: ``(N, C, C)``, in float32 at least."""
     # Autocast would round the result of the product to half precision.
@@ -104,6 +118,31 @@ class _SquaredError(torch.autograd.Function):
         (grad,) = grads
         value, target = ctx.saved_tensors
         return ((value - target) * (grad * ctx.factor)).to(value.dtype), None, None
+
+
+class _CosineDistance(torch.autograd.Function):
+    """One minus the cosine; autograd would lay the gradient out anew, as of `_SquaredError`."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(value: Tensor, target: Tensor, dark: float) -> tuple[Tensor, Tensor, Tensor]:
+        inverse = (value.square().sum(1, keepdim=True) + dark).rsqrt()  # (N, 1, …)
+        cosine = (value * target).sum(1, keepdim=True) * inverse
+        return 1 - cosine.mean(), cosine, inverse
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, float], output: Any) -> None:
+        value, target, _ = inputs
+        _, cosine, inverse = output
+        ctx.mark_non_differentiable(cosine, inverse)
+        ctx.save_for_backward(value, target, cosine, inverse)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        value, target, cosine, inverse = ctx.saved_tensors
+        factor = grads[0] * inverse / inverse.numel()
+        return (value * (factor * cosine * inverse)).sub_(target * factor), None, None
 
 
 class _SelfProduct(torch.autograd.Function):
