@@ -120,13 +120,14 @@ def flatten(settings: Settings, prefix: str = "") -> dict[str, Any]:
 def lay_over(*layers: Settings) -> dict[str, Any]:
     """Return settings by their dotted names, those of later layers on top.
 
-    A setting that is given again moves to the end: settings are applied one after another, and a
-    class must be chosen before its arguments are.
+    A setting that is given again moves to the end: settings are applied one after another. A class
+    whose arguments were given stays before them.
     """
     settings: dict[str, Any] = {}
     for layer in layers:
         for name, value in flatten(layer).items():
-            settings.pop(name, None)
+            if value is None or not any(other.startswith(f"{name}.") for other in settings):
+                settings.pop(name, None)
             settings[name] = value
     return settings
 
