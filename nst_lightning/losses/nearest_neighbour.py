@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from nst_lightning.checks import choice, number, whole_number
+from nst_lightning.losses.guided_gram import GuidedGramLoss
 from nst_lightning.losses.matching import (
     evenly,
     every_so_many,
@@ -71,6 +72,10 @@ class NearestNeighbourLoss(LossTerm):
         per_layer: Match each layer by itself, at a grid of its own places, drawn anew with each
             match: NNST's last pass ("feature splitting"), for crisp strokes. ``mix`` and ``grid``
             have no part in it, and every layer counts the same.
+        texture: Factor of a second distance beside that to the matches: of the Gram matrices to the
+            style's, relative to these (`GuidedGramLoss`), summed over ``texture_layers``. Neighbours
+            have unlike matches, whose mean has hardly a stroke; this has the strokes' strength.
+        texture_layers: Which of the layers it looks at.
 
     Raises:
         InputError: If a weight, a layer or another value is not valid.
@@ -91,6 +96,8 @@ class NearestNeighbourLoss(LossTerm):
         coverage: float = 0.0,
         rotations: bool = False,
         per_layer: bool = False,
+        texture: float = 0.0,
+        texture_layers: Sequence[str] = ("relu3_1", "relu4_1"),
     ) -> None:
         super().__init__(weight, layers, layer_weights)
         self.grid = choice(self.named("grid"), grid or self.layers[:3][-1], self.layers)
@@ -101,6 +108,12 @@ class NearestNeighbourLoss(LossTerm):
         self.coverage = number(self.named("coverage"), coverage, least=0)
         self.rotations = rotations
         self.per_layer = per_layer
+        self.texture = number(self.named("texture"), texture, least=0)
+        self._texture: GuidedGramLoss | None = None
+        if texture:
+            for layer in texture_layers:
+                choice(self.named("texture_layers"), layer, self.layers)
+            self._texture = GuidedGramLoss(1.0, texture_layers, reduction="relative")
         # Height and width: of the grid that a layer's group is searched on, by the group's name,
         # and at which each layer is compared.
         self._searched: dict[str, torch.Size] = {}
@@ -124,6 +137,8 @@ class NearestNeighbourLoss(LossTerm):
     def set_targets(self, content: Reference, styles: Sequence[Reference]) -> None:
         """See the base class; a match is made for each place of the content."""
         super().set_targets(content, styles)
+        if self._texture is not None:
+            self._texture.set_targets(content, styles)
         seen = self.take(content.features)
         self._first, self._draw = True, 0
         for name, layers in self._groups.items():
@@ -280,6 +295,14 @@ class NearestNeighbourLoss(LossTerm):
     def _is_within(self, held: Tensor) -> bool:
         most = max(len(self.target(layer)[0]) for layer in self.layers)
         return bool(held[1:].min() >= 0) and bool(held[1:].max() < most)
+
+    def forward(self, image: Tensor, features: dict[str, Tensor]) -> Tensor:
+        """See the base class; with ``texture`` times the distance of the Gram matrices."""
+        loss = super().forward(image, features)
+        if self._texture is None:
+            return loss
+        texture: Tensor = self._texture(image, self._texture.take(features))
+        return loss + self.texture * texture
 
     def _score(self, layer: str, features: Tensor) -> Tensor:
         if not self.has_target(f"{layer} match"):
