@@ -30,6 +30,7 @@ OBJECTIVE = {
     "model.style.divisor": "chw",
     "model.tv": "nst_lightning.losses.TotalVariationLoss",
     "model.tv.weight": 0.0,
+    "model.tv.reduction": "sum",
     "model.encoder.padding": "zeros",
     "model.encoder.precision": "float32",  # the same on every processor
     "model.optimizer": "nst_lightning.optim.BoundedLBFGS",

@@ -83,6 +83,60 @@ def test_against_numpy(reference, metric, mix):
     assert float(term(picture.image, picture.features)) == pytest.approx(again, rel=1e-12)
 
 
+def test_a_coarse_layer_is_compared_at_its_own_size():
+    """The gradient is that of comparing every place of the grid with its own match."""
+    random = torch.Generator().manual_seed(0)
+
+    def of_size(height: int, width: int) -> Reference:
+        fine, coarse = (height, width), (height // 2, width // 2)
+        return Reference(
+            torch.zeros(1, 3, height, width),
+            {
+                "relu1_1": torch.rand(1, 3, *fine, generator=random, dtype=torch.float64),
+                "relu2_1": torch.rand(1, 5, *coarse, generator=random, dtype=torch.float64),
+            },
+        )
+
+    content, style, picture = of_size(6, 8), of_size(6, 8), of_size(6, 8)
+    for metric in ("squared", "cosine"):
+        term = NearestNeighbourLoss(layers=list(CHANNELS), metric=metric, grid="relu1_1")
+        term.set_targets(content, [style])
+        seen = {name: value.clone().requires_grad_() for name, value in picture.features.items()}
+        term(picture.image, seen).backward()
+        matches = term.target("relu1_1 matches").long()
+        places, scale = term.target("relu2_1")
+        match = places[matches].mT.view(1, 5, 6, 8)
+        mine = picture.features["relu2_1"].clone().requires_grad_()
+        spread = (mine / scale).repeat_interleave(2, 2).repeat_interleave(2, 3)
+        if metric == "squared":
+            loss = (spread - match).square().mean()
+        else:
+            lengths = (spread.square().sum(1) + 0.01) * (match.square().sum(1) + 0.01)
+            loss = (1 - (spread * match).sum(1) / lengths.sqrt()).mean()
+        (loss * 5 / 8).backward()
+        torch.testing.assert_close(seen["relu2_1"].grad, mine.grad)
+
+
+def test_the_gram_matrices_count_beside_the_matches(reference):
+    content, style, picture = (reference(seed, layers=CHANNELS) for seed in (1, 2, 3))
+    losses = []
+    for texture in (0.0, 2.0):
+        term = NearestNeighbourLoss(
+            layers=list(CHANNELS), texture=texture, texture_layers=["relu2_1"]
+        )
+        term.set_targets(content, [style])
+        losses.append(float(term(picture.image, picture.features)))
+    flat = [p.features["relu2_1"][0].flatten(1).numpy() for p in (picture, style)]
+    mine, theirs = (a @ a.T / a.shape[1] for a in flat)
+    expected = 2 * ((mine - theirs) ** 2).sum() / (theirs**2).sum()
+    assert losses[1] - losses[0] == pytest.approx(expected)
+
+
+def test_texture_is_of_layers_that_the_term_has():
+    with pytest.raises(InputError, match=r"texture_layers.*relu3_1"):
+        NearestNeighbourLoss(layers=["relu1_1"], texture=1.0)
+
+
 def test_a_style_has_places_by_its_share(reference):
     styles = [reference(seed, weight=weight) for seed, weight in ((3, 3.0), (4, 1.0))]
     term = NearestNeighbourLoss(layers=list(CHANNELS))
