@@ -1,12 +1,13 @@
 """Objectives, contents and scales in equal time: the study behind the defaults (docs/quality.md).
 
 Every pair is painted by every objective in {gram, wasserstein, sliced, matched, matched and
-covered} x {squared content, relations} x {one scale, octaves}, each for the same processor time
-after the targets are there, so that a busy machine changes little. The defaults and what were the
-defaults before (``looks/textured.yaml``) are painted as they are, in their own time. Writes
-``quality.csv`` with the measures and a contact sheet a pair; what is finished is not painted again.
+covered, matched with texture} x {squared content, relations} x {one scale, octaves}, each for the
+same processor time after the targets are there, so that a busy machine changes little. The defaults
+and what were the defaults before (``looks/textured.yaml``) are painted as they are, in their own
+time. Writes ``quality.csv`` with the measures and a contact sheet a pair; what is finished is not
+painted again.
 
-    python benchmarks/quality.py --pairs a.jpg:b.jpg c.jpg:d.jpg --size 384 --seconds 40 --out DIR
+    python benchmarks/quality.py --pairs a.jpg,b.jpg c.jpg,d.jpg --size 384 --seconds 40 --out DIR
 """
 
 import argparse
@@ -50,17 +51,27 @@ STYLES: dict[str, dict[str, Any]] = {
     "sliced": {"class_path": LOSSES + "SlicedWassersteinLoss", "init_args": {"weight": 30.0}},
     "matched": {
         "class_path": LOSSES + "NearestNeighbourLoss",
-        "init_args": {"weight": 1e3, "mix": 0.75, "metric": "cosine"},
+        "init_args": {"weight": 1e3, "mix": 0.4, "metric": "cosine", "texture": 0.0},
     },
     "matched, covered": {
         "class_path": LOSSES + "NearestNeighbourLoss",
-        "init_args": {"weight": 1e3, "mix": 0.75, "metric": "cosine", "coverage": 0.5},
+        "init_args": {
+            "weight": 1e3,
+            "mix": 0.4,
+            "metric": "cosine",
+            "texture": 0.0,
+            "coverage": 0.5,
+        },
+    },
+    "matched, texture": {
+        "class_path": LOSSES + "NearestNeighbourLoss",
+        "init_args": {"weight": 1e3, "mix": 0.4, "metric": "cosine", "texture": 0.5},
     },
 }
 CONTENTS: dict[str, dict[str, Any]] = {
     "squared": {
         "class_path": LOSSES + "ContentLoss",
-        "init_args": {"weight": 6.0, "layers": ["relu4_2"]},
+        "init_args": {"weight": 1e3, "layers": ["relu4_2"], "reduction": "relative"},
     },
     "relations": {
         "class_path": LOSSES + "SelfSimilarityLoss",
@@ -133,7 +144,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--pairs", nargs="+", required=True, help="CONTENT:STYLE")
+    parser.add_argument("--pairs", nargs="+", required=True, help="CONTENT,STYLE")
     parser.add_argument("--size", type=int, default=384)
     parser.add_argument("--seconds", type=float, default=40, help="of processor time a picture")
     parser.add_argument("--out", type=Path, default=Path("outputs/quality"))
@@ -149,7 +160,7 @@ def main() -> None:
     every = [(name, settings, [], given.seconds) for name, settings in methods().items()]
     every += [("default", {}, [], endless), ("defaults before", {}, ["looks/textured"], endless)]
     for place in given.pairs:
-        content, _, style = place.partition(":")
+        content, _, style = place.partition(",")
         pair_name = f"{Path(content).stem} x {Path(style).stem}".replace("sample:", "")
         for name, settings, configs, seconds in every:
             path = given.out / f"{pair_name} {name}.png".replace(" / ", ", ")

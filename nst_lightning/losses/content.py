@@ -3,13 +3,19 @@
 from collections.abc import Sequence
 from typing import Literal, get_args
 
+import torch
 from torch import Tensor
 
 from nst_lightning.checks import choice
-from nst_lightning.losses.products import at_least_single, check_same_shape, squared_error
+from nst_lightning.losses.products import (
+    at_least_single,
+    check_same_shape,
+    squared_error,
+)
+from nst_lightning.losses.reference import Reference
 from nst_lightning.losses.term import LossTerm
 
-ContentReduction = Literal["mean", "sum", "scaled"]
+ContentReduction = Literal["mean", "sum", "scaled", "relative"]
 
 _NOTHING = 1e-8  # beside a sum that may be 0
 
@@ -43,7 +49,10 @@ class ContentLoss(LossTerm):
         layer_weights: One for each layer, or a single number for all; 1 each by default.
         reduction: Over all elements of a layer: ``"mean"``, ``"sum"``, or ``"scaled"``, the sum
             divided by that of the absolute differences (`scaled_error`): near the content it pulls
-            harder, far from it less hard than a squared difference.
+            harder, far from it less hard than a squared difference; or ``"relative"``, the mean
+            divided by the root mean squares of the content's and of the styles' features: a weight
+            then means the same for a foggy landscape and a sharp portrait, for a smooth painting
+            and a rough one.
 
     Raises:
         InputError: If a weight, a layer or the reduction is not valid.
@@ -63,8 +72,28 @@ class ContentLoss(LossTerm):
         choice(self.named("reduction"), reduction, get_args(ContentReduction))
         self.reduction: ContentReduction = reduction
 
+    @torch.no_grad()
+    def set_targets(self, content: Reference, styles: Sequence[Reference]) -> None:
+        """See the base class."""
+        super().set_targets(content, styles)
+        if self.reduction != "relative":
+            return
+        total = sum(style.weight for style in styles)
+        for layer in self.layers:
+            own = _mean_square(content, layer)
+            theirs = [style.weight / total * _mean_square(style, layer) for style in styles]
+            unit = (own * sum(theirs[1:], theirs[0])).sqrt().clamp_min(_NOTHING)
+            self.set_target(f"{layer} unit", unit)
+
     def distance(self, layer: str, representation: Tensor, target: Tensor) -> Tensor:
         """See `squared_error` and `scaled_error`."""
         if self.reduction == "scaled":
             return scaled_error(representation, target)
+        if self.reduction == "relative":
+            unit: Tensor = self.target(f"{layer} unit")
+            return squared_error(representation, target) / unit
         return squared_error(representation, target, self.reduction)
+
+
+def _mean_square(reference: Reference, layer: str) -> Tensor:
+    return at_least_single(reference.features[layer]).square().mean()

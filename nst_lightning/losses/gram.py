@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from typing import Literal, get_args
 
-import torch
 from torch import Tensor
 
 from nst_lightning.checks import choice
-from nst_lightning.losses.products import self_product, squared_error
+from nst_lightning.losses.products import relative_error, self_product, squared_error
 from nst_lightning.losses.term import STD5, LossTerm
 
 GramDivisor = Literal["hw", "chw", "none"]
@@ -85,8 +84,7 @@ class GramLoss(LossTerm):
         return gram_matrix(features, self.divisor)
 
     def distance(self, layer: str, representation: Tensor, target: Tensor) -> Tensor:
-        """See `squared_error`."""
+        """See `squared_error` and `relative_error`."""
         if self.reduction == "relative":
-            least = torch.finfo(target.dtype).tiny  # a style that is all black
-            return squared_error(representation, target) / target.square().mean().clamp_min(least)
+            return relative_error(representation, target)
         return squared_error(representation, target, self.reduction)

@@ -73,8 +73,8 @@ class NearestNeighbourLoss(LossTerm):
             match: NNST's last pass ("feature splitting"), for crisp strokes. ``mix`` and ``grid``
             have no part in it, and every layer counts the same.
         texture: Factor of a second distance beside that to the matches: of the Gram matrices to the
-            style's, relative to these (`GuidedGramLoss`), summed over ``texture_layers``. Neighbours
-            have unlike matches, whose mean has hardly a stroke; this has the strokes' strength.
+            style's, relative to these (`GuidedGramLoss`), summed over ``texture_layers``.
+            Neighbours have unlike matches, whose mean has hardly a stroke; this has their strength.
         texture_layers: Which of the layers it looks at.
 
     Raises:
@@ -248,7 +248,8 @@ class NearestNeighbourLoss(LossTerm):
         for name, layers in self._groups.items():
             matches = self.target(f"{name} matches").long()
             for layer in layers:
-                matched = self._matched(layer, matches).unflatten(2, self._searched[name])
+                matched = self._matched(layer, matches)  # (1, C, P)
+                matched = matched.view(1, -1, *self._searched[name])
                 # Averaging matches has the gradient of a place's mean distance to all of them.
                 matched = on_grid(matched, self._sizes[layer])  # (1, C, h, w)
                 # Laid out as features are, else every gradient would be laid out anew.

@@ -52,6 +52,17 @@ def squared_error(value: Tensor, target: Tensor, reduction: Reduction = "mean") 
     return result
 
 
+def relative_error(value: Tensor, target: Tensor) -> Tensor:
+    """Sum of the squared differences over that of the target's own squares, in float32 at least.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    least = torch.finfo(torch.float32).tiny  # a target that is 0 everywhere
+    own = at_least_single(target).square().mean().clamp_min(least)
+    return squared_error(value, target) / own
+
+
 def cosine_distance(value: Tensor, target: Tensor, dark: float) -> Tensor:
     """Mean over all places of 1 - cosine of ``(N, C, …)`` with unit vectors ``(N or 1, C, …)``.
 
