@@ -174,7 +174,7 @@ class NeuralStyleTransfer(LightningModule):
         picture, before = self.view.carried(self._painted), pair.content.to(self.device)
         pair.use_scale(scale)
         content = pair.content.to(self.device)
-        detail = 1.0 if pair.detail == "content" else max(0.0, 1 - 2 * self.strength)
+        detail = 1.0 if pair.detail == "content" else min(1.0, max(0.0, 2 - 4 * self.strength))
         if pair.init == "content" and detail:
             picture = carry_up(picture, before, content, detail)
         else:

@@ -75,7 +75,8 @@ class NearestNeighbourLoss(LossTerm):
         texture: Factor of a second distance beside that to the matches: of the Gram matrices to the
             style's, relative to these (`GuidedGramLoss`), summed over ``texture_layers``.
             Neighbours have unlike matches, whose mean has hardly a stroke; this has their strength.
-        texture_layers: Which of the layers it looks at.
+        texture_layers: Which of the layers it looks at; the third and fourth, or the last of fewer,
+            if null.
 
     Raises:
         InputError: If a weight, a layer or another value is not valid.
@@ -97,7 +98,7 @@ class NearestNeighbourLoss(LossTerm):
         rotations: bool = False,
         per_layer: bool = False,
         texture: float = 0.0,
-        texture_layers: Sequence[str] = ("relu3_1", "relu4_1"),
+        texture_layers: Sequence[str] | None = None,
     ) -> None:
         super().__init__(weight, layers, layer_weights)
         self.grid = choice(self.named("grid"), grid or self.layers[:3][-1], self.layers)
@@ -111,9 +112,10 @@ class NearestNeighbourLoss(LossTerm):
         self.texture = number(self.named("texture"), texture, least=0)
         self._texture: GuidedGramLoss | None = None
         if texture:
-            for layer in texture_layers:
+            seen = texture_layers or self.layers[2:4] or self.layers[-1:]
+            for layer in seen:
                 choice(self.named("texture_layers"), layer, self.layers)
-            self._texture = GuidedGramLoss(1.0, texture_layers, reduction="relative")
+            self._texture = GuidedGramLoss(1.0, seen, reduction="relative")
         # Height and width: of the grid that a layer's group is searched on, by the group's name,
         # and at which each layer is compared.
         self._searched: dict[str, torch.Size] = {}
