@@ -262,7 +262,6 @@ class NeuralStyleTransfer(LightningModule):
         """Compute more exactly from here on; losses before are another objective's."""
         refined = self.objective.refine()
         if refined:
-            self.set_targets(self.objective.held())  # as a run that is resumed will
             self.best.clear()
         return refined
 

@@ -121,12 +121,16 @@ def lay_over(*layers: Settings) -> dict[str, Any]:
     """Return settings by their dotted names, those of later layers on top.
 
     A setting that is given again moves to the end: settings are applied one after another. A class
-    whose arguments were given stays before them.
+    whose arguments were given stays before them; null takes them away.
     """
     settings: dict[str, Any] = {}
     for layer in layers:
         for name, value in flatten(layer).items():
-            if value is None or not any(other.startswith(f"{name}.") for other in settings):
+            under = [other for other in settings if other.startswith(f"{name}.")]
+            if value is None:
+                for other in under:
+                    del settings[other]
+            if value is None or not under:
                 settings.pop(name, None)
             settings[name] = value
     return settings
