@@ -6,6 +6,7 @@ from typing import Literal, get_args
 from torch import Tensor
 
 from nst_lightning.checks import choice
+from nst_lightning.losses.places import Tile
 from nst_lightning.losses.products import at_least_single, check_same_shape, squared_error
 from nst_lightning.losses.term import LossTerm
 
@@ -23,9 +24,14 @@ def scaled_error(value: Tensor, target: Tensor) -> Tensor:
     Raises:
         ValueError: If the shapes differ.
     """
+    squares, absolutes = _sums(value, target)
+    return squares / (absolutes + _NOTHING)
+
+
+def _sums(value: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     check_same_shape(value, target)
     difference = at_least_single(value) - at_least_single(target)
-    return difference.square().sum() / (difference.abs().sum() + _NOTHING)
+    return difference.square().sum(), difference.abs().sum()
 
 
 class ContentLoss(LossTerm):
@@ -68,3 +74,20 @@ class ContentLoss(LossTerm):
         if self.reduction == "scaled":
             return scaled_error(representation, target)
         return squared_error(representation, target, self.reduction)
+
+    def reach(self, layer: str, size: tuple[int, int]) -> int | None:
+        """See the base class: 0."""
+        return 0
+
+    def sums(self, layer: str, computed: Tensor, tile: Tile) -> tuple[Tensor, ...]:
+        """Return the sum of the squared differences, and of the absolute ones if it is scaled."""
+        own, target = tile.own(computed), tile.out_of(self.target(layer))
+        if self.reduction == "scaled":
+            return _sums(own, target)
+        return (squared_error(own, target, "sum"),)
+
+    def score_sums(self, layer: str, sums: tuple[Tensor, ...]) -> Tensor:
+        """Return what `distance` gives."""
+        if self.reduction == "scaled":
+            return sums[0] / (sums[1] + _NOTHING)
+        return sums[0] / (self.target(layer).numel() if self.reduction == "mean" else 1)

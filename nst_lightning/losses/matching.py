@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nst_lightning.losses.places import LayerInTiles, averages
 from nst_lightning.losses.products import at_least_single
 from nst_lightning.processor import has_fast_bfloat16
 
@@ -14,12 +15,17 @@ _SIMILARITIES_AT_ONCE = 2**24  # 64 MB in float32
 _CHUNKS = 8  # of the places that are searched, each of which puts up its best
 
 
-def on_grid(features: Tensor, size: Sequence[int]) -> Tensor:
+def on_grid(features: Tensor | LayerInTiles, size: Sequence[int]) -> Tensor:
     """Reduce ``(N, C, H, W)`` to ``(height, width)`` by averaging, or enlarge it linearly.
 
     The result is float32 at least. Features in half precision are averaged as they are, which is a
     quarter of the time.
     """
+    if not isinstance(features, Tensor):
+        ratios = [features.shape[-2] / size[0], features.shape[-1] / size[1]]
+        if min(ratios) >= 1:
+            return _averaged_in_tiles(features, (size[0], size[1]), int(max(ratios)) + 1)
+        features = features.whole()
     height, width = features.shape[-2:]
     # Not interpolate's antialiasing: for a width of 1 its gradient is wrong (torch 2.14).
     if height * width > size[0] * size[1]:
@@ -30,11 +36,24 @@ def on_grid(features: Tensor, size: Sequence[int]) -> Tensor:
     return F.interpolate(features, size=(size[0], size[1]), mode="bilinear")
 
 
-def every_so_many(features: Tensor, side: int, draw: int = 0) -> Tensor:
+def _averaged_in_tiles(layer: LayerInTiles, size: tuple[int, int], reach: int) -> Tensor:
+    found: Tensor | None = None
+    for computed, tile in layer.tiles(reach):
+        part, own = averages(computed, tile, size)
+        part = at_least_single(part)
+        if found is None:
+            found = part.new_empty((*part.shape[:2], *size))
+        own.out_of(found).copy_(part)
+    assert found is not None
+    return found
+
+
+def every_so_many(features: Tensor | LayerInTiles, side: int, draw: int = 0) -> Tensor:
     """Take a regular grid of places of ``(N, C, H, W)``, about ``side`` along the longer side.
 
     Where the grid begins is drawn by the number of the draw.
     """
+    features = features if isinstance(features, Tensor) else features.whole()
     height, width = features.shape[-2:]
     stride = -(-max(height, width) // side)  # rounded up
     stride = min(stride, height, width)

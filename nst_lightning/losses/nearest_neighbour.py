@@ -15,6 +15,7 @@ from nst_lightning.losses.matching import (
     on_grid,
     union_by_share,
 )
+from nst_lightning.losses.places import Tile, averages
 from nst_lightning.losses.products import at_least_single, cosine_distance, squared_error
 from nst_lightning.losses.reference import Reference
 from nst_lightning.losses.term import LossTerm
@@ -296,14 +297,6 @@ class NearestNeighbourLoss(LossTerm):
         most = max(len(self.target(layer)[0]) for layer in self.layers)
         return bool(held[1:].min() >= 0) and bool(held[1:].max() < most)
 
-    def forward(self, image: Tensor, features: dict[str, Tensor]) -> Tensor:
-        """See the base class; with ``texture`` times the distance of the Gram matrices."""
-        loss = super().forward(image, features)
-        if self._texture is None:
-            return loss
-        texture: Tensor = self._texture(image, self._texture.take(features))
-        return loss + self.texture * texture
-
     def _score(self, layer: str, features: Tensor) -> Tensor:
         if not self.has_target(f"{layer} match"):
             self._match(None)
@@ -323,3 +316,50 @@ class NearestNeighbourLoss(LossTerm):
         else:
             share = target.shape[1] / sum(self.target(name)[0].shape[1] for name in self.layers)
         return share * place_distance(representation, target, self.metric)
+
+    def reach(self, layer: str, size: tuple[int, int]) -> int | None:
+        """Return how many places of a layer one that is compared has; None where it has more."""
+        across = [n / cells for n, cells in zip(size, self._sizes.get(layer, size), strict=True)]
+        return None if self.per_layer or min(across) < 1 else int(max(across)) + 1
+
+    def sums(self, layer: str, computed: Tensor, tile: Tile) -> tuple[Tensor, ...]:
+        """Return the distance to the matches of the places that the tile has, by their share.
+
+        Then what the texture sums up, if it looks at the layer.
+        """
+        texture: tuple[Tensor, ...] = ()
+        if self._texture is not None and layer in self._texture.layers:
+            texture = self._texture.sums(layer, at_least_single(computed), tile)
+        if not self.has_target(f"{layer} match"):
+            self._match(None)
+        size = (self._sizes[layer][0], self._sizes[layer][1])
+        seen, own = averages(computed, tile, size)  # (N, C, rows, columns)
+        seen = at_least_single(seen) / self.target(layer)[1]
+        match = own.out_of(self.target(f"{layer} match"))
+        if not match.numel():
+            return (seen.sum(), *texture)
+        loss = own.share * self.distance(layer, seen, match)
+        if self.coverage:
+            loss = loss + self.coverage * self._missing(layer, seen, own)
+        return (loss, *texture)
+
+    def _missing(self, layer: str, seen: Tensor, own: Tile) -> Tensor:
+        """Return a tile's part of the distance to what covers the style."""
+        found = self.target(f"{next(iter(self._groups))} covered")[1].long()
+        row, column = found // own.size[1] - own.top, found % own.size[1] - own.left
+        here = (row >= 0) & (row < seen.shape[2]) & (column >= 0) & (column < seen.shape[3])
+        if not here.any():
+            return seen.new_zeros(())
+        covering, wanted = seen[..., row[here], column[here]], self.target(f"{layer} to cover")
+        return (int(here.sum()) / len(here)) * self.distance(layer, covering, wanted[..., here])
+
+    def add_up(self, image: Tensor, seen: Mapping[str, Tensor | tuple[Tensor, ...]]) -> Tensor:
+        """See the base class; with the texture."""
+        own = {k: v[:1] if isinstance(v, tuple) else v for k, v in seen.items()}
+        loss = super().add_up(image, own)
+        if self._texture is None:
+            return loss
+        of_it = {
+            k: v[1:] if isinstance(v, tuple) else at_least_single(v) for k, v in seen.items()
+        }
+        return loss + self.texture * self._texture.add_up(image, of_it)

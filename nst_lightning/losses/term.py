@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from nst_lightning.checks import names, number
 from nst_lightning.errors import InputError
+from nst_lightning.losses.places import Tile
 from nst_lightning.losses.products import at_least_single, at_size_of, weighted_sum
 from nst_lightning.losses.reference import Reference
 
@@ -147,7 +148,7 @@ class LossTerm(nn.Module):
     def take(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return what the term wants of an encoder's features, in the precision that it wants."""
         wanted = {layer: features[layer] for layer in self.layers}
-        if self.takes_half:
+        if self.takes_half or not all(isinstance(value, Tensor) for value in wanted.values()):
             return wanted
         return {layer: at_least_single(value) for layer, value in wanted.items()}
 
@@ -288,6 +289,8 @@ class LossTerm(nn.Module):
 
     def _see(self, layer: str, picture: Reference, region: int | None) -> Representation:
         features = picture.features[layer]
+        if not isinstance(features, Tensor):
+            features = features.whole()
         if region is None or picture.mask is None:
             return self.represent(layer, features)
         guidance = at_size_of(picture.mask[:, region : region + 1], features)
@@ -305,10 +308,39 @@ class LossTerm(nn.Module):
         """
         if not self._compares:
             raise NotImplementedError(f"{type(self).__name__} defines no distance() or forward()")
+        return self.add_up(image, features)
+
+    def add_up(self, image: Tensor, seen: Mapping[str, Tensor | tuple[Tensor, ...]]) -> Tensor:
+        """Score like `forward`, where some layers are given by the sums of their tiles' `sums`."""
         kind = torch.promote_types(image.dtype, torch.float32)
         return self.sum_layers(
-            self._score(layer, features[layer]).to(kind) for layer in self.layers
+            (self.score_sums(k, v) if isinstance(v, tuple) else self._score(k, v)).to(kind)
+            for k, v in ((layer, seen[layer]) for layer in self.layers)
         )
+
+    def reach(self, layer: str, size: tuple[int, int]) -> int | None:
+        """Say whether a layer, ``(height, width)``, can be looked at in tiles.
+
+        Returns:
+            None if it must be seen whole, which is always right but takes memory. Else how many
+            places beyond its own a tile must know; the term then defines `sums`.
+        """
+        return None
+
+    def sums(self, layer: str, computed: Tensor, tile: Tile) -> tuple[Tensor, ...]:
+        """Return what a tile adds to the sums over all places of a layer.
+
+        Args:
+            layer: Its name.
+            computed: ``(N, C, h, w)``, the tile's places and some around it.
+            tile: Which of them count here.
+        """
+        raise NotImplementedError
+
+    def score_sums(self, layer: str, sums: tuple[Tensor, ...]) -> Tensor:
+        """Return a layer's loss from the sums of what `sums` gave: the only sum by default."""
+        (loss,) = sums
+        return loss
 
     def _score(self, layer: str, features: Tensor) -> Tensor:
         if not self.regions:
@@ -318,8 +350,11 @@ class LossTerm(nn.Module):
         for region in range(self.regions):
             seen = self.represent_region(layer, features, guidance[:, region : region + 1])
             losses.append(self.distance(layer, seen, self.target(_target_name(layer, region))))
+        return self._over_regions(losses)
+
+    def _over_regions(self, losses: Sequence[Tensor]) -> Tensor:
         areas: Tensor = self.target("areas").to(losses[0])
-        return (torch.stack(losses) * areas).sum()
+        return (torch.stack([*losses]) * areas).sum()
 
     def sum_layers(self, losses: Iterable[Tensor]) -> Tensor:
         """Sum one scalar a layer, in the order of ``layers``, each times its layer weight."""
