@@ -11,14 +11,20 @@ from torch.optim import Optimizer
 from nst_lightning import refusals
 from nst_lightning.average import Average
 from nst_lightning.best import BestPicture
+from nst_lightning.budget import Budget, Job
 from nst_lightning.checks import number
 from nst_lightning.data.image_pair import ImagePair, pictures_of
 from nst_lightning.data.resizing import carry_up, resize_to
-from nst_lightning.encoder import VGG19Encoder
+from nst_lightning.encoder import Stepwise, VGG19Encoder
 from nst_lightning.losses.term import LossTerm
 from nst_lightning.objective import EncoderFactory, Objective, compiled, named_terms
 from nst_lightning.optim import BoundedLBFGS
-from nst_lightning.optim.protocols import AsksToRefine, forget_picture, objective_changed
+from nst_lightning.optim.protocols import (
+    AsksToRefine,
+    KeepsPairs,
+    forget_picture,
+    objective_changed,
+)
 from nst_lightning.view import View
 
 OptimizerFactory = Callable[[Iterable[Tensor]], Optimizer]
@@ -52,7 +58,11 @@ class NeuralStyleTransfer(LightningModule):
             It moves the terms' weights (`LossTerm.at_strength`); below 0.5 it lets the
             photograph's detail and colours in, where ``data`` keeps them out.
         compile: Mode of ``torch.compile`` for the loss and its gradient, null for none. Compiling
-            takes half a minute and needs a C++ compiler; on a CPU it gains next to nothing.
+            takes half a minute and needs a C++ compiler; on a CPU it gains next to nothing. What is
+            computed in tiles is not compiled.
+        memory: How much the run may take: ``auto``, most of what the machine or the GPU has free,
+            or such as ``8GB``. Where a picture needs more, it is computed in tiles, with the same
+            losses and gradients. Null for as much as it takes.
 
     Attributes:
         objective: What is minimised.
@@ -78,6 +88,7 @@ class NeuralStyleTransfer(LightningModule):
         average: float | None = None,
         strength: float = 0.5,
         compile: Literal["default", "reduce-overhead", "max-autotune"] | None = None,
+        memory: str | None = "auto",
     ) -> None:
         super().__init__()
         terms = named_terms({"content": content, "style": style, "tv": tv}, extra or {})
@@ -89,6 +100,7 @@ class NeuralStyleTransfer(LightningModule):
         self.clamp = clamp
         self.average = None if average is None else Average(average)
         self._compiled = None if compile is None else compiled(self.losses, compile)
+        self.budget = Budget(memory)
         self._resumed_optimizer: str | None = None
         self._resumed_held: dict[str, Tensor | None] = {}
         self.best = BestPicture()
@@ -185,8 +197,8 @@ class NeuralStyleTransfer(LightningModule):
         self.best.clear()
         self.objective.refined = False  # another scale, another descent
         self._look_at(pair)
+        self.trainer.optimizers = [self.configure_optimizers(first=False)]
         self.set_targets()
-        self.trainer.optimizers = [self.configure_optimizers()]
 
     def on_fit_start(self) -> None:
         """Compute the targets on the device where the picture is.
@@ -204,6 +216,7 @@ class NeuralStyleTransfer(LightningModule):
 
     def on_test_start(self) -> None:
         """Compute the targets, so that the losses of a finished picture can be computed."""
+        self._fit_memory()
         self.set_targets(self._resumed_held or self.objective.held())
 
     def set_targets(self, held: Mapping[str, Tensor | None] | None = None) -> None:
@@ -232,7 +245,8 @@ class NeuralStyleTransfer(LightningModule):
         if self.clamp == "closure":
             with torch.no_grad():
                 self.image.clamp_(0, 1)
-        losses = (self._compiled or self.losses)(self.image)
+        whole = self.objective.tiles is None
+        losses = (self._compiled if self._compiled and whole else self.losses)(self.image)
         self.best.update(losses["loss"], self.image)
         self.log_dict({name: loss.detach() for name, loss in losses.items()}, batch_size=1)
         return losses["loss"]
@@ -246,7 +260,7 @@ class NeuralStyleTransfer(LightningModule):
             if self.average is not None:
                 self.average.add(self.image)
 
-    def configure_optimizers(self) -> Optimizer:
+    def configure_optimizers(self, first: bool = True) -> Optimizer:
         """Build the optimiser on the picture alone.
 
         Raises:
@@ -256,7 +270,23 @@ class NeuralStyleTransfer(LightningModule):
         if isinstance(optimizer, AsksToRefine):
             optimizer.refine = self._refine
         refusals.check_gradients(optimizer, self.trainer)
+        self._fit_memory(optimizer if isinstance(optimizer, KeepsPairs) else None, first)
         return optimizer
+
+    def _fit_memory(self, keeper: KeepsPairs | None = None, first: bool = True) -> None:
+        """Choose how pictures of the present scale are computed within the memory."""
+        pair, encoder = self._pair(), self.objective.encoder
+        if not isinstance(encoder, Stepwise) or not encoder.taps:
+            return
+        with torch.enable_grad():
+            half = encoder.in_half(self.image)
+        content, *styles = ((p.shape[-2], p.shape[-1]) for p in (pair.content, *pair.styles))
+        pairs = keeper.pairs_kept if keeper is not None else 0
+        job = Job(encoder, self.objective.terms, content, styles, half, pairs)
+        plan = self.budget.plan(job, first * pair.largest[0] / content[1], self.device)
+        self.objective.tiles = plan.tiles if plan is not None else None
+        if keeper is not None and plan is not None and plan.half_pairs:
+            keeper.keep_pairs(plan.pairs, half=True)
 
     def _refine(self) -> bool:
         """Compute more exactly from here on; losses before are another objective's."""
@@ -280,14 +310,16 @@ class NeuralStyleTransfer(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what a bit-for-bit resume needs beside the picture and the optimiser's state."""
+        optimizers = self.trainer.optimizers if checkpoint.get("optimizer_states") else []
         checkpoint[CHECKPOINT_KEY] = {
             "best": self.best.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
             "scale": self._pair().scale,
             "refined": self.objective.refined,
+            "memory": self.budget.state_dict(),
             "held": self.objective.held(),
             "settings": self.settings,
-            "optimizer": next((type(o).__name__ for o in self.trainer.optimizers), None),
+            "optimizer": next((type(o).__name__ for o in optimizers), None),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -309,4 +341,6 @@ class NeuralStyleTransfer(LightningModule):
         if self.average is not None and state["average"] is not None:
             self.average.load_state_dict(state["average"], self.device)
         self.objective.refined = state["refined"]
+        # The same tiles as before, whatever is free now: they round in their own way.
+        self.budget.load_state_dict(state["memory"])
         self._resumed_optimizer, self._resumed_held = state["optimizer"], state["held"]

@@ -322,6 +322,10 @@ class NearestNeighbourLoss(LossTerm):
         across = [n / cells for n, cells in zip(size, self._sizes.get(layer, size), strict=True)]
         return None if self.per_layer or min(across) < 1 else int(max(across)) + 1
 
+    def places_kept(self, layer: str, places: Mapping[str, float]) -> float:
+        """See the base class: the grid's, in the picture, content and match, and in a search."""
+        return 5 * places[self.grid]
+
     def sums(self, layer: str, computed: Tensor, tile: Tile) -> tuple[Tensor, ...]:
         """Return the distance to the matches of the places that the tile has, by their share.
 

@@ -327,6 +327,15 @@ class LossTerm(nn.Module):
         """
         return None
 
+    def places_kept(self, layer: str, places: Mapping[str, float]) -> float:
+        """Return for how many places of a layer the term keeps features, for an estimate of memory.
+
+        Args:
+            layer: Its name.
+            places: Of each of the term's layers, how many it has.
+        """
+        return places[layer] if self.target_from == "content" else 0.0
+
     def sums(self, layer: str, computed: Tensor, tile: Tile) -> tuple[Tensor, ...]:
         """Return what a tile adds to the sums over all places of a layer.
 

@@ -1,0 +1,305 @@
+"""How a picture is computed within the memory that there is."""
+
+import math
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nst_lightning.encoder import Step, Stepwise
+from nst_lightning.errors import InputError
+from nst_lightning.losses.term import LossTerm
+from nst_lightning.stages import Stage, Tiles, stages
+from nst_lightning.vgg19 import CONVOLUTIONS
+
+_UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "KI": 2**10, "MI": 2**20, "GI": 2**30}
+_OF_FREE = 0.85  # the part of the free memory that `auto` takes
+_SURE = 1.15  # times what is computed: blocks freed lie scattered, and libraries have their own
+_CHANNELS = {c.name: c.shape[0] for c in CONVOLUTIONS}
+_TILES = (None, Tiles(1024), Tiles(512), Tiles(768, 2), Tiles(512, 2), Tiles(512, 3), Tiles(256, 3))
+# Secant pairs, from the first choice to the last: how many, and whether in half precision.
+_PAIRS = ((20, False), (20, True), (10, True), (5, True))
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be computed.
+
+    Attributes:
+        encoder: Whose features.
+        terms: By name.
+        content: Height and width of the picture.
+        styles: Of each style.
+        half: Whether the features of the picture are bfloat16.
+        pairs: Secant pairs that the optimiser keeps; 0 if it keeps none.
+    """
+
+    encoder: Stepwise
+    terms: Mapping[str, LossTerm]
+    content: Size
+    styles: Sequence[Size]
+    half: bool
+    pairs: int = 0
+
+    def scaled(self, factor: float) -> "Job":
+        """Return the same at another size."""
+        content, *styles = (
+            (max(1, round(h * factor)), max(1, round(w * factor)))
+            for h, w in (self.content, *self.styles)
+        )
+        return Job(self.encoder, self.terms, content, styles, self.half, self.pairs)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How it is computed.
+
+    Attributes:
+        tiles: How pictures are cut; None for whole.
+        pairs: Secant pairs that the optimiser keeps.
+        half_pairs: Whether in bfloat16.
+        peak: Bytes that it takes, beside what the process had before.
+    """
+
+    tiles: Tiles | None
+    pairs: int
+    half_pairs: bool
+    peak: float
+
+    def line(self, size: Size, given: float) -> str:
+        """Say it in one line."""
+        how = "whole" if self.tiles is None else f"in tiles of {self.tiles.size} px"
+        pairs = f", {self.pairs} pairs in bfloat16" if self.half_pairs else ""
+        taken = f"about {in_gb(self.peak)} of {in_gb(given)}"
+        return f"memory: {size[1]}x{size[0]} px computed {how}{pairs}: {taken}"
+
+
+class Budget:
+    """What a run may take, measured once: a run that goes on elsewhere is cut the same way.
+
+    Args:
+        given: As of `budget`; None for as much as it takes.
+    """
+
+    def __init__(self, given: str | None) -> None:
+        self.given = given
+        self._bytes: float | None = None
+
+    def plan(self, job: Job, growth: float, device: torch.device) -> Plan | None:
+        """Return how a job is computed, None if nothing was given.
+
+        At first a larger one, of the run's last scale, is planned too, and said in a line.
+
+        Args:
+            job: What is to be computed now.
+            growth: How many times as high and wide the last scale is; 0 if it was planned already.
+            device: Where.
+
+        Raises:
+            InputError: If the larger one does not fit.
+        """
+        if self.given is None:
+            return None
+        if self._bytes is None:
+            self._bytes = budget(self.given, device)
+        if growth:
+            largest = job.scaled(growth)
+            plan = choose(largest, self._bytes)
+            if plan.tiles is not None or plan.half_pairs or self.given != "auto":
+                print(plan.line(largest.content, self._bytes), file=sys.stderr)
+        return choose(job, self._bytes)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what was given and measured."""
+        return {"given": self.given, "bytes": self._bytes}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on with what was measured, if the same was given: other tiles round differently."""
+        if state["given"] == self.given:
+            self._bytes = state["bytes"]
+
+
+def in_gb(number: float) -> str:
+    """Write a number of bytes as people do: ``3.4 GB``."""
+    return f"{number / 1e9:.1f} GB"
+
+
+def budget(given: str, device: torch.device) -> float:
+    """Return the bytes that may be taken beside those that the process has.
+
+    Args:
+        given: ``auto``, most of what is free, or such as ``8GB``, of the whole process.
+        device: A GPU's own memory counts if it is one.
+
+    Raises:
+        InputError: If it is neither.
+    """
+    if given == "auto":
+        return _OF_FREE * _free(device)
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]I?|)B?", given.strip().upper())
+    if not match or not float(match[1]):
+        raise InputError(f"model.memory: {given!r} is no amount of memory; use auto or such as 8GB")
+    return max(0.0, float(match[1]) * _UNITS[match[2]] - _taken(device))
+
+
+def choose(job: Job, bytes_: float) -> Plan:
+    """Return the first plan that fits: whole if it does, larger tiles before smaller ones.
+
+    Raises:
+        InputError: If none fits; it says what is the largest size that would.
+    """
+    fits = next((plan for plan in plans(job) if plan.peak <= bytes_), None)
+    if fits is not None:
+        return fits
+    least = min(plans(job), key=lambda plan: plan.peak)
+    low, high = 0.0, 1.0
+    for _ in range(12):
+        middle = (low + high) / 2
+        small = min(plan.peak for plan in plans(job.scaled(middle)))
+        low, high = (middle, high) if small <= bytes_ else (low, middle)
+    height, width = job.content
+    largest = int(low * max(height, width)) // 16 * 16
+    advice = f"a long side of {largest} px would fit" if largest >= 64 else "nothing would fit"
+    raise InputError(
+        f"model.memory: {width}x{height} px need {in_gb(least.peak)} even in small tiles, and "
+        f"there are {in_gb(bytes_)}; {advice}{_culprit(job)}"
+    )
+
+
+def plans(job: Job) -> Iterator[Plan]:
+    """Give the ways to compute a job, in the order of preference."""
+    offers = [(job.pairs, False), *(p for p in _PAIRS if p[0] <= job.pairs and p[1])]
+    for pairs, half in offers if job.pairs else [(0, False)]:
+        for tiles in _TILES:
+            if tiles is None or tiles.size < 1.5 * max(job.content):
+                yield Plan(tiles, pairs, half, _peak(job, tiles, pairs, half))
+
+
+def _peak(job: Job, tiles: Tiles | None, pairs: int, half: bool) -> float:
+    pixels, of_styles = math.prod(job.content), [math.prod(size) for size in job.styles]
+    picture = 12 * pixels  # float32
+    # What the optimiser, the best picture and the line search hold; a preconditioner's spectra.
+    steady = picture * (2 * pairs / (2 if half else 1) + 16) + 12 * sum(of_styles)
+    kept = sum(_kept(term, job.content) for term in job.terms.values())
+    evaluation = _evaluation(job, tiles) + kept
+    if tiles is None:
+        taps = sum(_channels(n) / _area(n) for n in job.encoder.taps)
+        references = 4 * (taps * (pixels + sum(of_styles)) + 3 * 64 * max(pixels, *of_styles))
+    else:
+        # The beginnings of later stages, of one picture after another, and one layer on the grid.
+        references = 64.0 * max(pixels, *of_styles) + _tile(job, tiles, 4)
+    return _SURE * (steady + max(evaluation, references + kept))
+
+
+def _evaluation(job: Job, tiles: Tiles | None) -> float:
+    pixels, number = math.prod(job.content), 2 if job.half else 4
+    if tiles is None:
+        return pixels * _graph(job.encoder.steps, number)
+    parts = list(stages(job.encoder.steps, tiles.cuts))
+    carried, area = 0.0, 1
+    for steps in parts[: tiles.stages]:
+        channels = _channels(steps[-1][1])
+        area *= 4 ** sum(operation == "pool" for operation, _ in steps)
+        carried += 2 * number * channels * pixels / area  # and its gradient
+        for name in (name for _, name in steps if name in job.encoder.taps):
+            whole = any(
+                name in term.layers and term.reach(name, job.content) is None
+                for term in job.terms.values()
+            )
+            # The layer, as float32, and the gradient.
+            places = pixels / _area(name)
+            carried += whole * (2 * number + 8) * _channels(name) * places
+    rest = [step for steps in parts[tiles.stages :] for step in steps]
+    return carried + max(_tile(job, tiles, number), _graph(rest, number) * pixels / area)
+
+
+def _tile(job: Job, tiles: Tiles, number: int) -> float:
+    """Return the bytes of the largest tile, with its graph."""
+    largest, (height, width) = 0.0, job.content
+    for place, steps in enumerate(list(stages(job.encoder.steps, tiles.cuts))[: tiles.stages]):
+        size = tiles.size if place == 0 else tiles.size // 2
+        stage = Stage(lambda x: (x, {}), steps, (height, width), size)
+        sides = [stage.outer(window) for window in stage.windows]
+        cells = max((r.stop - r.start) * (c.stop - c.start) for r, c in sides)
+        largest = max(largest, cells * _graph(steps, number))
+        height, width = (side // stage.scales[stage.end] for side in (height, width))
+    return largest
+
+
+def _graph(steps: Sequence[Step], number: int) -> float:
+    """Return the bytes a place, of what the steps begin with, that a graph of theirs keeps."""
+    kept = largest = 0.0
+    area = 1
+    for operation, name in steps:
+        if operation == "pool":
+            kept += 8 * _channels(name) / (4 * area)  # where the maxima were
+            area *= 4
+            continue
+        one = number * _channels(name) / area
+        largest = max(largest, one)
+        kept += one  # a ReLU's result; and as much for what a convolution begins with, padded
+    return kept + 3 * largest
+
+
+def _kept(term: LossTerm, size: Size) -> float:
+    """Return the bytes of a term's targets."""
+    places = {layer: math.prod(size) / _area(layer) for layer in term.layers}
+    return 4 * sum(term.places_kept(layer, places) * _channels(layer) for layer in term.layers)
+
+
+def _area(layer: str) -> int:
+    """Return how many pixels a place of a layer has."""
+    return int(4 ** (int(layer[4]) - 1))
+
+
+def _channels(name: str) -> int:
+    if name.startswith("pool"):
+        return _CHANNELS[f"conv{name[4:]}_1"]
+    return _CHANNELS["conv" + name[4:]]
+
+
+def _culprit(job: Job) -> str:
+    """Name what cannot be computed in tiles, if there is something."""
+    for name, term in job.terms.items():
+        for layer in term.layers:
+            if layer[4] in "12" and term.reach(layer, job.content) is None:
+                kind = type(term).__name__
+                return (
+                    f"; the term {name} ({kind}) sees {layer} whole: leave it out, or say how it "
+                    "adds up over tiles (LossTerm.sums)"
+                )
+    return ""
+
+
+def _taken(device: torch.device) -> float:
+    if device.type == "cuda":
+        return float(torch.cuda.memory_allocated(device))
+    try:
+        pages = Path("/proc/self/statm").read_text().split()[1]
+    except OSError:
+        return 0.0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _free(device: torch.device) -> float:
+    if device.type == "cuda":
+        return float(torch.cuda.mem_get_info(device)[0])
+    free = math.inf
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        found = next(line for line in lines if line.startswith("MemAvailable"))
+        free = 1024.0 * int(found.split()[1])
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        if limit != "max":
+            used = int(Path("/sys/fs/cgroup/memory.current").read_text())
+            free = min(free, int(limit) - used)
+    except (OSError, StopIteration, ValueError):
+        pass  # not a Linux, or not in a container: nothing more is known
+    return free
