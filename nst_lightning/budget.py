@@ -168,8 +168,8 @@ def choose(job: Job, bytes_: float) -> Plan:
     largest = int(low * max(height, width)) // 16 * 16
     advice = f"a long side of {largest} px would fit" if largest >= 64 else "nothing would fit"
     raise InputError(
-        f"model.memory: {width}x{height} px need {in_gb(least.peak)} even in small tiles, and "
-        f"there are {in_gb(bytes_)}; {advice}{_culprit(job)}"
+        f"model.memory: {width}x{height} px need {in_gb(least.peak)} even in small tiles, beside "
+        f"what the program takes, and {in_gb(bytes_)} are left; {advice}{_culprit(job)}"
     )
 
 

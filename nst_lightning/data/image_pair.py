@@ -195,6 +195,17 @@ class ImagePair(LightningDataModule):
         return width, height
 
     @property
+    def pixels(self) -> list[int]:
+        """How many pixels the picture has at each scale, from the coarsest on."""
+        sizes = [self._sized[scale].content.pixels.shape[-2:] for scale in sorted(self._sized)]
+        return [height * width for height, width in sizes]
+
+    def steps_left(self, step: int, steps: int) -> list[int]:
+        """Return how many of a run's steps, counted from 0, are left at each scale."""
+        ends = [*itertools.accumulate(scale.steps for scale in self.scales), steps]
+        return [max(0, end - max(step, begin)) for begin, end in itertools.pairwise([0, *ends])]
+
+    @property
     def _now(self) -> _Sized:
         if self.scale not in self._sized:
             raise RuntimeError("ImagePair.setup has not been called yet")

@@ -100,7 +100,7 @@ def averages(computed: Tensor, tile: Tile, size: tuple[int, int]) -> tuple[Tenso
     over_rows, over_columns = down.members(part), along.members(part)
     # Sums by products with zeros and ones, which are exact in any precision; channels last.
     x = part.permute(0, 2, 3, 1)  # (N, h, w, C)
-    x = (over_rows @ x.flatten(2)).view(len(x), -1, *x.shape[2:])  # (N, rows, w, C)
+    x = (over_rows @ x.flatten(2)).view(len(x), len(over_rows), *x.shape[2:])  # (N, rows, w, C)
     x = over_columns @ x  # (N, rows, columns, C)
     counts = torch.outer(over_rows.sum(1), over_columns.sum(1))  # (rows, columns)
     return (x / counts.to(x).unsqueeze(2)).permute(0, 3, 1, 2), own

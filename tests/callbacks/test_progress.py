@@ -9,6 +9,10 @@ from typing import TextIO
 import pytest
 from helpers.painting import KillAt, paint
 
+from nst_lightning.callbacks.progress import seconds_left
+from nst_lightning.data.image_pair import ImagePair
+from nst_lightning.progress import duration
+
 
 class Terminal:
     """A pseudo-terminal: what is written to ``stream`` is read with :meth:`read`."""
@@ -101,3 +105,26 @@ def test_switched_off(tmp_path: Path, pictures: tuple[Path, Path], terminal: Ter
     with redirect_stderr(terminal.stream):
         paint(tmp_path, pictures, "--trainer.enable_progress_bar=false", steps=2)
     assert terminal.read() == ""
+
+
+def test_the_time_left_is_that_of_all_scales() -> None:
+    # 10 steps of 2 s; 20 at four times the pixels; 5 at 16 times.
+    assert seconds_left({0: 2.0}, [10, 20, 5], [100, 400, 1600]) == 20 + 160 + 160
+    # The second scale's pace is known better now, and says more about the third.
+    assert seconds_left({0: 2.0, 1: 6.0}, [0, 20, 5], [100, 400, 1600]) == 120 + 120
+    assert seconds_left({2: 7.0}, [0, 0, 0], [100, 400, 1600]) == 0
+
+
+def test_steps_left_by_scale() -> None:
+    scales = [{"size": 64, "steps": 10}, {"size": 128, "steps": 20}]
+    pair = ImagePair("sample:cat", "sample:klimt", size=256, scales=scales)
+    assert pair.steps_left(0, 50) == [10, 20, 20]
+    assert pair.steps_left(12, 50) == [0, 18, 20]
+    assert pair.steps_left(50, 50) == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "0:00:00"), (59.6, "0:01:00"), (3723, "1:02:03"), (1e5, "27:46:40")]
+)
+def test_duration(seconds: float, words: str) -> None:
+    assert duration(seconds) == words

@@ -55,3 +55,20 @@ def test_newest_pairs_come_oldest_first():
     assert len(memory.newest(99)[0]) == len(memory) == 4
     memory.clear()
     assert len(memory) == len(memory.newest(2)[0]) == 0
+
+
+@pytest.mark.parametrize("number", [1, 5, 7])
+def test_rounded_pairs_are_the_dense_update_of_what_was_kept(number):
+    p = spd().float()
+    memory = SecantMemory(torch.zeros(12), 5, half=True)
+    rounded = [(s.bfloat16(), y.bfloat16()) for s, y in random_pairs(number)]
+    for s, y in random_pairs(number):
+        memory.push(s.float(), y.float())
+    kept = [(s.double(), y.double()) for s, y in rounded[-5:]]
+    gamma = kept[-1][0] @ kept[-1][1] / (kept[-1][1] @ p.double() @ kept[-1][1])
+    gradient = torch.randn(12, generator=torch.Generator().manual_seed(6))
+    expected = dense_bfgs(kept, gamma * p.double()) @ gradient.double()
+    # The rounded pairs are of no one Hessian, and the compact form takes S·Yᵀ to be a triangle's.
+    found = memory.multiply(gradient, lambda v: p @ v)
+    torch.testing.assert_close(found.double(), expected, rtol=1e-3, atol=1e-3)
+    assert memory.state_dict()["steps"].dtype == torch.bfloat16
