@@ -363,7 +363,5 @@ class NearestNeighbourLoss(LossTerm):
         loss = super().add_up(image, own)
         if self._texture is None:
             return loss
-        of_it = {
-            k: v[1:] if isinstance(v, tuple) else at_least_single(v) for k, v in seen.items()
-        }
+        of_it = {k: v[1:] if isinstance(v, tuple) else at_least_single(v) for k, v in seen.items()}
         return loss + self.texture * self._texture.add_up(image, of_it)

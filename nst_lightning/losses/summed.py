@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from nst_lightning.losses.places import Tile
-from nst_lightning.losses.products import at_size_of
+from nst_lightning.losses.products import at_least_single, at_size_of
 from nst_lightning.losses.reference import Reference
 from nst_lightning.losses.term import LossTerm, Representation
 
@@ -41,7 +41,7 @@ class SummedTerm(LossTerm):
             guidance = at_size_of(picture.mask[:, region : region + 1], features)
         sums: list[Tensor] = []
         for computed, tile in features.tiles():
-            own = tile.own(computed)
+            own = tile.own(computed if self.takes_half else at_least_single(computed))
             if guidance is None:
                 part = self.part(layer, own)
             else:

@@ -291,6 +291,7 @@ class LossTerm(nn.Module):
         features = picture.features[layer]
         if not isinstance(features, Tensor):
             features = features.whole()
+            features = features if self.takes_half else at_least_single(features)
         if region is None or picture.mask is None:
             return self.represent(layer, features)
         guidance = at_size_of(picture.mask[:, region : region + 1], features)
