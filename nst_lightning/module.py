@@ -15,10 +15,12 @@ from nst_lightning.checks import number
 from nst_lightning.data.image_pair import ImagePair, pictures_of
 from nst_lightning.data.resizing import carry_up, resize_to
 from nst_lightning.encoder import VGG19Encoder
+from nst_lightning.fingerprint import Fingerprint, differences, of_objective
 from nst_lightning.losses.term import LossTerm
 from nst_lightning.objective import EncoderFactory, Objective, compiled, named_terms
 from nst_lightning.optim import BoundedLBFGS
 from nst_lightning.optim.protocols import AsksToRefine, forget_picture, objective_changed
+from nst_lightning.say import say
 from nst_lightning.view import View
 
 OptimizerFactory = Callable[[Iterable[Tensor]], Optimizer]
@@ -91,6 +93,9 @@ class NeuralStyleTransfer(LightningModule):
         self._compiled = None if compile is None else compiled(self.losses, compile)
         self._resumed_optimizer: str | None = None
         self._resumed_held: dict[str, Tensor | None] = {}
+        self._resumed_objective: Fingerprint | None = None
+        self._objective: Fingerprint = {}
+        self._changed = False
         self.best = BestPicture()
         self.unavailable_measures: dict[str, str] = {}
         self.view = View()
@@ -103,11 +108,23 @@ class NeuralStyleTransfer(LightningModule):
         pair = self._pair()
         refusals.check_pictures(pair, self.objective)
         self._look_at(pair)
-        if stage == "fit" and self.image is None:
-            self.objective.refined = False  # the encoder may have served another run
-            self.image = nn.Parameter(pair.initial().clone())
-        if self.image is not None:
+        if stage == "fit":
+            self._begin(pair)
+        elif self.image is not None:
             refusals.check_same_size(self.image, pair.content)
+
+    def _begin(self, pair: ImagePair) -> None:
+        """Begin a new run, whatever this model, its encoder or its pictures served before."""
+        refusals.check_new(self.trainer)
+        pair.use_scale(0)
+        self._look_at(pair)
+        self.objective.refined = False
+        self.best.clear()
+        if self.average is not None:
+            self.average.clear()
+        self._resumed_optimizer = self._resumed_objective = None
+        self._resumed_held = {}
+        self.image = nn.Parameter(pair.initial().clone())
 
     def _pair(self) -> ImagePair:
         return pictures_of(self.trainer)
@@ -197,10 +214,31 @@ class NeuralStyleTransfer(LightningModule):
         """
         refusals.check_optimizer(self.trainer.optimizers[0], self._resumed_optimizer)
         refusals.check_scales(self._pair(), self.trainer.estimated_stepping_batches)
+        self._compare_objectives()
         self.set_targets(self._resumed_held)
         self._resumed_held = {}
         if self._resumed_optimizer is None:
             refusals.check_steady(self.trainer.optimizers[0], self.losses, self.image)
+
+    def _compare_objectives(self) -> None:
+        """Forget what was measured by the checkpoint's objective if this run has another."""
+        then = self._resumed_objective
+        self._objective = of_objective(self.objective, self._pair(), self.trainer.precision)
+        changes = [] if then is None else differences(self._objective, then)
+        self._changed = bool(changes)
+        if changes:
+            say(
+                f"note: the checkpoint's loss was another ({', '.join(changes[:3])}"
+                f"{', ...' if changes[3:] else ''}): its best picture is forgotten",
+            )
+            self.objective.refined = False
+            self.best.clear()
+            self._resumed_held = {}
+
+    def on_train_start(self) -> None:
+        """Have the optimiser, whose state is there by now, forget another objective's loss."""
+        if self._changed:
+            self.objective_changed()
 
     def on_test_start(self) -> None:
         """Compute the targets, so that the losses of a finished picture can be computed."""
@@ -287,6 +325,7 @@ class NeuralStyleTransfer(LightningModule):
             "refined": self.objective.refined,
             "held": self.objective.held(),
             "settings": self.settings,
+            "objective": self._objective,
             "optimizer": next((type(o).__name__ for o in self.trainer.optimizers), None),
         }
 
@@ -310,3 +349,4 @@ class NeuralStyleTransfer(LightningModule):
             self.average.load_state_dict(state["average"], self.device)
         self.objective.refined = state["refined"]
         self._resumed_optimizer, self._resumed_held = state["optimizer"], state["held"]
+        self._resumed_objective = state["objective"]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nst_lightning.errors import InputError, did_you_mean
+from nst_lightning.files import local_path
 
 Settings = Mapping[str, Any]
 
@@ -44,7 +45,10 @@ def find_config(name: str | os.PathLike[str]) -> str:
         InputError: If it is nowhere.
     """
     name = os.fspath(name)
-    if "://" in name or Path(name).is_file():
+    if "://" in name:
+        return name
+    name = str(local_path(name)) if name.startswith("~") else name
+    if Path(name).is_file():
         return name
     folders = [folder / kind for folder in CONFIG_FOLDERS for kind in CONFIG_KINDS]
     for folder in folders:

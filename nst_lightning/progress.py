@@ -3,6 +3,8 @@
 import sys
 from typing import Any, Self
 
+from nst_lightning.say import say
+
 
 class ProgressBar:
     """Description, bar, count, time taken and time left, then any further words.
@@ -112,4 +114,4 @@ class ProgressBar:
         if self._progress is not None:
             self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
         elif sys.stderr is not None:
-            print(line, file=sys.stderr, flush=True)
+            say(line, error=True)

@@ -30,6 +30,12 @@ def check_pictures(pair: ImagePair, objective: Objective) -> None:
         )
 
 
+def check_new(trainer: Any) -> None:
+    """Refuse a trainer that has painted: it takes itself to be done, or goes on counting."""
+    if trainer.global_step:
+        raise InputError("trainer: it has painted already; give every fit a Trainer of its own")
+
+
 def check_same_size(image: Tensor, content: Tensor) -> None:
     """Refuse a picture, ``(1, 3, H, W)``, that was begun at another size than the content's."""
     if image.shape[-2:] != content.shape[-2:]:

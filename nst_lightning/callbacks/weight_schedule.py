@@ -68,8 +68,11 @@ class WeightSchedule(Callback):
         if self.layer is not None and self.layer not in layers:
             hint = did_you_mean(self.layer, layers)
             raise self.error(f"{self.term} has no layer {self.layer!r}{hint}")
-        if pl_module.objective.schedules.setdefault(self.name, self) is not self:
+        schedules = pl_module.objective.schedules
+        before = schedules.get(self.name)
+        if before is not self and before in trainer.callbacks:
             raise self.error(f"two schedules set the weight of {self.name}; leave one out")
+        schedules[self.name], self._weight = self, None
 
     def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Look at the whole schedule before anything is written.

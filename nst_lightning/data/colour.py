@@ -1,13 +1,14 @@
 """From a Pillow picture of any mode and colour space to float sRGB and an alpha channel."""
 
 import io
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image, ImageCms
 from torch import Tensor
 
-from nst_lightning.errors import InputError
+from nst_lightning.data.rare_tiff import to_unit
 
 # A profile that moves no colour by more than this many 8-bit levels is sRGB by another name.
 _ROUNDING = 1
@@ -106,19 +107,14 @@ def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
 
 def _deep_grey(image: Image.Image, name: str) -> tuple[Tensor, Tensor | None, list[str]]:
     """Scale one channel of more than 8 bits by what its format can hold; never clip."""
-    notes: list[str] = []
-    raw = np.array(image).astype(np.float64)
-    if not np.isfinite(raw).all():
-        raise InputError(f"{name} holds values that are not finite (NaN or infinity)")
-    low, high = float(raw.min()), float(raw.max())
+    samples: Any = np.array(image)
     tags = getattr(image, "tag_v2", None) or {}
-    # Pillow keeps the 12 bits of some TIFF files as 12.
+    # Pillow keeps the 12 bits of some TIFF files as 12; what it reads as I from a file has 16.
     bits = 12 if tags.get(258) in (12, (12,)) else 16
-    full = 1.0 if image.mode == "F" else float(2**bits - 1)
-    values = raw / full
-    if low < 0 or high > full:
-        notes.append(f"{name} holds values from {low:g} to {high:g}; stretched to black and white")
-        values = (raw - low) / (high - low) if high > low else np.full_like(raw, 0.5)
+    if image.mode.startswith("I"):
+        in_memory = image.mode == "I" and image.format is None
+        bits, samples = (32, samples) if in_memory else (bits, samples.astype(np.uint32))
+    values, notes = to_unit(samples, bits, name)
     # Pillow inverts TIFF files whose white is 0 up to 8 bits only.
     if image.mode.startswith("I;16") and tags.get(262) == 0:
         values = 1 - values
@@ -128,5 +124,5 @@ def _deep_grey(image: Image.Image, name: str) -> tuple[Tensor, Tensor | None, li
     alpha = None
     key = image.info.get("transparency")
     if isinstance(key, int):
-        alpha = torch.from_numpy((raw != key).astype(np.float32))[None, None]
+        alpha = torch.from_numpy((samples != key).astype(np.float32))[None, None]
     return grey.expand(1, 3, *grey.shape).contiguous(), alpha, notes

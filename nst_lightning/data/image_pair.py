@@ -1,7 +1,9 @@
 """The DataModule: one content, one or more styles, and how many steps an epoch has."""
 
+import hashlib
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -233,6 +235,17 @@ class ImagePair(LightningDataModule):
         return [match(style, self.content) for style in self.styles]
 
     @property
+    def digests(self) -> dict[str, str]:
+        """A digest of every picture and mask as the run sees it at full size, by its setting."""
+        full = self._sized[len(self.scales)]
+        found = {"content": [full.content.pixels, full.content.alpha]}
+        found |= {f"style {i}": [style.pixels] for i, style in enumerate(full.styles, start=1)}
+        if full.regions is not None:
+            found["masks"] = [full.regions.content, *full.regions.styles]
+        shares = {"style shares": repr(self.blend), "colour": self.colour}
+        return shares | {name: _digest(tensors) for name, tensors in found.items()}
+
+    @property
     def notes(self) -> list[str]:
         """What the user should know about how the files were read."""
         now = self._now
@@ -275,6 +288,14 @@ def pictures_of(trainer: Any) -> ImagePair:
     if not isinstance(pair, ImagePair):
         raise InputError("no pictures: give the trainer an ImagePair as datamodule")
     return pair
+
+
+def _digest(tensors: Sequence[Tensor | None]) -> str:
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        if tensor is not None:
+            digest.update(repr(tuple(tensor.shape)).encode() + tensor.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _normalised(weights: list[float] | None, count: int) -> list[float]:

@@ -17,6 +17,8 @@ _SAME_COLOUR_WITHIN = 0.25
 _GREY_WITHIN = 0.06
 _FLAT_CHANGE = 0.04
 _MAXIMUM_COLOURS = 16
+_DRAWN = 0.9
+"""Share of a mask's pixels that its most frequent colours have."""
 
 
 @dataclass
@@ -167,7 +169,24 @@ def _read(file: str, role: str, picture: LoadedImage) -> Tensor:
             f"data.{role}: {mask.name} is {width}x{height} but its picture is {wide}x{high}; a "
             "mask must have its picture's shape"
         )
-    return mask.pixels
+    if mask.alpha is None:
+        return mask.pixels
+    # White on a transparent ground; or a photograph whose transparency is the mask.
+    if _is_drawn(mask.pixels, mask.alpha):
+        return mask.pixels * mask.alpha
+    return mask.alpha.expand_as(mask.pixels)
+
+
+def _is_drawn(pixels: Tensor, alpha: Tensor | None = None) -> bool:
+    """Tell a mask, grey or of a few flat colours, from a photograph, by what can be seen of it."""
+    seen = pixels[0].flatten(1).T  # (H·W, 3)
+    if alpha is not None:
+        seen = seen[alpha.flatten() > 0.5]
+    if float((seen.amax(1) - seen.amin(1)).quantile(0.99)) < _GREY_WITHIN:
+        return True
+    bins = (seen * 7).round().long() @ torch.tensor([64, 8, 1])
+    common = torch.unique(bins, return_counts=True)[1].sort(descending=True).values
+    return float(common[:_MAXIMUM_COLOURS].sum()) > _DRAWN * len(seen)
 
 
 def _grey(file: str, role: str, picture: LoadedImage) -> Tensor:

@@ -1,0 +1,8 @@
+"""``python -m nst_lightning``: the program."""
+
+import sys
+
+from nst_lightning.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

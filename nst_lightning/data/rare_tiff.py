@@ -1,0 +1,131 @@
+"""TIFF files that Pillow refuses or reads wrongly, by tifffile: sample formats, planes, pages."""
+
+import io
+from typing import Any
+
+import numpy as np
+import tifffile
+from PIL import ExifTags, Image
+
+from nst_lightning.errors import InputError
+
+MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+NOTES = "nst_notes"
+"""Where a picture's ``info`` keeps remarks for whoever decodes it."""
+
+_UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
+_LAYOUTS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CMYK: 4}
+"""What the samples mean -> how many of them are colour."""
+_ALPHA = (1, 2)  # premultiplied, and not
+_PROFILE = 34675
+
+
+def main_page(data: bytes) -> tuple[int, Any]:
+    """Return the first page that is no reduced copy of another, and its number; see tifffile.
+
+    Raises:
+        Exception: Whatever tifffile raises for a file that it cannot read.
+    """
+    pages = tifffile.TiffFile(io.BytesIO(data)).pages
+    whole = (number for number, page in enumerate(pages) if not page.is_reduced)  # type: ignore[union-attr]
+    number = next(whole, 0)
+    return number, pages[number]
+
+
+def is_rare(page: Any) -> bool:
+    """Return whether Pillow cannot be trusted with a page of tifffile's."""
+    bits, kind = page.bitspersample, page.sampleformat
+    if kind in (_UNSIGNED, 4) and bits <= 8:  # 4 is "undefined"
+        return False
+    if kind == _UNSIGNED and bits == 16:
+        # Without compression Pillow takes the planes for one after another of 8 bits.
+        return page.samplesperpixel > 1 and page.planarconfig == 2 and page.compression == 1
+    return not (kind == _UNSIGNED and bits < 16)
+
+
+def read_rare(page: Any, name: str) -> Image.Image:
+    """Decode a page to a Pillow picture of 8 bits, or of floats in [0, 1] if it is grey.
+
+    Raises:
+        InputError: If it is of a kind that is not read, damaged, or not finite.
+    """
+    kind = f"a TIFF of {page.bitspersample}-bit {_word(page.sampleformat)}"
+    colours = _LAYOUTS.get(int(page.photometric))
+    if colours is None or page.axes not in ("YX", "YXS", "SYX"):
+        meaning = getattr(page.photometric, "name", page.photometric)
+        raise InputError(f"{name} is {kind} as {meaning}, which is not read; export it as RGB")
+    try:
+        samples = page.asarray()
+    except Exception as error:  # tifffile and the codecs raise what they like
+        why = "compressed in a way that is not read" if "imagecodecs" in str(error) else "damaged"
+        raise InputError(f"{name} is {kind}, {why}; export it as PNG or uncompressed") from error
+    samples = np.moveaxis(samples, 0, -1) if page.axes == "SYX" else samples
+    samples = samples.reshape(*samples.shape[:2], -1)  # (H, W, C)
+    values, notes = to_unit(samples[..., :colours], page.bitspersample, name)
+    if int(page.photometric) == _WHITE_IS_ZERO:
+        values = 1 - values
+    alpha = None
+    extra = page.extrasamples[0] if page.extrasamples else 0
+    if extra in _ALPHA:
+        full = 1.0 if samples.dtype.kind == "f" else float(np.iinfo(samples.dtype).max)
+        alpha = np.clip(samples[..., colours : colours + 1] / full, 0, 1)
+        if extra == 1:
+            values = np.clip(values / np.maximum(alpha, 1e-9), 0, 1)
+    if alpha is None and colours == 1:
+        image = Image.fromarray(values[..., 0].astype(np.float32))
+    else:
+        levels = values if alpha is None else np.concatenate([values, alpha], -1)
+        bytes_ = np.ascontiguousarray((levels * 255 + 0.5).astype(np.uint8))
+        shape = (bytes_.shape[1], bytes_.shape[0])
+        mode = "CMYK" if colours == 4 else {2: "LA", 3: "RGB", 4: "RGBA"}[bytes_.shape[-1]]
+        image = Image.frombytes(mode, shape, bytes_[..., :4].tobytes())
+        notes.append(f"{name} has {page.bitspersample} bits a channel; read as 8")
+    if tag := page.tags.get(_PROFILE):
+        image.info["icc_profile"] = bytes(tag.value)
+    if tag := page.tags.get(ExifTags.Base.Orientation):
+        image.getexif()[ExifTags.Base.Orientation] = int(tag.value)
+    image.info[NOTES] = notes
+    return image
+
+
+def to_unit(samples: Any, bits: int, name: str) -> tuple[Any, list[str]]:
+    """Bring whole numbers or floats to [0, 1] by what their format can hold; never clip.
+
+    Whole numbers of more than 16 bits that end at 255 or 65535 are of 8 or 16 bits. Negative ones
+    and floats outside of [0, 1] are stretched to black and white.
+
+    Args:
+        samples: Of any shape.
+        bits: Of a sample.
+        name: What remarks call the picture.
+
+    Returns:
+        Doubles, and remarks for the user.
+
+    Raises:
+        InputError: If a value is not finite.
+    """
+    raw = np.asarray(samples).astype(np.float64)
+    if not np.isfinite(raw).all():
+        raise InputError(f"{name} holds values that are not finite (NaN or infinity)")
+    low, high = float(raw.min()), float(raw.max())
+    kind = np.asarray(samples).dtype.kind
+    held = f"{name} holds values from {low:g} to {high:g}"
+    full = 1.0 if kind == "f" else float(2 ** (bits - (kind == "i")) - 1)
+    if low < 0 or high > full:
+        stretched = (raw - low) / (high - low) if high > low else np.full_like(raw, 0.5)
+        return stretched, [f"{held}; stretched to black and white"]
+    notes = []
+    if kind in "iu" and bits > 16 and high <= 65535:
+        full = 255.0 if high <= 255 else 65535.0
+        notes = [] if high <= 255 else [f"{held}; read as 16 bits"]
+    elif kind in "iu" and bits == 16 and 0 < high <= full / 15:
+        notes = [f"{held} of {full:g}; if it has fewer bits than 16, save it with all of them"]
+    return raw / full, notes
+
+
+def _word(kind: Any) -> str:
+    return {_UNSIGNED: "numbers", _SIGNED: "signed numbers", _FLOAT: "floats"}.get(
+        int(kind), "samples"
+    )

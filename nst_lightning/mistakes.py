@@ -1,0 +1,92 @@
+"""Other libraries' exceptions: which are the user's to mend, and what to say of ours."""
+
+import platform
+import traceback
+from collections.abc import Sequence
+from importlib import metadata
+
+from nst_lightning.errors import InputError
+from nst_lightning.files import write_error
+from nst_lightning.say import say
+
+_THEIRS = (
+    "lightning",
+    "jsonargparse",
+    "torch.optim",
+    "torch.distributed",
+    "torch.serialization",
+    "numpy",
+    "fsspec",
+    "yaml",
+    "importlib",
+    "wandb",
+    "mlflow",
+    "tensorboard",
+)
+"""Where an exception is the answer to what the user gave, not to what this package asked."""
+_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory")
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "lightning",
+    "jsonargparse",
+    "numpy",
+    "pillow",
+    "tifffile",
+)
+
+
+def as_mistake(error: BaseException) -> InputError | None:
+    """Return the one line for what the user can mend, or None where this package is at fault."""
+    if isinstance(error, InputError):
+        return error
+    text = " ".join(str(error).split())
+    if isinstance(error, MemoryError) or any(words in text.lower() for words in _MEMORY):
+        return InputError(
+            "there is not enough memory: use a smaller data.size (memory grows with its square), a "
+            f"smaller data.style_scale, or close other programs ({text or 'MemoryError'})"
+        )
+    if isinstance(error, OSError) and error.errno:
+        return write_error(error.filename or "what the run keeps", error)
+    where = _module(error)
+    if not any(where == name or where.startswith(f"{name}.") for name in _THEIRS):
+        return None
+    what = f"{type(error).__name__}: {text}"
+    return InputError(f"{where.rpartition('.')[2]}: {what if ' ' not in text else text}")
+
+
+def _module(error: BaseException) -> str:
+    """Return the name of the module where an exception was raised."""
+    where = ""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        where = str(frame.f_globals.get("__name__", ""))
+    return where
+
+
+def report_line(error: BaseException) -> str:
+    """Return the line over the traceback of a fault of ours."""
+    return (
+        f"error: {type(error).__name__}: a fault of nst_lightning, not yours; please report it "
+        f"with what follows and these versions: {versions()}"
+    )
+
+
+def print_versions(words: Sequence[str]) -> int:
+    """Print what a report of a fault should name, one a line; return the exit code."""
+    if words:
+        raise InputError(f"version: there is nothing to be given, such as {words[0]}")
+    say(versions().replace(", ", "\n"))
+    return 0
+
+
+def versions() -> str:
+    """Return what a report of a fault should name."""
+    from nst_lightning import __version__
+
+    found = [f"nst_lightning {__version__}", f"Python {platform.python_version()}"]
+    for package in _PACKAGES:
+        try:
+            found.append(f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            found.append(f"no {package}")
+    return ", ".join([*found, platform.platform()])
