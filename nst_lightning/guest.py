@@ -20,24 +20,10 @@ _ONE_AT_A_TIME = threading.RLock()
 """All of this is the process's, not the thread's: runs in several threads wait for one another."""
 
 
-def _cuda_random() -> list[torch.Tensor]:
-    cuda: Any = torch.cuda
-    return torch.cuda.get_rng_state_all() if cuda.is_initialized() else []
-
-
-def _set_cuda_random(wanted: list[torch.Tensor]) -> None:
-    if wanted:
-        torch.cuda.set_rng_state_all(wanted)
-
-
 def _set_environment(wanted: dict[str, str]) -> None:
     for name in set(os.environ) - set(wanted):
         del os.environ[name]
     os.environ.update({n: value for n, value in wanted.items() if os.environ.get(n) != value})
-
-
-def _signals() -> dict[int, Any]:
-    return {int(number): signal.getsignal(number) for number in signal.valid_signals()}
 
 
 def _set_signals(wanted: dict[int, Any]) -> None:
@@ -48,39 +34,27 @@ def _set_signals(wanted: dict[int, Any]) -> None:
                 signal.signal(number, handler)
 
 
-def _deterministic() -> tuple[bool, bool]:
-    warns = torch.is_deterministic_algorithms_warn_only_enabled()
-    return torch.are_deterministic_algorithms_enabled(), warns
-
-
-def _set_cudnn(benchmark: bool, deterministic: bool) -> None:
-    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = benchmark, deterministic
-
-
-_UNSET = object()
-# What it is -> how it is read, how it is set, and what a run begins with; it goes on with its own.
-_STATES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any], Any]] = {
-    "random": (random.getstate, random.setstate, _UNSET),
-    "numpy": (np.random.get_state, np.random.set_state, _UNSET),
-    "torch": (torch.get_rng_state, torch.set_rng_state, _UNSET),
-    "cuda": (_cuda_random, _set_cuda_random, _UNSET),
-    "dtype": (torch.get_default_dtype, torch.set_default_dtype, torch.float32),
-    "deterministic": (
-        _deterministic,
-        lambda s: torch.use_deterministic_algorithms(s[0], warn_only=s[1]),
-        (False, False),
+_CUDA: Any = torch.cuda
+# What it is -> how it is read and set.
+_STATES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
+    "random": (random.getstate, random.setstate),
+    "numpy": (np.random.get_state, np.random.set_state),
+    "torch": (torch.get_rng_state, torch.set_rng_state),
+    "cuda": (
+        lambda: _CUDA.get_rng_state_all() if _CUDA.is_initialized() else [],
+        lambda state: _CUDA.set_rng_state_all(state) if state else None,
     ),
-    "benchmark": (
-        lambda: (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic),
-        lambda state: _set_cudnn(*state),
-        (False, False),
+    "dtype": (torch.get_default_dtype, torch.set_default_dtype),
+    "exact": (torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode),
+    "threads": (torch.get_num_threads, torch.set_num_threads),
+    "environment": (lambda: dict(os.environ), _set_environment),
+    "path": (lambda: list(sys.path), lambda state: sys.path.__setitem__(slice(None), state)),
+    "signals": (
+        lambda: {int(n): signal.getsignal(n) for n in signal.valid_signals()},
+        _set_signals,
     ),
-    "threads": (torch.get_num_threads, torch.set_num_threads, _UNSET),
-    "environment": (lambda: dict(os.environ), _set_environment, _UNSET),
-    "path": (lambda: list(sys.path), lambda s: sys.path.__setitem__(slice(None), s), _UNSET),
-    "signals": (_signals, _set_signals, _UNSET),
 }
-_ITS_OWN = ("random", "numpy", "torch", "cuda", "dtype", "deterministic", "benchmark")
+_ITS_OWN = ("random", "numpy", "torch", "cuda", "dtype", "exact")
 """What a run goes on with where it left off: the rest is the caller's at each time."""
 
 
@@ -93,7 +67,7 @@ class Guest:
     """
 
     def __init__(self) -> None:
-        self._own: dict[str, Any] = {}
+        self._own: dict[str, Any] = {"dtype": torch.float32, "exact": 0}
         self._inside = False
 
     @contextlib.contextmanager
@@ -103,19 +77,18 @@ class Guest:
             yield
             return
         with _ONE_AT_A_TIME:
-            callers = {name: read() for name, (read, _, _) in _STATES.items()}
+            callers = {name: read() for name, (read, _) in _STATES.items()}
             self._inside = True
             try:
-                for name, (_, put, first) in _STATES.items():
-                    if (mine := self._own.get(name, first)) is not _UNSET:
-                        put(mine)
+                for name, state in self._own.items():
+                    _STATES[name][1](state)
                 with _as_in_a_new_process():
                     yield
             finally:
                 self._inside = False
                 self._own = {name: _STATES[name][0]() for name in _ITS_OWN}
-                for name, (_, put, _) in _STATES.items():
-                    put(callers[name])
+                for name, state in callers.items():
+                    _STATES[name][1](state)
 
 
 @contextlib.contextmanager
@@ -135,7 +108,6 @@ def _as_in_a_new_process() -> Iterator[None]:
         warnings.showwarning = _show
         filters: Any = warnings.filters
         filters[:] = [("default", *f[1:]) if f[0] == "error" else f for f in filters]
-        warnings.filterwarnings("ignore", "(?s).*JSONARGPARSE_DEPRECATION_WARNINGS.*")
         yield
 
 

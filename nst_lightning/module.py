@@ -15,6 +15,7 @@ from nst_lightning.checks import number
 from nst_lightning.data.image_pair import ImagePair, pictures_of
 from nst_lightning.data.resizing import carry_up, resize_to
 from nst_lightning.encoder import VGG19Encoder
+from nst_lightning.errors import InputError
 from nst_lightning.fingerprint import Fingerprint, differences, of_objective
 from nst_lightning.losses.term import LossTerm
 from nst_lightning.objective import EncoderFactory, Objective, compiled, named_terms
@@ -116,6 +117,7 @@ class NeuralStyleTransfer(LightningModule):
     def _begin(self, pair: ImagePair) -> None:
         """Begin a new run, whatever this model, its encoder or its pictures served before."""
         refusals.check_new(self.trainer)
+        refusals.check_trainer(self.trainer)
         pair.use_scale(0)
         self._look_at(pair)
         self.objective.refined = False
@@ -129,9 +131,24 @@ class NeuralStyleTransfer(LightningModule):
     def _pair(self) -> ImagePair:
         return pictures_of(self.trainer)
 
+    @classmethod
+    def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> Any:
+        """Open a checkpoint of this model; give the terms that it was built with.
+
+        Raises:
+            InputError: If they are left out: a checkpoint holds settings, and no objects.
+        """
+        if not {"content", "style", "tv", "extra"} & set(kwargs):
+            raise InputError(
+                "load_from_checkpoint: give the model's terms too (content=..., style=...), or use "
+                "open_run(settings, resume=PATH)"
+            )
+        return super().load_from_checkpoint(*args, **kwargs)
+
     @torch.no_grad()
     def picture(self) -> Tensor:
         """Return the picture as it would be shown: shape ``(1, 3, H, W)``, values in [0, 1]."""
+        refusals.check_painted(self.image)
         return self.shown(self._painted)
 
     @property
@@ -242,6 +259,7 @@ class NeuralStyleTransfer(LightningModule):
 
     def on_test_start(self) -> None:
         """Compute the targets, so that the losses of a finished picture can be computed."""
+        refusals.check_painted(self.image)
         self.set_targets(self._resumed_held or self.objective.held())
 
     def set_targets(self, held: Mapping[str, Tensor | None] | None = None) -> None:
@@ -336,8 +354,10 @@ class NeuralStyleTransfer(LightningModule):
             InputError: If the checkpoint is not of this framework or of another picture size.
         """
         image, state = refusals.picture_in(checkpoint, CHECKPOINT_KEY)
-        pair = self._pair()
-        if state["scale"] != pair.scale:
+        pair = self._pair() if self._trainer is not None else None
+        if pair is None:  # opened without a trainer, as by load_from_checkpoint
+            self.image = nn.Parameter(torch.empty_like(image, device=self.device))
+        elif state["scale"] != pair.scale:
             pair.use_scale(state["scale"])
             self._look_at(pair)
             self.image = nn.Parameter(pair.content.clone().to(self.device))

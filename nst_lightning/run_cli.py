@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from nst_lightning.callbacks import (
@@ -27,7 +29,7 @@ from nst_lightning.files import check_folder, local_path, write_whole
 from nst_lightning.module import NeuralStyleTransfer
 from nst_lightning.nulls import refuse_nulls
 from nst_lightning.objective import SharedTargets
-from nst_lightning.options import DEFAULTS, EXTRA_TERMS, Settings, differing
+from nst_lightning.options import DEFAULTS, EXTRA_TERMS, Settings, differing, write_yaml
 from nst_lightning.parser import OneLineErrors, innermost
 from nst_lightning.say import say
 
@@ -51,7 +53,7 @@ class SaveRunConfig(SaveConfigCallback):
         config.pop("config", None)
         config.pop("ckpt_path", None)
         path = Path(trainer.default_root_dir, self.config_filename)
-        write_whole(path, self.parser.dump(config, skip_none=False))
+        write_whole(path, write_yaml(yaml.safe_load(self.parser.dump(config, skip_none=False))))
 
 
 class RunCLI(LightningCLI):
@@ -217,17 +219,19 @@ class RunCLI(LightningCLI):
             raise InputError("trainer.devices: one picture is optimised on one device; use 1")
         config["devices"] = 1
         given = config["callbacks"] or []
+        given = given if isinstance(given, list) else [given]
+        theirs = any(isinstance(callback, ProgressBar) for callback in given)
         shows_progress = config["enable_progress_bar"] is not False and "progress" in self.parts
         config["callbacks"] = [
-            *(given if isinstance(given, list) else [given]),
+            *given,
             self.explosion,
             *([self.images] if "pictures" in self.parts else []),
             *([built["checkpoint"]] if "checkpoints" in self.parts else []),
             self.stop,
-            *([StyleProgressBar()] if shows_progress else []),
+            *([StyleProgressBar()] if shows_progress and not theirs else []),
             *([RunSummary(self.images)] if "summary" in self.parts else []),
         ]
-        config["enable_progress_bar"] = False
+        config["enable_progress_bar"] = theirs
         config["enable_checkpointing"] = "checkpoints" in self.parts
         config["logger"] = self._loggers(config["logger"], root)
         plugins = config["plugins"] or []

@@ -63,6 +63,8 @@ class RunSummary(Callback):
         terms = ", ".join(f"{name.removesuffix('_loss')} {v:.4g}" for name, v in losses.items())
         ssim = float(structural_similarity(picture, content))
         mse = float(mean_squared_error(picture, content))
+        if mse == 0 and pictures_of(trainer).init == "content":
+            say("note: nothing was painted: the weights (model.*.weight) may be too large")
         if self._images is not None:
             say(f"picture  {self._images.result_path(trainer)}")
         say(f"loss     {total:.4g} ({terms}) after {trainer.global_step} steps")

@@ -107,6 +107,10 @@ def _account_mistakes(aws: AwsConfig, job: JobConfig) -> Iterator[str]:
             "aws.network_isolation: the container could not install its requirements; give "
             "job.image_uri an image that has them"
         )
+    if "//" in aws.prefix:
+        yield f"aws.prefix: {aws.prefix} has an empty folder in it (//); leave one / out"
+    if len(aws.tags) > 50:
+        yield f"aws.tags: {len(aws.tags)} tags are more than the 50 that AWS takes"
     for tag in aws.tags:
         if tag.lower().startswith("aws:"):
             yield f"aws.tags: {tag}: names that begin with aws: are AWS's own"

@@ -15,10 +15,8 @@ PACKAGE = Path(__file__).parents[1]
 ROOT = PACKAGE.parent
 ENTRY = ROOT / "sagemaker" / "entry.py"
 
-_IN_THE_CONTAINER = {"torch", "torchvision"}
+_IN_THE_CONTAINER = {"torch", "torchvision", "torchaudio"}
 """What the container brings, built for its GPU: never pinned, never replaced."""
-
-_NOT_STAGED = {"__pycache__", "tests", "outputs", "configs"}
 
 
 def requirements(further: Iterable[str] = ()) -> list[str]:
@@ -69,7 +67,9 @@ def staged_files(
     yield "entry.py", ENTRY.read_bytes()
     lines = requirements(further_requirements)
     yield "requirements.txt", ("\n".join(lines) + "\n").encode()
-    yield from _tree(PACKAGE, PACKAGE.name)
+    for name, data in _tree(PACKAGE, PACKAGE.name):
+        if not name.startswith(f"{PACKAGE.name}/configs/"):  # those that are used go by themselves
+            yield name, data
     for given in map(Path, code):
         if given.is_dir():
             yield from _tree(given, given.resolve().name)
@@ -82,7 +82,7 @@ def staged_files(
 def _tree(folder: Path, name: str) -> Iterator[tuple[str, bytes]]:
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
-        hidden = any(part.startswith(".") or part in _NOT_STAGED for part in inside.parts)
+        hidden = any(part.startswith(".") or part == "__pycache__" for part in inside.parts)
         if path.is_file() and not hidden and path.suffix not in (".pyc", ".pyo"):
             yield f"{name}/{inside.as_posix()}", path.read_bytes()
 

@@ -6,6 +6,7 @@ import struct
 import warnings
 import zlib
 
+import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from nst_lightning.data import rare_tiff
@@ -144,7 +145,7 @@ def decode(image: Image.Image, name: str) -> tuple[Image.Image, list[str]]:
                 notes.append(f"{name} has 16 bits a channel; read as 8")
             image.load()
             if ";16" in bits and image.mode in ("RGB", "RGBA"):
-                most = max(high for _, high in image.convert("RGB").getextrema())
+                most = int(np.asarray(image.convert("RGB")).max())
                 if 0 < most < 16:
                     notes.append(
                         f"{name} is black to a sixteenth of what its 16 bits hold; if it has fewer "

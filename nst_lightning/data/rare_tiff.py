@@ -27,8 +27,8 @@ def main_page(data: bytes) -> tuple[int, Any]:
     Raises:
         Exception: Whatever tifffile raises for a file that it cannot read.
     """
-    pages = tifffile.TiffFile(io.BytesIO(data)).pages
-    whole = (number for number, page in enumerate(pages) if not page.is_reduced)  # type: ignore[union-attr]
+    pages: Any = tifffile.TiffFile(io.BytesIO(data)).pages
+    whole = (number for number, page in enumerate(pages) if not page.is_reduced)
     number = next(whole, 0)
     return number, pages[number]
 
@@ -36,12 +36,11 @@ def main_page(data: bytes) -> tuple[int, Any]:
 def is_rare(page: Any) -> bool:
     """Return whether Pillow cannot be trusted with a page of tifffile's."""
     bits, kind = page.bitspersample, page.sampleformat
+    planes = page.samplesperpixel > 1 and page.planarconfig == 2 and page.compression in (1, 8)
     if kind in (_UNSIGNED, 4) and bits <= 8:  # 4 is "undefined"
-        return False
-    if kind == _UNSIGNED and bits == 16:
-        # Without compression Pillow takes the planes for one after another of 8 bits.
-        return page.samplesperpixel > 1 and page.planarconfig == 2 and page.compression == 1
-    return not (kind == _UNSIGNED and bits < 16)
+        return bool(planes and 1 in page.extrasamples)
+    # Without compression Pillow takes planes of 16 bits for twice as many of 8.
+    return bool(planes) if kind == _UNSIGNED and bits <= 16 else True
 
 
 def read_rare(page: Any, name: str) -> Image.Image:
@@ -90,7 +89,7 @@ def read_rare(page: Any, name: str) -> Image.Image:
 
 
 def to_unit(samples: Any, bits: int, name: str) -> tuple[Any, list[str]]:
-    """Bring whole numbers or floats to [0, 1] by what their format can hold; never clip.
+    """Bring numbers to [0, 1] by what their format can hold; never clip.
 
     Whole numbers of more than 16 bits that end at 255 or 65535 are of 8 or 16 bits. Negative ones
     and floats outside of [0, 1] are stretched to black and white.

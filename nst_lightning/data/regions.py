@@ -68,6 +68,10 @@ def load_regions(
         masks, of_styles = _by_file(content_mask, given, content, styles)
     else:
         masks, of_styles = _by_colour(content_mask, given, content, styles, notes)
+    share = masks.sum(1)
+    for what, amount in (("more than one region", share > 1.5), ("no region", share < 0.5)):
+        if float(amount.float().mean()) > _MINIMUM_SHARE:
+            notes.append(f"{float(amount.float().mean()):.0%} of the content lies in {what}")
     if feather:
         masks = blur(masks, feather * max(masks.shape[-2:]))
     return Regions(masks, of_styles, notes)
@@ -118,6 +122,8 @@ def _by_colour(
         _refuse_empty(masks, file, ["black", "white"], "content_mask")
         return masks, _whole_styles(styles)
     colours = palette(pixels, file)
+    if not _is_drawn(pixels):
+        notes.append(f"{file} is no map of flat colours; regions are what is near its commonest")
     masks = _resized(assign(pixels, colours), size)
     levels = (colours * 255).round().int().tolist()
     names = ["#" + bytes(colour).hex() for colour in levels]

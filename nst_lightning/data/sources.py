@@ -234,7 +234,7 @@ def _from_web(address: str, name: str) -> bytes:
         raise InputError(f"{name}: {why}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
-        why = getattr(reason, "strerror", None) or reason
+        why = str(getattr(reason, "strerror", None) or reason)
         if isinstance(reason, TimeoutError):
             why = f"no answer in time, {_SILENCE} s at most between two pieces"
         raise InputError(f"{name} cannot be reached ({why}); check the network") from error
