@@ -46,6 +46,10 @@ _STATES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     ),
     "dtype": (torch.get_default_dtype, torch.set_default_dtype),
     "exact": (torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode),
+    "benchmark": (
+        lambda: torch.backends.cudnn.benchmark,
+        lambda state: setattr(torch.backends.cudnn, "benchmark", state),
+    ),
     "threads": (torch.get_num_threads, torch.set_num_threads),
     "environment": (lambda: dict(os.environ), _set_environment),
     "path": (lambda: list(sys.path), lambda state: sys.path.__setitem__(slice(None), state)),
@@ -54,7 +58,7 @@ _STATES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
         _set_signals,
     ),
 }
-_ITS_OWN = ("random", "numpy", "torch", "cuda", "dtype", "exact")
+_ITS_OWN = ("random", "numpy", "torch", "cuda", "dtype", "exact", "benchmark")
 """What a run goes on with where it left off: the rest is the caller's at each time."""
 
 
@@ -67,7 +71,7 @@ class Guest:
     """
 
     def __init__(self) -> None:
-        self._own: dict[str, Any] = {"dtype": torch.float32, "exact": 0}
+        self._own: dict[str, Any] = {"dtype": torch.float32, "exact": 0, "benchmark": False}
         self._inside = False
 
     @contextlib.contextmanager

@@ -3,7 +3,7 @@
 import sys
 from typing import Any, Self
 
-from nst_lightning.say import say
+from nst_lightning.say import is_terminal, say
 
 
 class ProgressBar:
@@ -45,7 +45,7 @@ class ProgressBar:
     def start(self) -> Self:
         """Show the bar, if there is a terminal; it hides the cursor until :meth:`stop`."""
         # The standard error stream may be missing, or replaced.
-        if self._progress is not None or not getattr(sys.stderr, "isatty", lambda: False)():
+        if self._progress is not None or not is_terminal(sys.stderr):
             return self
         from rich import progress
         from rich.console import Console

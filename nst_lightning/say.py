@@ -1,6 +1,7 @@
 """Lines for the user, whatever their stream is."""
 
 import sys
+from typing import Any
 
 
 def say(line: str, *, error: bool = False) -> None:
@@ -20,3 +21,11 @@ def say(line: str, *, error: bool = False) -> None:
         stream.flush()
     except (OSError, ValueError, AttributeError):  # closed; None, or an object with write() alone
         pass
+
+
+def is_terminal(stream: Any) -> bool:
+    """Return whether somebody looks at a stream, which may be missing, closed or plain."""
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, ValueError):
+        return False

@@ -1,7 +1,6 @@
 """Where a picture comes from: a path, a URL, a sample, or a data set of paintings."""
 
 import base64
-import contextlib
 import difflib
 import hashlib
 import http.client
@@ -259,15 +258,18 @@ def _refuse_inner(address: str) -> None:
         raise InputError(f"{public_name(address)}: a server may send us to http(s):// alone")
     if os.environ.get(ALLOW_INNER) == "1":
         return
-    with contextlib.suppress(OSError, ValueError):  # what cannot be found cannot be opened either
-        for *_, place in socket.getaddrinfo(parts.hostname, None):
-            found = ipaddress.ip_address(str(place[0]).partition("%")[0])
-            inner = getattr(found, "ipv4_mapped", None) or found
-            if inner.is_link_local or str(inner) in _METADATA:
-                raise InputError(
-                    f"{public_name(address)}: an address of the machine's own network ({inner}) is "
-                    f"not read; set {ALLOW_INNER}=1 if you mean it"
-                )
+    try:
+        found = socket.getaddrinfo(parts.hostname, None)
+    except (OSError, UnicodeError):  # what cannot be found cannot be opened either
+        return
+    for *_, place in found:
+        address_ = ipaddress.ip_address(str(place[0]).partition("%")[0])
+        inner = getattr(address_, "ipv4_mapped", None) or address_
+        if inner.is_link_local or str(inner) in _METADATA:
+            raise InputError(
+                f"{public_name(address)}: an address of the machine's own network ({inner}) is not "
+                f"read; set {ALLOW_INNER}=1 if you mean it"
+            )
 
 
 def _reason(error: Exception, source: str) -> str:

@@ -27,6 +27,7 @@ from nst_lightning.options import DEFAULTS, find_configs, refuse_reserved, take_
 from nst_lightning.parser import OneLineParser, add_pictures
 from nst_lightning.progress import ProgressBar
 from nst_lightning.run_folder import occupied
+from nst_lightning.say import is_terminal
 
 if TYPE_CHECKING:
     from nst_lightning.grids.runner import Runner
@@ -143,7 +144,7 @@ def _ask(grid: Grid, runs: int) -> None:
     if runs <= MANY:
         return
     what = f"this grid has {grid.size} pictures from {runs} runs"
-    if sys.stdin.isatty() and sys.stderr.isatty():
+    if is_terminal(sys.stdin) and is_terminal(sys.stderr):
         print(f"{what}; go on? [y/N] ", end="", file=sys.stderr, flush=True)
         if sys.stdin.readline().strip().lower() in ("y", "yes"):
             return
