@@ -9,31 +9,11 @@ from nst_lightning.errors import InputError
 from nst_lightning.files import write_error
 from nst_lightning.say import say
 
-_THEIRS = (
-    "lightning",
-    "jsonargparse",
-    "torch.optim",
-    "torch.distributed",
-    "torch.serialization",
-    "numpy",
-    "fsspec",
-    "yaml",
-    "importlib",
-    "wandb",
-    "mlflow",
-    "tensorboard",
-)
+_THEIRS = ("lightning", "jsonargparse", "torch.optim", "torch.distributed", "torch.serialization",
+    "numpy", "fsspec", "yaml", "importlib", "wandb", "mlflow", "tensorboard")  # fmt: skip
 """Where an exception is the answer to what the user gave, not to what this package asked."""
 _MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory")
-_PACKAGES = (
-    "torch",
-    "torchvision",
-    "lightning",
-    "jsonargparse",
-    "numpy",
-    "pillow",
-    "tifffile",
-)
+_PACKAGES = ("torch", "torchvision", "lightning", "jsonargparse", "numpy", "pillow", "tifffile")
 
 
 def as_mistake(error: BaseException) -> InputError | None:
@@ -49,7 +29,7 @@ def as_mistake(error: BaseException) -> InputError | None:
     if isinstance(error, OSError) and error.errno:
         return write_error(error.filename or "what the run keeps", error)
     where = _module(error)
-    if not any(where == name or where.startswith(f"{name}.") for name in _THEIRS):
+    if not f"{where}.".startswith(tuple(f"{name}." for name in _THEIRS)):
         return None
     what = f"{type(error).__name__}: {text}"
     return InputError(f"{where.rpartition('.')[2]}: {what if ' ' not in text else text}")
@@ -83,10 +63,7 @@ def versions() -> str:
     """Return what a report of a fault should name."""
     from nst_lightning import __version__
 
-    found = [f"nst_lightning {__version__}", f"Python {platform.python_version()}"]
-    for package in _PACKAGES:
-        try:
-            found.append(f"{package} {metadata.version(package)}")
-        except metadata.PackageNotFoundError:
-            found.append(f"no {package}")
-    return ", ".join([*found, platform.platform()])
+    there = {found.name.lower(): found.version for found in metadata.distributions()}
+    packages = [f"{name} {there.get(name, 'is missing')}" for name in _PACKAGES]
+    python = f"Python {platform.python_version()}"
+    return ", ".join([f"nst_lightning {__version__}", python, *packages, platform.platform()])

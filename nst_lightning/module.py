@@ -15,7 +15,6 @@ from nst_lightning.checks import number
 from nst_lightning.data.image_pair import ImagePair, pictures_of
 from nst_lightning.data.resizing import carry_up, resize_to
 from nst_lightning.encoder import VGG19Encoder
-from nst_lightning.errors import InputError
 from nst_lightning.fingerprint import Fingerprint, differences, of_objective
 from nst_lightning.losses.term import LossTerm
 from nst_lightning.objective import EncoderFactory, Objective, compiled, named_terms
@@ -92,11 +91,8 @@ class NeuralStyleTransfer(LightningModule):
         self.clamp = clamp
         self.average = None if average is None else Average(average)
         self._compiled = None if compile is None else compiled(self.losses, compile)
-        self._resumed_optimizer: str | None = None
-        self._resumed_held: dict[str, Tensor | None] = {}
-        self._resumed_objective: Fingerprint | None = None
+        self._resumed: dict[str, Any] = {}  # what the checkpoint says beside the picture
         self._objective: Fingerprint = {}
-        self._changed = False
         self.best = BestPicture()
         self.unavailable_measures: dict[str, str] = {}
         self.view = View()
@@ -105,45 +101,28 @@ class NeuralStyleTransfer(LightningModule):
         self.register_parameter("image", None)
 
     def setup(self, stage: str) -> None:
-        """Create the picture, for a fit only; a test takes it from the checkpoint."""
+        """Create the picture, for a fit only; a test takes it from the checkpoint.
+
+        A fit is a new run, whatever this model, its encoder or its pictures served before.
+        """
         pair = self._pair()
+        if stage == "fit":
+            pair.use_scale(0)
         refusals.check_pictures(pair, self.objective)
         self._look_at(pair)
         if stage == "fit":
-            self._begin(pair)
+            refusals.check_trainer(self.trainer)
+            self.objective.refined = False
+            self.best.clear()
+            if self.average is not None:
+                self.average.clear()
+            self._resumed = {}
+            self.image = nn.Parameter(pair.initial().clone())
         elif self.image is not None:
             refusals.check_same_size(self.image, pair.content)
 
-    def _begin(self, pair: ImagePair) -> None:
-        """Begin a new run, whatever this model, its encoder or its pictures served before."""
-        refusals.check_new(self.trainer)
-        refusals.check_trainer(self.trainer)
-        pair.use_scale(0)
-        self._look_at(pair)
-        self.objective.refined = False
-        self.best.clear()
-        if self.average is not None:
-            self.average.clear()
-        self._resumed_optimizer = self._resumed_objective = None
-        self._resumed_held = {}
-        self.image = nn.Parameter(pair.initial().clone())
-
     def _pair(self) -> ImagePair:
         return pictures_of(self.trainer)
-
-    @classmethod
-    def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> Any:
-        """Open a checkpoint of this model; give the terms that it was built with.
-
-        Raises:
-            InputError: If they are left out: a checkpoint holds settings, and no objects.
-        """
-        if not {"content", "style", "tv", "extra"} & set(kwargs):
-            raise InputError(
-                "load_from_checkpoint: give the model's terms too (content=..., style=...), or use "
-                "open_run(settings, resume=PATH)"
-            )
-        return super().load_from_checkpoint(*args, **kwargs)
 
     @torch.no_grad()
     def picture(self) -> Tensor:
@@ -229,38 +208,36 @@ class NeuralStyleTransfer(LightningModule):
             InputError: If the run goes on from a checkpoint of another optimiser, or the loss is
                 random and the optimiser an L-BFGS.
         """
-        refusals.check_optimizer(self.trainer.optimizers[0], self._resumed_optimizer)
+        refusals.check_optimizer(self.trainer.optimizers[0], self._resumed.get("optimizer"))
         refusals.check_scales(self._pair(), self.trainer.estimated_stepping_batches)
         self._compare_objectives()
-        self.set_targets(self._resumed_held)
-        self._resumed_held = {}
-        if self._resumed_optimizer is None:
+        self.set_targets(self._resumed.pop("held", None))
+        if not self._resumed:
             refusals.check_steady(self.trainer.optimizers[0], self.losses, self.image)
 
     def _compare_objectives(self) -> None:
         """Forget what was measured by the checkpoint's objective if this run has another."""
-        then = self._resumed_objective
         self._objective = of_objective(self.objective, self._pair(), self.trainer.precision)
-        changes = [] if then is None else differences(self._objective, then)
-        self._changed = bool(changes)
-        if changes:
+        then = self._resumed.get("objective", self._objective)
+        if changes := differences(self._objective, then):
+            more = ", ..." if changes[3:] else ""
             say(
-                f"note: the checkpoint's loss was another ({', '.join(changes[:3])}"
-                f"{', ...' if changes[3:] else ''}): its best picture is forgotten",
+                f"note: the checkpoint's loss was another ({', '.join(changes[:3])}{more}): its "
+                "best picture is forgotten"
             )
             self.objective.refined = False
             self.best.clear()
-            self._resumed_held = {}
+            self._resumed["held"] = None
 
     def on_train_start(self) -> None:
         """Have the optimiser, whose state is there by now, forget another objective's loss."""
-        if self._changed:
+        if self._resumed.get("objective", self._objective) != self._objective:
             self.objective_changed()
 
     def on_test_start(self) -> None:
         """Compute the targets, so that the losses of a finished picture can be computed."""
         refusals.check_painted(self.image)
-        self.set_targets(self._resumed_held or self.objective.held())
+        self.set_targets(self._resumed.get("held") or self.objective.held())
 
     def set_targets(self, held: Mapping[str, Tensor | None] | None = None) -> None:
         """Take every term's targets from the present scale's pictures; go on with ``held``."""
@@ -368,5 +345,4 @@ class NeuralStyleTransfer(LightningModule):
         if self.average is not None and state["average"] is not None:
             self.average.load_state_dict(state["average"], self.device)
         self.objective.refined = state["refined"]
-        self._resumed_optimizer, self._resumed_held = state["optimizer"], state["held"]
-        self._resumed_objective = state["objective"]
+        self._resumed = {key: state[key] for key in ("optimizer", "held", "objective")}

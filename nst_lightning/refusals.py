@@ -30,19 +30,10 @@ def check_pictures(pair: ImagePair, objective: Objective) -> None:
         )
 
 
-def check_new(trainer: Any) -> None:
-    """Refuse a trainer that has painted: it takes itself to be done, or goes on counting."""
-    if trainer.global_step:
-        raise InputError("trainer: it has painted already; give every fit a Trainer of its own")
-
-
 def check_trainer(trainer: Any) -> None:
-    """Refuse a trainer that takes no step, keeps the picture coarsely, or gathers gradients."""
-    if 0 in (trainer.max_epochs, trainer.max_steps, trainer.limit_train_batches):
-        raise InputError(
-            "trainer: the run has no step; give max_epochs, max_steps and limit_train_batches at "
-            "least 1, or leave them out"
-        )
+    """Refuse a trainer that has painted already, is coarse, or gathers gradients."""
+    if trainer.global_step:  # it takes itself to be done, or goes on counting
+        raise InputError("trainer: it has painted already; give every fit a Trainer of its own")
     if trainer.precision.endswith("-true") and trainer.precision != "32-true":
         raise InputError(
             f"trainer.precision: {trainer.precision} is not for a picture; use 32-true, and "

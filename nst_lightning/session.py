@@ -59,8 +59,11 @@ class Session:
             InputError: If it has none.
         """
         trainer = self.trainer
-        if trainer.max_epochs == 0 or trainer.max_steps == 0:
-            raise InputError("trainer.max_epochs: the run has no step; give at least 1 epoch")
+        if 0 in (trainer.max_epochs, trainer.max_steps, trainer.limit_train_batches):
+            raise InputError(
+                "trainer.max_epochs: the run has no step; give at least 1 epoch, and no "
+                "limit_train_batches"
+            )
         epochs = trainer.max_epochs or 1
         steps = self.pair.steps_per_epoch * epochs
         if trainer.max_steps >= 0:
@@ -77,6 +80,7 @@ class Session:
             InputError: If something turns out wrong as the run begins.
             KeyboardInterrupt: If Ctrl-C came twice, or before the first step.
         """
+        _ = self.steps  # which refuses a run that has none
         self._callbacks[:0] = callbacks
         folder = occupied(self.folder) if self._cli.writes else contextlib.nullcontext()
         with self._guest(), folder, self._listening_to_signals(), quiet_lightning():

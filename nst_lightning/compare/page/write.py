@@ -115,7 +115,7 @@ def _render(template: str, context: Mapping[str, Any]) -> str:
 
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
-        autoescape=template.endswith(".html.jinja"),
+        autoescape=template.endswith(".html.jinja"),  # nosec B701: Markdown is text
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
