@@ -106,7 +106,10 @@ def stylize(
             session.run(*callbacks)
             picture = _as_pillow(session)
         except Exception as error:
-            raise as_mistake(error) or error from None
+            line = as_mistake(error)
+            if line is None or line is error:
+                raise
+            raise line from error
         if session.interrupted:
             # To whom it was meant, now that what there is was written: the loop around this call.
             signal.raise_signal(session.interrupted)

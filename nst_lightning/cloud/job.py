@@ -17,6 +17,7 @@ from nst_lightning.cloud.container import Container
 from nst_lightning.cloud.metric_lines import metric_line
 from nst_lightning.errors import InputError
 from nst_lightning.files import write_whole
+from nst_lightning.memory import keep_memory
 from nst_lightning.session import Session, open_run
 
 # The toolkit takes over what follows a line with the name of one of Python's own exceptions.
@@ -55,6 +56,7 @@ def main(environ: Mapping[str, str] | None = None) -> int:
         failure reason.
     """
     started = time.monotonic()
+    keep_memory()
     try:
         container = Container.from_environ(os.environ if environ is None else environ)
         configs, settings = container.configs(), container.run_settings()
