@@ -71,7 +71,7 @@ STYLES: dict[str, dict[str, Any]] = {
 CONTENTS: dict[str, dict[str, Any]] = {
     "squared": {
         "class_path": LOSSES + "ContentLoss",
-        "init_args": {"weight": 1e3, "layers": ["relu4_2"], "reduction": "relative"},
+        "init_args": {"weight": 1e3, "layers": ["relu4_2"], "reduction": "balanced"},
     },
     "relations": {
         "class_path": LOSSES + "SelfSimilarityLoss",

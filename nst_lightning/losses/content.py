@@ -15,7 +15,7 @@ from nst_lightning.losses.products import (
 from nst_lightning.losses.reference import Reference
 from nst_lightning.losses.term import LossTerm
 
-ContentReduction = Literal["mean", "sum", "scaled", "relative"]
+ContentReduction = Literal["mean", "sum", "scaled", "balanced"]
 
 _NOTHING = 1e-8  # beside a sum that may be 0
 
@@ -49,7 +49,7 @@ class ContentLoss(LossTerm):
         layer_weights: One for each layer, or a single number for all; 1 each by default.
         reduction: Over all elements of a layer: ``"mean"``, ``"sum"``, or ``"scaled"``, the sum
             divided by that of the absolute differences (`scaled_error`): near the content it pulls
-            harder, far from it less hard than a squared difference; or ``"relative"``, the mean
+            harder, far from it less hard than a squared difference; or ``"balanced"``, the mean
             divided by the root mean squares of the content's and of the styles' features: a weight
             then means the same for a foggy landscape and a sharp portrait, for a smooth painting
             and a rough one.
@@ -76,7 +76,7 @@ class ContentLoss(LossTerm):
     def set_targets(self, content: Reference, styles: Sequence[Reference]) -> None:
         """See the base class."""
         super().set_targets(content, styles)
-        if self.reduction != "relative":
+        if self.reduction != "balanced":
             return
         total = sum(style.weight for style in styles)
         for layer in self.layers:
@@ -89,7 +89,7 @@ class ContentLoss(LossTerm):
         """See `squared_error` and `scaled_error`."""
         if self.reduction == "scaled":
             return scaled_error(representation, target)
-        if self.reduction == "relative":
+        if self.reduction == "balanced":
             unit: Tensor = self.target(f"{layer} unit")
             return squared_error(representation, target) / unit
         return squared_error(representation, target, self.reduction)

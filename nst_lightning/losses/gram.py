@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Literal, get_args
 
+import torch
 from torch import Tensor
 
 from nst_lightning.checks import choice
-from nst_lightning.losses.products import relative_error, self_product, squared_error
+from nst_lightning.losses.products import at_least_single, self_product, squared_error
 from nst_lightning.losses.term import STD5, LossTerm
 
 GramDivisor = Literal["hw", "chw", "none"]
@@ -35,6 +36,17 @@ def gram_matrix(features: Tensor, divisor: GramDivisor = "hw") -> Tensor:
     if divisor not in divisors:
         raise ValueError(f'divisor must be "hw", "chw" or "none", got {divisor!r}')
     return self_product(features.flatten(2), 1.0 / divisors[divisor])
+
+
+def relative_error(value: Tensor, target: Tensor) -> Tensor:
+    """Sum of the squared differences over that of the target's own squares, in float32 at least.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    least = torch.finfo(torch.float32).tiny  # a target that is 0 everywhere
+    own = at_least_single(target).square().mean().clamp_min(least)
+    return squared_error(value, target) / own
 
 
 class GramLoss(LossTerm):

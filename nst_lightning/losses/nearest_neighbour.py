@@ -15,7 +15,12 @@ from nst_lightning.losses.matching import (
     on_grid,
     union_by_share,
 )
-from nst_lightning.losses.products import at_least_single, cosine_distance, squared_error
+from nst_lightning.losses.products import (
+    at_least_single,
+    cosine_distance,
+    inverse_length,
+    squared_error,
+)
 from nst_lightning.losses.reference import Reference
 from nst_lightning.losses.term import LossTerm
 
@@ -265,7 +270,7 @@ class NearestNeighbourLoss(LossTerm):
         """Return places of the style as `place_distance` takes them, ``(1, C, P)``."""
         matched: Tensor = self.target(layer)[0][rows]  # (P, C)
         if self.metric == "cosine":
-            matched = matched / (matched.square().sum(1, keepdim=True) + _DARK).sqrt()
+            matched = matched * inverse_length(matched, _DARK)
         return matched.mT.unsqueeze(0)
 
     def _held_names(self) -> Iterator[str]:

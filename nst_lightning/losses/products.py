@@ -52,15 +52,9 @@ def squared_error(value: Tensor, target: Tensor, reduction: Reduction = "mean") 
     return result
 
 
-def relative_error(value: Tensor, target: Tensor) -> Tensor:
-    """Sum of the squared differences over that of the target's own squares, in float32 at least.
-
-    Raises:
-        ValueError: If the shapes differ.
-    """
-    least = torch.finfo(torch.float32).tiny  # a target that is 0 everywhere
-    own = at_least_single(target).square().mean().clamp_min(least)
-    return squared_error(value, target) / own
+def inverse_length(vectors: Tensor, dark: float) -> Tensor:
+    """``1 / sqrt(‖v‖² + dark)`` of vectors ``(N, C, …)``: ``(N, 1, …)``."""
+    return (vectors.square().sum(1, keepdim=True) + dark).rsqrt()
 
 
 def cosine_distance(value: Tensor, target: Tensor, dark: float) -> Tensor:
@@ -138,7 +132,7 @@ class _CosineDistance(torch.autograd.Function):
 
     @staticmethod
     def forward(value: Tensor, target: Tensor, dark: float) -> tuple[Tensor, Tensor, Tensor]:
-        inverse = (value.square().sum(1, keepdim=True) + dark).rsqrt()  # (N, 1, …)
+        inverse = inverse_length(value, dark)  # (N, 1, …)
         cosine = (value * target).sum(1, keepdim=True) * inverse
         return 1 - cosine.mean(), cosine, inverse
 

@@ -130,10 +130,10 @@ def test_scaled_error_of_the_content_itself():
         scaled_error(features, torch.ones(1, 2, 3, 4))
 
 
-def test_relative_is_in_units_of_both_pictures(reference):
+def test_balanced_is_in_units_of_both_pictures(reference):
     content, picture = reference(1), reference(2)
     styles = [reference(3, weight=3.0), reference(4, weight=1.0)]
-    term = ContentLoss(layers=["relu1_1"], reduction="relative")
+    term = ContentLoss(layers=["relu1_1"], reduction="balanced")
     term.set_targets(content, styles)
     own, mine, first, second = (p.features["relu1_1"].numpy() for p in (content, picture, *styles))
     theirs = 0.75 * (first**2).mean() + 0.25 * (second**2).mean()
