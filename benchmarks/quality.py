@@ -21,7 +21,6 @@ from lightning.pytorch import Callback
 from PIL import Image
 from torchvision.utils import save_image
 
-from nst_lightning.data.image_pair import ImagePair
 from nst_lightning.data.sheet import Cell, draw_cells
 from nst_lightning.files import write_csv
 from nst_lightning.metrics.evaluate import PictureMetrics
@@ -133,12 +132,6 @@ def paint(settings: dict[str, Any], configs: list[str], seconds: float) -> tuple
     return session, budget.used, session.trainer.global_step
 
 
-def measured(pair: ImagePair, picture: Any) -> dict[str, float]:
-    """Return the measures shown."""
-    found = PictureMetrics.of(pair, learned=False)(picture)
-    return {name: round(found[name], 4) for name in SHOWN}
-
-
 def main() -> None:
     """Paint, measure and lay out."""
     parser = argparse.ArgumentParser(
@@ -162,6 +155,7 @@ def main() -> None:
     for place in given.pairs:
         content, _, style = place.partition(",")
         pair_name = f"{Path(content).stem} x {Path(style).stem}".replace("sample:", "")
+        metrics: PictureMetrics | None = None
         for name, settings, configs, seconds in every:
             path = given.out / f"{pair_name} {name}.png".replace(" / ", ", ")
             if given.only not in name or any(
@@ -173,7 +167,9 @@ def main() -> None:
             picture = session.picture()
             save_image(picture, path)
             row = {"pair": pair_name, "method": name, "steps": steps, "seconds": round(used, 1)}
-            rows.append(row | measured(session.pair, picture))
+            metrics = metrics or PictureMetrics.of(session.pair, learned=False)
+            found = metrics(picture)
+            rows.append(row | {name: round(found[name], 4) for name in SHOWN})
             write_csv(table, rows)
             print(rows[-1], flush=True)
         cells = [
