@@ -139,12 +139,12 @@ def measure(content: str, style: str, size: int, steps: int, out: Path) -> dict[
         style,
         size,
         bounded,
-        coarse=15,
-        **{"data.steps_per_epoch": 45 + 200, "model.style.every": 15},
+        coarse=10,
+        **{"data.steps_per_epoch": 30 + 200, "model.style.every": 10},
     )
     clocks.append(Clock(ours, aim=together))
     ours.run(clocks[2])
-    finish = second(ours, out / "ours.png", bounded, 200, every=5)
+    finish = second(ours, out / "ours.png", bounded, 200, every=3)
     clocks.append(Clock(finish, per_layer=True, aim=apart))
     finish.run(clocks[3])
     save_image(finish.picture(), out / "ours.png")
