@@ -94,7 +94,7 @@ class ImagePair(LightningDataModule):
         style_mask: str | list[str | None] | None = None,
         mask_feather: float = 0.0,
         scales: list[Scale] | Literal["octaves"] | None = None,
-        octave_steps: int = 30,
+        octave_steps: int = 24,
         detail: Literal["content", "painting"] = "content",
         artworks: str | None = None,
     ) -> None:
