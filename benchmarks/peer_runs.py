@@ -187,7 +187,7 @@ def adam(request: dict[str, Any]) -> list[Row]:
     content, style = pixels(request["content"]), pixels(request["style"])
     weights = [value / 341 for value in (256, 64, 16, 4, 1)]
     terms: list[LossTerm] = [
-        ContentLoss(0.015, ["relu4_2"]),
+        ContentLoss(0.015, ["relu4_2"], reduction="scaled"),
         WassersteinLoss(1.0, STD5, weights),
         TotalVariationLoss(2.0, "nine_point", "mean"),
     ]
@@ -263,7 +263,7 @@ def ours(request: dict[str, Any]) -> list[Row]:
         request["content"],
         request["style"],
         config=[f"recipes/{request['recipe']}.yaml", "overlays/bounded_lbfgs.yaml"],
-        settings={"data.size_rule": "long"},
+        settings={"data.size_rule": "long", "data.scales": None},
         size=size,
         steps=request["evaluations"],
         callbacks=[Watch()],

@@ -75,7 +75,7 @@ def run(recipe: str, pair: tuple[str, str], init: str, size: int, steps: int) ->
     stylize(
         *pair,
         config=[f"recipes/{recipe}.yaml", "overlays/bounded_lbfgs.yaml"],
-        settings={"data.size_rule": "long"},
+        settings={"data.size_rule": "long", "data.scales": None},
         init=init,
         size=size,
         steps=steps,

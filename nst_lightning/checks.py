@@ -26,8 +26,9 @@ def number(
     above: float = -math.inf,
     below: float = math.inf,
     least: float = -math.inf,
+    most: float = math.inf,
 ) -> float:
-    """Return ``value`` as a float if it is finite, in ``(above, below)`` and at least ``least``.
+    """Return ``value`` as a float if it is finite, in ``(above, below)`` and ``[least, most]``.
 
     Raises:
         InputError: Otherwise.
@@ -35,10 +36,11 @@ def number(
     as_float = math.nan
     if isinstance(value, Real) and not isinstance(value, bool):
         as_float = float(value)
-    if not (math.isfinite(as_float) and above < as_float < below and as_float >= least):
+    if not (math.isfinite(as_float) and above < as_float < below and least <= as_float <= most):
         wanted = [f"above {above:g}"] * (above > -math.inf)
         wanted += [f"of at least {least:g}"] * (least > -math.inf)
         wanted += [f"below {below:g}"] * (below < math.inf)
+        wanted += [f"of at most {most:g}"] * (most < math.inf)
         limits = f" {' and '.join(wanted)}" if wanted else ""
         raise InputError(f"{name} must be a finite number{limits}, not {value!r}")
     return as_float

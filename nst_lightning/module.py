@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from nst_lightning import refusals
 from nst_lightning.average import Average
 from nst_lightning.best import BestPicture
+from nst_lightning.checks import number
 from nst_lightning.data.image_pair import ImagePair, pictures_of
 from nst_lightning.data.resizing import carry_up, resize_to
 from nst_lightning.encoder import VGG19Encoder
@@ -47,6 +48,9 @@ class NeuralStyleTransfer(LightningModule):
             as the PyTorch tutorial does, or ``none`` (for an optimiser that keeps bounds itself).
         average: Decay of an exponential average of the pictures, which is then shown in place of
             the last one (crowsonkb uses 0.99 with Adam); null for none.
+        strength: How much of the painting: 0 is nearly the photograph, 1 the painting's own forms.
+            It moves the terms' weights (`LossTerm.at_strength`); below 0.5 it lets the
+            photograph's detail and colours in, where ``data`` keeps them out.
         compile: Mode of ``torch.compile`` for the loss and its gradient, null for none. Compiling
             takes half a minute and needs a C++ compiler; on a CPU it gains next to nothing.
 
@@ -72,10 +76,14 @@ class NeuralStyleTransfer(LightningModule):
         optimizer: OptimizerFactory | None = None,
         clamp: Literal["none", "step", "closure"] = "none",
         average: float | None = None,
+        strength: float = 0.5,
         compile: Literal["default", "reduce-overhead", "max-autotune"] | None = None,
     ) -> None:
         super().__init__()
         terms = named_terms({"content": content, "style": style, "tv": tv}, extra or {})
+        self.strength = number("model.strength", strength, least=0, most=1)
+        for term in terms.values():
+            term.at_strength(self.strength)
         self.objective = Objective(terms, encoder or VGG19Encoder)
         self.optimizer_factory = optimizer or BoundedLBFGS
         self.clamp = clamp
@@ -107,8 +115,13 @@ class NeuralStyleTransfer(LightningModule):
     @torch.no_grad()
     def picture(self) -> Tensor:
         """Return the picture as it would be shown: shape ``(1, 3, H, W)``, values in [0, 1]."""
-        shown = self.average.picture() if self.average is not None else None
-        return self.shown(self.image if shown is None else shown)
+        return self.shown(self.painted)
+
+    @property
+    def painted(self) -> Tensor:
+        """The picture before it is made ready to be shown: the optimiser's, or their average."""
+        average = self.average.picture() if self.average is not None else None
+        return self.image if average is None else average
 
     def shown(self, image: Tensor) -> Tensor:
         """Return a picture of the optimiser's as people see it: within [0, 1], its colours kept.
@@ -119,7 +132,11 @@ class NeuralStyleTransfer(LightningModule):
         return self.view.of_people(image)
 
     def _look_at(self, pair: ImagePair) -> None:
-        self.view = View(pair.content if pair.colour == "luminance" else None)
+        self.view = View(
+            colours_of=pair.content if pair.colour == "luminance" else None,
+            palette=(pair.styles, pair.blend) if pair.colour == "palette" else None,
+            amount=min(1.0, 2 * self.strength),
+        )
 
     @torch.no_grad()
     def replace_picture(self, picture: Tensor) -> None:
@@ -155,11 +172,12 @@ class NeuralStyleTransfer(LightningModule):
     @torch.no_grad()
     def _climb(self, pair: ImagePair, scale: int) -> None:
         """Carry the picture up to a larger scale, with a new optimiser and new targets."""
-        picture, before = self.picture(), pair.content.to(self.device)
+        picture, before = self.view.carried(self.painted), pair.content.to(self.device)
         pair.use_scale(scale)
         content = pair.content.to(self.device)
-        if pair.init == pair.detail == "content":
-            picture = carry_up(picture, before, content)
+        detail = 1.0 if pair.detail == "content" else min(1.0, max(0.0, 2 - 4 * self.strength))
+        if pair.init == "content" and detail:
+            picture = carry_up(picture, before, content, detail)
         else:
             picture = resize_to(picture, (content.shape[-2], content.shape[-1]))
         self.image = nn.Parameter(picture.clone())
@@ -175,12 +193,15 @@ class NeuralStyleTransfer(LightningModule):
         """Compute the targets on the device where the picture is.
 
         Raises:
-            InputError: If the run goes on from a checkpoint of another optimiser.
+            InputError: If the run goes on from a checkpoint of another optimiser, or the loss is
+                random and the optimiser an L-BFGS.
         """
         refusals.check_optimizer(self.trainer.optimizers[0], self._resumed_optimizer)
         refusals.check_scales(self._pair(), self.trainer.estimated_stepping_batches)
         self.set_targets(self._resumed_held)
         self._resumed_held = {}
+        if self._resumed_optimizer is None:
+            refusals.check_steady(self.trainer.optimizers[0], self.losses, self.image)
 
     def on_test_start(self) -> None:
         """Compute the targets, so that the losses of a finished picture can be computed."""

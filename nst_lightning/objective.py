@@ -1,7 +1,7 @@
 """What is minimised: terms over the features of an encoder, and the targets they keep."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -103,7 +103,18 @@ class Objective(nn.Module):
                 [replace(style, mask=m) for style, m in zip(whole[1], masks[1], strict=True)],
             )
         for term in self.terms.values():
-            term.set_targets(*(guided if term.guided else whole))
+            of_content, of_styles = guided if term.guided else whole
+            if term.rotations:
+                of_styles = [turned for style in of_styles for turned in self._turns(style)]
+            term.set_targets(of_content, of_styles)
+
+    def _turns(self, style: Reference) -> Iterator[Reference]:
+        """Give a style as it is and turned by 90, 180 and 270 degrees; they share its share."""
+        yield replace(style, weight=style.weight / 4)
+        for turns in (1, 2, 3):
+            mask = None if style.mask is None else style.mask.rot90(turns, (2, 3))
+            turned = style.image.rot90(turns, (2, 3)).contiguous()
+            yield replace(self.reference(turned, style.weight / 4), mask=mask)
 
     def reference(self, picture: Tensor, weight: float = 1.0) -> Reference:
         """Encode one picture, ``(1, 3, H, W)`` in [0, 1], as a target with a share in a blend."""
@@ -115,8 +126,15 @@ class Objective(nn.Module):
     @torch.no_grad()
     def redraw(self, step: int, picture: Tensor) -> bool:
         """Have every term renew what it holds, before a step at ``picture``: `LossTerm.redraw`."""
-        features = functools.cache(lambda: self.encoder(picture))
-        return sum(term.redraw(step, features) for term in self.terms.values()) > 0
+        features = functools.cache(lambda: self._as_evaluated(picture))
+        counting = [term for term in self.terms.values() if term.weight]
+        return sum(term.redraw(step, features) for term in counting) > 0
+
+    def _as_evaluated(self, picture: Tensor) -> dict[str, Tensor]:
+        """Encode as `losses` does: an encoder may be coarse, and fast, where a gradient is due."""
+        with torch.enable_grad():
+            seen: dict[str, Tensor] = self.encoder(picture.detach().requires_grad_())
+        return {layer: features.detach() for layer, features in seen.items()}
 
     def held(self) -> dict[str, Tensor | None]:
         """Return what each term holds between steps, for a checkpoint and `hold`."""

@@ -1,6 +1,6 @@
 """What a run refuses before its first step, each by an ``InputError`` of one line."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -10,6 +10,9 @@ from nst_lightning.data.image_pair import ImagePair
 from nst_lightning.errors import InputError
 from nst_lightning.objective import Objective
 from nst_lightning.optim.protocols import keeps_curvature
+
+STEADY = 1e-4
+"""Share of the loss by which two evaluations may differ, as sums in another order on a GPU do."""
 
 
 def check_pictures(pair: ImagePair, objective: Objective) -> None:
@@ -87,6 +90,33 @@ def check_gradients(optimizer: Optimizer, trainer: Any) -> None:
     if trainer.accumulate_grad_batches != 1:
         raise InputError(
             "trainer.accumulate_grad_batches: L-BFGS needs one whole gradient a step; leave it at 1"
+        )
+
+
+def check_steady(
+    optimizer: Optimizer, losses: Callable[[Tensor], Mapping[str, Tensor]], image: Tensor
+) -> None:
+    """Refuse a random loss under an L-BFGS, which compares losses of one step with the next.
+
+    It costs two evaluations without their gradients, two thirds of one with it.
+
+    Args:
+        optimizer: Any; most others average the randomness out.
+        losses: Gives each term's weighted loss as ``NAME_loss``, and their sum as ``loss``.
+        image: The picture, ``(1, 3, H, W)``, which asks for a gradient as in a step: without that
+            an encoder may compute more exactly.
+    """
+    if not keeps_curvature(optimizer):
+        return
+    first, second = ({k: v.item() for k, v in losses(image).items()} for _ in range(2))
+    moved = {name: abs(second[name] - first[name]) for name in first if name != "loss"}
+    # A loss that is not finite makes this false; it is refused where it is found.
+    if sum(moved.values()) > STEADY * abs(first["loss"]):
+        name = max(moved, key=lambda key: moved[key])
+        raise InputError(
+            f"the term {name.removesuffix('_loss')} is random: {first[name]:.6g} and then "
+            f"{second[name]:.6g} for one picture, which stalls {type(optimizer).__name__}; draw in "
+            "the term's redraw() and hold what was drawn, or use torch.optim.Adam"
         )
 
 

@@ -1,9 +1,12 @@
 """What the encoder sees of the picture, and what people see."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from nst_lightning.data.colour_match import grey, with_luminance
+from nst_lightning.data.palette import to_palette
 
 
 class View:
@@ -15,10 +18,20 @@ class View:
     Args:
         colours_of: The content, shape ``(1, 3, H, W)``, whose colours the picture keeps; None where
             colours are painted too.
+        palette: Styles and their shares, whose colours people see the picture in: see
+            `nst_lightning.data.palette.to_palette`.
+        amount: How far they are moved there, from 0 to 1.
     """
 
-    def __init__(self, colours_of: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        colours_of: Tensor | None = None,
+        palette: tuple[Sequence[Tensor], Sequence[float]] | None = None,
+        amount: float = 1.0,
+    ) -> None:
         self.colours_of = colours_of
+        self.palette = palette
+        self.amount = amount
 
     def of_encoder(self, picture: Tensor) -> Tensor:
         """Return what encoder and terms see; it may be differentiated.
@@ -29,8 +42,8 @@ class View:
         return picture if self.colours_of is None else grey(picture)
 
     @torch.no_grad()
-    def of_people(self, picture: Tensor) -> Tensor:
-        """Return what is shown and written: within [0, 1].
+    def carried(self, picture: Tensor) -> Tensor:
+        """Return what a run goes on with at a larger scale: within [0, 1].
 
         Args:
             picture: Shape ``(1, 3, H, W)``, as the optimiser left it.
@@ -39,3 +52,14 @@ class View:
         if self.colours_of is None:
             return picture
         return with_luminance(self.colours_of.to(picture), picture)
+
+    def of_people(self, picture: Tensor) -> Tensor:
+        """Return what is shown and written: within [0, 1].
+
+        Args:
+            picture: Shape ``(1, 3, H, W)``, as the optimiser left it.
+        """
+        picture = self.carried(picture)
+        if self.palette is None or not self.amount:
+            return picture
+        return torch.lerp(picture, to_palette(picture, *self.palette), self.amount)

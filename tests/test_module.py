@@ -1,5 +1,6 @@
 """The module: its parameter, its objective, its guards against what cannot work."""
 
+import functools
 import math
 import shutil
 from pathlib import Path
@@ -297,6 +298,76 @@ def test_lbfgs_refuses_changed_gradients(
     with pytest.raises(InputError, match=f"^{name}: .*L-BFGS"):
         paint(tmp_path, pictures, *optimiser, option)
     assert list(tmp_path.iterdir()) == []
+
+
+class RandomDirection(LossTerm):
+    """A random loss: the picture along a direction, drawn at each evaluation or held."""
+
+    def __init__(self, weight: float = 1.0, holds: bool = False) -> None:
+        super().__init__(weight)
+        self.holds, self.evaluations = holds, 0
+        self.direction = torch.ones(3)
+
+    def redraw(self, step: int, features: Any) -> bool:
+        self.direction = torch.rand(3)
+        return True
+
+    def forward(self, image: Tensor, features: dict[str, Tensor]) -> Tensor:
+        self.evaluations += 1
+        drawn = self.direction if self.holds else torch.rand(3)
+        return (image.mean((0, 2, 3)) * drawn).sum()
+
+
+@pytest.mark.parametrize("optimizer", [None, torch.optim.LBFGS])
+def test_a_random_loss_is_refused_before_the_first_step(
+    tmp_path: Path, pictures: tuple[Path, Path], optimizer: Any
+) -> None:
+    nst = model(extra={"mine": RandomDirection()}, optimizer=optimizer)
+    with pytest.raises(InputError, match=r"the term mine is random: .*redraw\(\).*Adam") as caught:
+        trainer(tmp_path).fit(nst, datamodule=pair(pictures))
+    assert "\n" not in str(caught.value)
+    assert "BoundedLBFGS" in str(caught.value) or optimizer
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("term", "options", "more"),
+    [
+        pytest.param({"holds": True}, {}, 2, id="held between steps"),
+        pytest.param({"weight": 0.0}, {}, 2, id="of no weight"),
+        pytest.param({}, {"optimizer": torch.optim.Adam}, 0, id="under Adam"),
+        pytest.param(
+            {"holds": True},
+            {"encoder": functools.partial(VGG19Encoder, precision="bfloat16")},
+            2,
+            id="bfloat16",
+        ),
+    ],
+)
+def test_a_loss_that_is_steady_or_may_be_random_runs(
+    tmp_path: Path, pictures: tuple[Path, Path], term: Any, options: Any, more: int
+) -> None:
+    mine = RandomDirection(**term)
+    seen = []
+
+    class AtTheStart(Callback):
+        def on_train_start(self, *_: Any) -> None:
+            seen.append(mine.evaluations)
+
+    nst = model(extra={"mine": mine}, **options)
+    trainer(tmp_path, AtTheStart()).fit(nst, datamodule=pair(pictures))
+    assert seen == [more]
+
+
+def test_a_loss_that_is_not_finite_is_not_called_random(
+    tmp_path: Path, pictures: tuple[Path, Path]
+) -> None:
+    class NotANumber(MeanRed):
+        def forward(self, image: Tensor, features: dict[str, Tensor]) -> Tensor:
+            return image.sum() * math.nan
+
+    nst = model(extra={"mine": NotANumber()})
+    trainer(tmp_path).fit(nst, datamodule=pair(pictures))
 
 
 def test_adam_may_clip(tmp_path: Path, pictures: tuple[Path, Path]) -> None:

@@ -59,7 +59,7 @@ def test_unknown_options(option: str, line: str) -> None:
         ("--data.size=1.5", ["data.size", "1.5"]),
         ("--data.size_rule=tall", ["data.size_rule", "expected one of", "'height'", "tall"]),
         ("--model.style.weight=heavy", ["model.style", "weight", "heavy"]),
-        ("--model.style.divisor=cwh", ["model.style", "divisor", "cwh", "'chw'"]),
+        ("--model.style.metric=cosin", ["model.style", "metric", "cosin", "'cosine'"]),
         ("--model.clamp=sometimes", ["model.clamp", "sometimes", "'closure'"]),
         ("--images.film=mp4", ["images.film", "mp4"]),
         ("--model.extra=[1]", ["model.extra: expected a dict, got [1]"]),

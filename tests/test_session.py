@@ -73,7 +73,7 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "another optimiser with its arguments": {"model.optimizer": ADAM},
     "another loss": {
-        "model.style": "nst_lightning.losses.MomentLoss",
+        "model.style": "nst_lightning.losses.GuidedGramLoss",
         "model.style.layers": ["relu1_1"],
     },
     "a term less and one more": {

@@ -120,16 +120,18 @@ class LossExplosion(Callback):
         # No loss was computed for an average.
         if not self.enabled or best.picture is None or pl_module.average is not None:
             return False
-        final = self._shown_loss(pl_module, pl_module.picture())
+        if torch.equal(best.picture, pl_module.image):
+            return False
+        final = self._loss_within_bounds(pl_module, pl_module.image)
         if final <= float(best.loss):
             return False
-        # Both as shown: an optimiser without bounds scores pictures that nobody will ever see.
-        return not final <= self._shown_loss(pl_module, pl_module.shown(best.picture))
+        return not final <= self._loss_within_bounds(pl_module, best.picture)
 
     @staticmethod
     @torch.no_grad()
-    def _shown_loss(pl_module: Any, picture: Tensor) -> float:
-        return float(pl_module.losses(picture)["loss"])
+    def _loss_within_bounds(pl_module: Any, picture: Tensor) -> float:
+        # An optimiser without bounds scores pictures that nobody will ever see.
+        return float(pl_module.losses(pl_module.view.carried(picture))["loss"])
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run must know."""

@@ -13,6 +13,7 @@ from jsonargparse import Namespace
 from nst_lightning import __version__
 from nst_lightning.baselines import Baseline
 from nst_lightning.compare.keys import baseline_keys
+from nst_lightning.compare.results import DECISIVE
 from nst_lightning.data.sources import public_name
 from nst_lightning.data.which_pictures import find_sources
 from nst_lightning.errors import InputError
@@ -201,11 +202,11 @@ def _print_summary(document: Mapping[str, Any]) -> None:
     if reused:
         print(f"{reused} of {len(pairs)} pairs were there already")
     for key, baseline in document["baselines"].items() if pairs else ():
+        wins, mean = summary["wins"][key], summary["improvement"][key]
         print(
-            f"optimised beats {baseline['label']} in SSIM to the content and in style distance "
-            f"on {summary['wins'][key]['both']} of {len(pairs)} pairs"
+            f"optimised beats {baseline['label']} in content, style and colour on {wins['all']} of "
+            f"{len(pairs)} pairs ({', '.join(f'{name} {wins[name]}' for name in DECISIVE)})"
         )
-        mean = summary["improvement"][key]
-        names = {"SSIM": "ssim", "style distance": "style_distance", "MSE": "mse"}
-        parts = [f"{k} {mean[v]['mean']:+.1f} %" for k, v in names.items() if v in mean]
+        parts = [f"{name} {mean[name]['mean']:+.1f} %" for name in DECISIVE if name in mean]
+        parts += [f"SSIM {mean['ssim']['mean']:+.1f} %"] if "ssim" in mean else []
         print(f"mean improvement  {', '.join(parts)}")

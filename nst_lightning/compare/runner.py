@@ -23,7 +23,7 @@ from nst_lightning.data.sources import public_name
 from nst_lightning.data.which_pictures import Pair, Source
 from nst_lightning.errors import InputError
 from nst_lightning.files import atomic_write
-from nst_lightning.losses.term import STD5
+from nst_lightning.metrics.views import MEASURED_LAYERS
 
 
 @dataclass
@@ -143,7 +143,7 @@ class Comparison:
             self.painter.paint(pair, folder, run, on_step)
         write_references(pair, digests, folder, self.painter.size)
         write_baselines(folder, self.baselines, self.identities)
-        encoder = self.painter.shared.measuring_encoder(STD5)
+        encoder = self.painter.shared.measuring_encoder(MEASURED_LAYERS)
         measures, self.unavailable = measure(folder, self.baselines, encoder)
         record = folder.record
         seconds = {key: record.times[f"{key}.png"] for key in self.baselines}

@@ -2,8 +2,8 @@
 
 import itertools
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -14,28 +14,16 @@ from nst_lightning.checks import number, whole_number
 from nst_lightning.data.colour_match import match_covariance, match_histogram, match_luminance
 from nst_lightning.data.images import LoadedImage, load_image
 from nst_lightning.data.regions import Regions, load_regions
-from nst_lightning.data.resizing import check_size, resize_to
+from nst_lightning.data.resizing import resize_to
+from nst_lightning.data.scales import Scale, checked_scales, octaves
 from nst_lightning.data.sources import resolve, resolve_one
 from nst_lightning.data.steps import StepLoader
-from nst_lightning.errors import InputError
+from nst_lightning.errors import InputError, did_you_mean
 
 SizeRule = Literal["long", "short", "height", "area"]
-ColourRule = Literal["style", "luminance", "covariance", "histogram"]
+ColourRule = Literal["style", "luminance", "covariance", "histogram", "palette"]
 STARTS = ("content", "blurred", "style", "noise", "grey")
 """What ``init`` may be besides a file."""
-
-
-@dataclass
-class Scale:
-    """A size to paint at before the final one.
-
-    Attributes:
-        size: In pixels, read by ``size_rule``.
-        steps: Optimiser steps at this size.
-    """
-
-    size: int
-    steps: int
 
 
 @dataclass
@@ -67,15 +55,20 @@ class ImagePair(LightningDataModule):
         steps_per_epoch: Optimiser steps in one epoch.
         colour: ``style`` takes the style's colours; ``luminance`` paints the luminance alone and
             keeps the content's colours; ``covariance`` and ``histogram`` recolour the styles like
-            the content beforehand.
+            the content beforehand; ``palette`` moves the colours of the finished picture to the
+            styles', in the same amounts.
         content_mask: Regions of the content: one picture of flat colours, or a list of grey ones;
-            they need the style term ``GuidedGramLoss``. See ``nst_lightning.data.regions``.
+            they need a style term that looks at regions (``NearestNeighbourLoss``, the default;
+            ``GuidedGramLoss``, ``SlicedWassersteinLoss``). See ``nst_lightning.data.regions``.
         style_mask: The same regions in the styles, paired by colour or by file; null takes one
             whole style for each region.
         mask_feather: How soft the edges of the content's regions are made, as a share of its long
             side.
         scales: Sizes to paint at first, from coarse to fine, each with its steps; the rest of the
-            run's steps are at ``size``. It gives larger strokes.
+            run's steps are at ``size``. It gives larger strokes. ``octaves`` is 64 pixels,
+            twice as many and so on.
+        octave_steps: Steps at each of the octaves; an epoch has them on top of
+            ``steps_per_epoch``.
         detail: What comes in at a larger scale of a run that starts from ``content``: the
             ``content``'s detail, under the strokes, or nothing but the enlarged ``painting``.
         artworks: Folder of the paintings that ``artworks:`` names; if null, the environment
@@ -101,7 +94,8 @@ class ImagePair(LightningDataModule):
         content_mask: str | list[str] | None = None,
         style_mask: str | list[str | None] | None = None,
         mask_feather: float = 0.0,
-        scales: list[Scale] | None = None,
+        scales: list[Scale] | Literal["octaves"] | None = None,
+        octave_steps: int = 24,
         detail: Literal["content", "painting"] = "content",
         artworks: str | None = None,
     ) -> None:
@@ -111,15 +105,22 @@ class ImagePair(LightningDataModule):
         self.size, self.size_rule = whole_number("data.size", size, 1), size_rule
         self.style_resize = style_resize
         self.style_scale = number("data.style_scale", style_scale, above=0)
+        if init not in STARTS and (near := did_you_mean(init, STARTS)) and not Path(init).exists():
+            raise InputError(f"data.init: there is no file {init}{near}")
         self.init = resolve_one(init, artworks)
         self.init_noise = number("data.init_noise", init_noise, least=0)
         self.steps_per_epoch = whole_number("data.steps_per_epoch", steps_per_epoch, 1)
         self.colour = colour
         self.content_mask, self.style_mask = content_mask, style_mask
-        self.mask_feather = number("data.mask_feather", mask_feather, least=0)
-        if self.mask_feather > 0.5:
-            raise InputError(f"data.mask_feather must be at most 0.5, not {mask_feather}")
-        self.scales = _checked_scales(scales or [], size)
+        self.mask_feather = number("data.mask_feather", mask_feather, least=0, most=0.5)
+        whole_number("data.octave_steps", octave_steps, 1)
+        if scales == "octaves":
+            self.scales = octaves(size, octave_steps)
+        else:
+            self.scales = checked_scales(scales or [], size)
+        self.added_steps = octave_steps * len(self.scales) if scales == "octaves" else 0
+        """Steps of the octaves, which an epoch has besides those that were asked for."""
+        self.steps_per_epoch += self.added_steps
         self.scale, self.detail = 0, detail
         self.artworks = artworks
         self.content_source: Any = resolve_one(content, artworks)
@@ -230,6 +231,7 @@ class ImagePair(LightningDataModule):
         """The styles as the picture is to take after them: recoloured if ``colour`` says so."""
         match = {
             "style": lambda style, content: style,
+            "palette": lambda style, content: style,
             "luminance": match_luminance,
             "covariance": match_covariance,
             "histogram": match_histogram,
@@ -292,16 +294,3 @@ def _normalised(weights: list[float] | None, count: int) -> list[float]:
     if total == 0:
         raise InputError("data.style_weights: all are zero; give at least one above zero")
     return [weight / total for weight in weights]
-
-
-def _checked_scales(given: Sequence[Scale | dict[str, int]], size: int) -> list[Scale]:
-    scales = [scale if isinstance(scale, Scale) else Scale(**scale) for scale in given]
-    for place, scale in enumerate(scales, start=1):
-        whole_number(f"data.scales: the steps of scale {place}", scale.steps, 1)
-        check_size(scale.size, f"data.scales: the size of scale {place}")
-    sizes = [*(scale.size for scale in scales), size]
-    if any(after <= before for before, after in itertools.pairwise(sizes)):
-        raise InputError(
-            f"data.scales: the sizes {sizes} (data.size last) must grow from one to the next"
-        )
-    return scales

@@ -72,7 +72,7 @@ def resize_to(pixels: Tensor, size: Sequence[int]) -> Tensor:
     return resized.clamp(0.0, 1.0)
 
 
-def carry_up(picture: Tensor, coarse: Tensor, fine: Tensor) -> Tensor:
+def carry_up(picture: Tensor, coarse: Tensor, fine: Tensor, detail: float = 1.0) -> Tensor:
     """Bring a painting of a content to a larger size without losing the content's detail.
 
     What the painting changed is enlarged and laid on the content at its new size: the strokes are
@@ -82,8 +82,12 @@ def carry_up(picture: Tensor, coarse: Tensor, fine: Tensor) -> Tensor:
         picture: The painting, ``(1, 3, h, w)`` in [0, 1].
         coarse: The content at its size.
         fine: The content at the new size, ``(1, 3, H, W)``, which is the result's.
+        detail: Share of the content's detail that comes in, from 0 to 1.
     """
     size = fine.shape[-2:]
+    if detail < 1:
+        without = F.interpolate(coarse, size=size, mode="bicubic", antialias=True)
+        fine = torch.lerp(without, fine, detail)
     change = F.interpolate(picture - coarse, size=size, mode="bicubic", antialias=True)
     return (fine + change).clamp(0.0, 1.0)
 

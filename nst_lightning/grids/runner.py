@@ -14,8 +14,8 @@ from nst_lightning.data.image_pair import STARTS, ImagePair
 from nst_lightning.data.sources import source_digest
 from nst_lightning.grids.snapshots import Snapshots
 from nst_lightning.grids.spec import Run
-from nst_lightning.losses.term import STD5
 from nst_lightning.metrics.evaluate import PictureMetrics
+from nst_lightning.metrics.views import MEASURED_LAYERS
 from nst_lightning.objective import SharedTargets
 from nst_lightning.options import lay_over
 from nst_lightning.session import Session, open_run
@@ -62,8 +62,9 @@ class Runner:
             if pair.init not in STARTS:
                 sources.append(pair.init)
             pictures = [self._digest(source) for source in _flat(sources)]
-            apart = run.apart() if session.depends_on_length else [run]
-            found += [replace(each, pictures=pictures) for each in apart]
+            cells = [replace(cell, added=pair.added_steps) for cell in run.cells]
+            run = replace(run, cells=cells, pictures=pictures)
+            found += run.apart() if session.depends_on_length else [run]
         return found
 
     def check(self, run: Run) -> None:
@@ -142,7 +143,7 @@ class Runner:
         key = (tuple(map(str, sources)), sizes, tuple(pair.blend))
         if self._metrics is None or self._metrics[0] != key:
             pair.use_scale(len(pair.scales))
-            encoder = self._shared.measuring_encoder(STD5)
+            encoder = self._shared.measuring_encoder(MEASURED_LAYERS)
             self._metrics = (key, PictureMetrics.of(pair, encoder, learned=False))
             pair.use_scale(0)
         return self._metrics[1]
@@ -150,7 +151,9 @@ class Runner:
 
 def _length(run: Run, steps: int) -> dict[str, int]:
     if run.whole:
-        return {"trainer.max_epochs": run.epochs, "data.steps_per_epoch": steps // run.epochs}
+        # The pair adds the octaves' steps itself.
+        asked = run.cells[0].steps_per_epoch
+        return {"trainer.max_epochs": run.epochs, "data.steps_per_epoch": asked}
     # Within one epoch without end, so that a grid with more epochs goes on from this one's last.
     return {
         "trainer.max_epochs": -1,

@@ -82,7 +82,7 @@ def _cell(picture: Image.Image | None, row: Mapping[str, Any]) -> Cell:
     rest = [f"SSIM {row['ssim/content']:.2f}"] if "ssim/content" in row else []
     rest += [f"style {row['style_distance']:.2f}"] if "style_distance" in row else []
     explosion = row.get("first_explosion")
-    rest += [f"exploded at {explosion}"] if explosion and not exploded else []
+    rest += [f"first exploded at {explosion}"] if explosion and not exploded else []
     rest += [f"ended at {row['ended']}"] if row.get("ended") else []
     lines = (first, (", ".join(rest), GREY))
     return Cell(picture, lines, "not finite", _RED if exploded else "")

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from typing import Literal, get_args
 
+import torch
 from torch import Tensor
 
 from nst_lightning.checks import choice
-from nst_lightning.losses.products import Reduction, self_product, squared_error
+from nst_lightning.losses.products import at_least_single, self_product, squared_error
 from nst_lightning.losses.term import STD5, LossTerm
 
 GramDivisor = Literal["hw", "chw", "none"]
+GramReduction = Literal["mean", "sum", "relative"]
 
 
 def gram_matrix(features: Tensor, divisor: GramDivisor = "hw") -> Tensor:
@@ -36,6 +38,17 @@ def gram_matrix(features: Tensor, divisor: GramDivisor = "hw") -> Tensor:
     return self_product(features.flatten(2), 1.0 / divisors[divisor])
 
 
+def relative_error(value: Tensor, target: Tensor) -> Tensor:
+    """Sum of the squared differences over that of the target's own squares, in float32 at least.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    least = torch.finfo(torch.float32).tiny  # a target that is 0 everywhere
+    own = at_least_single(target).square().mean().clamp_min(least)
+    return squared_error(value, target) / own
+
+
 class GramLoss(LossTerm):
     """Squared distance of the features' Gram matrices to the style's.
 
@@ -54,7 +67,9 @@ class GramLoss(LossTerm):
         layer_weights: One for each layer, or a single number for all (0.2 is the mean over five); 1
             each by default.
         divisor: What the Grams are divided by: ``"hw"``, ``"chw"``, or ``"none"``.
-        reduction: Over all elements of a Gram matrix: ``"mean"``, or ``"sum"``.
+        reduction: Over all elements of a Gram matrix: ``"mean"``, ``"sum"``, or ``"relative"``, the
+            mean divided by that of the style's own squares, so that a weight means the same for
+            every style, layer and divisor.
 
     Raises:
         InputError: If a weight, a layer, the divisor or the reduction is not valid.
@@ -68,11 +83,11 @@ class GramLoss(LossTerm):
         layers: Sequence[str] = STD5,
         layer_weights: float | list[float] | None = None,
         divisor: GramDivisor = "hw",
-        reduction: Reduction = "mean",
+        reduction: GramReduction = "mean",
     ) -> None:
         super().__init__(weight, layers, layer_weights)
         choice(self.named("divisor"), divisor, get_args(GramDivisor))
-        choice(self.named("reduction"), reduction, get_args(Reduction))
+        choice(self.named("reduction"), reduction, get_args(GramReduction))
         self.divisor = divisor
         self.reduction = reduction
 
@@ -81,5 +96,7 @@ class GramLoss(LossTerm):
         return gram_matrix(features, self.divisor)
 
     def distance(self, layer: str, representation: Tensor, target: Tensor) -> Tensor:
-        """See `squared_error`."""
+        """See `squared_error` and `relative_error`."""
+        if self.reduction == "relative":
+            return relative_error(representation, target)
         return squared_error(representation, target, self.reduction)

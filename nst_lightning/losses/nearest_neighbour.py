@@ -1,38 +1,47 @@
 """The style term of matched features."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal, get_args
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from nst_lightning.checks import choice, number, whole_number
-from nst_lightning.losses.products import squared_error, weighted_sum
+from nst_lightning.losses.guided_gram import GuidedGramLoss
+from nst_lightning.losses.matching import (
+    evenly,
+    every_so_many,
+    most_similar_by_region,
+    on_grid,
+    union_by_share,
+)
+from nst_lightning.losses.products import (
+    at_least_single,
+    cosine_distance,
+    inverse_length,
+    squared_error,
+)
 from nst_lightning.losses.reference import Reference
 from nst_lightning.losses.term import LossTerm
 
-_SIMILARITIES_AT_ONCE = 2**24  # 64 MB in float32
+Metric = Literal["squared", "cosine"]
+
 _DARK = 1e-2  # added to squared lengths, of root mean square 1 a channel: 0 has a gradient too
+_SIDE_BY_LAYER = 64  # places along the longer side, where each layer is matched by itself
+_STYLE_SIDE_BY_LAYER = 128
+_MOST_STYLE_PLACES = 2**13  # neighbours are nearly the same
+_COVERED_A_PLACE = 4  # places of the style, at most, for each of the picture
 
 
-def on_grid(features: Tensor, size: Sequence[int]) -> Tensor:
-    """Reduce ``(N, C, H, W)`` to ``(height, width)`` by averaging, or enlarge it linearly."""
-    # Not interpolate's antialiasing: for a width of 1 its gradient is wrong (torch 2.14).
-    if features.shape[-2] * features.shape[-1] > size[0] * size[1]:
-        return F.adaptive_avg_pool2d(features, (size[0], size[1]))
-    return F.interpolate(features, size=(size[0], size[1]), mode="bilinear")
+def place_distance(seen: Tensor, target: Tensor, metric: Metric) -> Tensor:
+    """Mean over places of the squared difference, or of 1 - cosine, of ``(N, C, …)``.
 
-
-def most_similar(wanted: Tensor, there: Tensor) -> Tensor:
-    """For each row of ``(P, C)`` the row of ``(S, C)`` with the largest cosine: ``(P,)``.
-
-    Both sides are first centred at the mean of their rows. Memory is bounded by blocks.
+    The target is ``(N or 1, C, …)``, for ``cosine`` of unit vectors or means of such. To squared
+    lengths 0.01 is added, so that a place without any feature has a gradient too.
     """
-    wanted = F.normalize(wanted - wanted.mean(0), dim=1)
-    there = F.normalize(there - there.mean(0), dim=1)
-    rows = max(1, _SIMILARITIES_AT_ONCE // len(there))
-    return torch.cat([(part @ there.mT).argmax(1) for part in torch.split(wanted, rows)])
+    if metric == "squared":
+        return squared_error(seen, target)
+    return cosine_distance(seen, target, _DARK)
 
 
 class NearestNeighbourLoss(LossTerm):
@@ -45,8 +54,10 @@ class NearestNeighbourLoss(LossTerm):
     the search is for a mixture of hypercolumns of picture and content. Matches are held for several
     steps, so that the loss is smooth between them; the first, of `set_targets`, are the content's.
 
-    Of several styles each takes part with as many hypercolumns, evenly spread, as its share allows.
-    The picture must have the content's size; a style may have any.
+    Of several styles each takes part with as many hypercolumns, evenly spread, as its share allows,
+    8,192 in all at most.
+    With masks, a place is matched within its own region. The picture must have the content's size;
+    a style may have any.
 
     Args:
         weight: Factor of the term.
@@ -58,10 +69,26 @@ class NearestNeighbourLoss(LossTerm):
         every: Steps for which matches are held.
         metric: In each layer the mean of ``squared`` differences, or of 1 - ``cosine``, which
             leaves the features' length free. A layer counts by its share of the channels.
+        coverage: Factor of the other direction, that every place in the style has something like it
+            in the picture (of Kolkin, Salavon & Shakhnarovich, "Style Transfer by Relaxed Optimal
+            Transport and Self-Similarity", CVPR 2019): no part of the painting is left out.
+        rotations: Search in the style turned by 90, 180 and 270 degrees too. It keeps more of the
+            content, and takes four times as long to match.
+        per_layer: Match each layer by itself, at a grid of its own places, drawn anew with each
+            match: NNST's last pass ("feature splitting"), for crisp strokes. ``mix`` and ``grid``
+            have no part in it, and every layer counts the same.
+        texture: Factor of a second distance beside that to the matches: of the Gram matrices to the
+            style's, relative to these (`GuidedGramLoss`), summed over ``texture_layers``.
+            Neighbours have unlike matches, whose mean has hardly a stroke; this has their strength.
+        texture_layers: Which of the layers it looks at; the third and fourth, or the last of fewer,
+            if null.
 
     Raises:
         InputError: If a weight, a layer or another value is not valid.
     """
+
+    guided = True
+    takes_half = True
 
     def __init__(
         self,
@@ -71,89 +98,236 @@ class NearestNeighbourLoss(LossTerm):
         grid: str | None = None,
         mix: float = 0.5,
         every: int = 20,
-        metric: Literal["squared", "cosine"] = "squared",
+        metric: Metric = "squared",
+        coverage: float = 0.0,
+        rotations: bool = False,
+        per_layer: bool = False,
+        texture: float = 0.0,
+        texture_layers: Sequence[str] | None = None,
     ) -> None:
         super().__init__(weight, layers, layer_weights)
         self.grid = choice(self.named("grid"), grid or self.layers[:3][-1], self.layers)
-        self.mix = number(self.named("mix"), mix, least=0)
-        if self.mix > 1:
-            raise self.error(f"mix must be from 0 to 1, not {mix}")
+        self.mix = number(self.named("mix"), mix, least=0, most=1)
         self.every = whole_number(self.named("every"), every, 1)
-        self.metric = choice(self.named("metric"), metric, ("squared", "cosine"))
-        self._size = torch.Size((1, 1))
+        choice(self.named("metric"), metric, get_args(Metric))
+        self.metric = metric
+        self.coverage = number(self.named("coverage"), coverage, least=0)
+        self.rotations = rotations
+        self.per_layer = per_layer
+        self.texture = number(self.named("texture"), texture, least=0)
+        self._texture: GuidedGramLoss | None = None
+        if texture:
+            seen = texture_layers or self.layers[2:4] or self.layers[-1:]
+            for layer in seen:
+                choice(self.named("texture_layers"), layer, self.layers)
+            self._texture = GuidedGramLoss(1.0, seen, reduction="relative")
+        # Height and width: of the grid that a layer's group is searched on, by the group's name,
+        # and at which each layer is compared.
+        self._searched: dict[str, torch.Size] = {}
+        self._sizes: dict[str, torch.Size] = {}
+        self._draw = 0
         self._first = True  # whether no picture was searched for yet
+
+    def at_strength(self, strength: float) -> None:
+        """See the base class; beyond 0.5 less of the content is in what is searched for."""
+        super().at_strength(strength)
+        self.mix *= min(1.0, 2 - 2 * strength)
+
+    @property
+    def _groups(self) -> dict[str, tuple[str, ...]]:
+        """Layers that are matched together, by the name of one of them."""
+        if self.per_layer:
+            return {layer: (layer,) for layer in self.layers}
+        return {self.grid: tuple(self.layers)}
 
     @torch.no_grad()
     def set_targets(self, content: Reference, styles: Sequence[Reference]) -> None:
         """See the base class; a match is made for each place of the content."""
         super().set_targets(content, styles)
+        if self._texture is not None:
+            self._texture.set_targets(content, styles)
         seen = self.take(content.features)
-        self._size = seen[self.grid].shape[-2:]
-        self._first = True
-        self.set_target("content", self._columns(seen))
-        self._match(self.target("content"))
+        self._first, self._draw = True, 0
+        for name, layers in self._groups.items():
+            size = seen[name].shape[-2:]
+            if self.per_layer:
+                size = every_so_many(seen[name], _SIDE_BY_LAYER).shape[-2:]
+            self._searched[name] = size
+            for layer in layers:
+                # What covers the style is told by places of the grid.
+                coarse = seen[layer].shape[-2:].numel() < size.numel() and not self.coverage
+                self._sizes[layer] = seen[layer].shape[-2:] if coarse else size
+        for layer in self.layers:
+            parts = [self.forget(name) for name in self._names(layer)]
+            places = torch.cat(parts)
+            scale = places.square().mean().sqrt()
+            scale = torch.where(scale > 0, scale, 1)  # a silent layer
+            self.set_target(layer, (places / scale, scale))
+            regions = [torch.full((len(p),), n, device=p.device) for n, p in enumerate(parts)]
+            self.set_target(f"{layer} regions", torch.cat(regions))
+        if self.per_layer:
+            self._match(seen)
+        else:
+            # Matched only if a loss is asked for before a step: a run searches for its picture.
+            self.set_target("content", self._columns(seen, self.grid))
 
     def _see(self, layer: str, picture: Reference, region: int | None) -> Tensor:
-        return on_grid(picture.features[layer], picture.features[self.grid].shape[-2:])
+        """Return the places of a style, ``(S, C)``."""
+        features, like = picture.features[layer], picture.features[self.grid]
+        mask = None if region is None or picture.mask is None else picture.mask
+        if self.per_layer:
+            places = at_least_single(every_so_many(features, _STYLE_SIDE_BY_LAYER))
+            if mask is not None:
+                mask = every_so_many(on_grid(mask, features.shape[-2:]), _STYLE_SIDE_BY_LAYER)
+        else:
+            places = on_grid(features, like.shape[-2:])
+            if mask is not None:
+                mask = on_grid(mask, like.shape[-2:])
+        rows = places[0].flatten(1).mT
+        if mask is None:
+            return rows
+        inside = mask[0, region].flatten()
+        return rows[inside >= inside.max().clamp(max=0.5)]
 
     def blend(
         self, layer: str, representations: Sequence[Tensor], weights: Sequence[float]
-    ) -> tuple[Tensor, Tensor]:
-        """Return the styles' places, ``(S, C)``, and the root mean square they are divided by."""
-        scale = weighted_sum(weights, [r.square().mean() for r in representations]).sqrt()
-        scale = torch.where(scale > 0, scale, 1)  # a silent layer
-        every = [(r[0].flatten(1).mT, w) for r, w in zip(representations, weights, strict=True)]
-        most = min(len(places) / weight for places, weight in every)
-        kept = [p[torch.linspace(0, len(p) - 1, round(w * most)).long()] for p, w in every]
-        return torch.cat(kept) / scale, scale
+    ) -> Tensor:
+        """Return places of all styles ``(S, C)``, of each as many as its share allows."""
+        return union_by_share(representations, weights, _MOST_STYLE_PLACES)
 
     def represent(self, layer: str, features: Tensor) -> Tensor:
-        """Return ``(N, C, h, w)`` on the grid, in units of the style's root mean square."""
+        """Return ``(N, C, h, w)`` as it is compared, in units of the style's root mean square.
+
+        That is on the grid, or at the layer's own size if it is coarser.
+        """
         scale: Tensor = self.target(layer)[1]
-        return on_grid(features, self._size) / scale
+        return self._lay_out(features, self._sizes[layer]) / scale
+
+    def _lay_out(self, values: Tensor, size: torch.Size) -> Tensor:
+        if self.per_layer:
+            return at_least_single(every_so_many(values, _SIDE_BY_LAYER, self._draw))
+        return on_grid(values, size)
 
     def redraw(self, step: int, features: Callable[[], Mapping[str, Tensor]]) -> bool:
         """Match anew each ``every`` steps, and at the first step after targets were set."""
         if step % self.every and not self._first:
             return False
-        self._first = False
-        columns = self._columns(self.take(features()))
-        self._match(columns.lerp(self.target("content"), self.mix))
+        self._first, self._draw = False, step
+        self._match(self.take(features()), self.mix)
         return True
 
-    def _columns(self, features: Mapping[str, Tensor]) -> Tensor:
-        layers = [self.represent(layer, features[layer])[0].flatten(1) for layer in self.layers]
-        return torch.cat(layers).mT  # (P, sum of C), P places
+    def _columns(self, features: Mapping[str, Tensor], name: str) -> Tensor:
+        layers = self._groups[name]
+        seen = [
+            self._lay_out(features[layer], self._searched[name])[0].flatten(1)
+            / self.target(layer)[1]
+            for layer in layers
+        ]
+        return torch.cat(seen).mT  # (P, sum of C), P places
 
-    def _match(self, wanted: Tensor) -> None:
-        there = torch.cat([self.target(layer)[0] for layer in self.layers], 1)
-        self._hold(most_similar(wanted, there))
+    def _regions(self, layer: str, places: int) -> Tensor:
+        """Return the region of each of the picture's places, ``(P,)``."""
+        if not self.regions:
+            regions: Tensor = self.target(f"{layer} regions")
+            return regions.new_zeros(places)
+        guidance: Tensor = self.target(f"{layer} guidance")  # (1, R, h, w)
+        return self._lay_out(guidance, self._searched[layer])[0].argmax(0).flatten()
 
-    def _hold(self, matches: Tensor) -> None:
-        self.set_target("matches", matches.int())
-        for layer in self.layers:
-            matched = self.target(layer)[0][matches.long()]  # (P, C)
-            self.set_target(f"{layer} match", matched.mT.unflatten(1, self._size).unsqueeze(0))
+    @torch.no_grad()
+    def _match(self, seen: Mapping[str, Tensor] | None, mix: float = 0.0) -> None:
+        for name, layers in self._groups.items():
+            wanted = self.target("content") if seen is None else self._columns(seen, name)
+            there = torch.cat([self.target(layer)[0] for layer in layers], 1)
+            mine, theirs = self._regions(name, len(wanted)), self.target(f"{name} regions")
+            if self.coverage:
+                most = _COVERED_A_PLACE * len(wanted)
+                rows = evenly(torch.arange(len(there), device=mine.device), most)
+                rows = rows[torch.isin(theirs[rows], mine)]
+                found = most_similar_by_region(there[rows], wanted, theirs[rows], mine)
+                self.set_target(f"{name} covered", torch.stack([rows, found]).int())
+            if not self.per_layer:
+                wanted = wanted.lerp(self.target("content"), mix)
+            matches = most_similar_by_region(wanted, there, mine, theirs)
+            self.set_target(f"{name} matches", matches.int())
+        self._lay_down_matches()
+
+    def _lay_down_matches(self) -> None:
+        for name, layers in self._groups.items():
+            matches = self.target(f"{name} matches").long()
+            for layer in layers:
+                matched = self._matched(layer, matches)  # (1, C, P)
+                matched = matched.view(1, -1, *self._searched[name])
+                # Averaging matches has the gradient of a place's mean distance to all of them.
+                matched = on_grid(matched, self._sizes[layer])  # (1, C, h, w)
+                # Laid out as features are, else every gradient would be laid out anew.
+                matched = matched.contiguous(memory_format=torch.channels_last)
+                self.set_target(f"{layer} match", matched)
+                if self.coverage:
+                    rows = self.target(f"{name} covered")[0].long()
+                    self.set_target(f"{layer} to cover", self._matched(layer, rows))
+
+    def _matched(self, layer: str, rows: Tensor) -> Tensor:
+        """Return places of the style as `place_distance` takes them, ``(1, C, P)``."""
+        matched: Tensor = self.target(layer)[0][rows]  # (P, C)
+        if self.metric == "cosine":
+            matched = matched * inverse_length(matched, _DARK)
+        return matched.mT.unsqueeze(0)
+
+    def _held_names(self) -> Iterator[str]:
+        for name in self._groups:
+            yield f"{name} matches"
+            if self.coverage:
+                yield f"{name} covered"
 
     def held(self) -> Tensor | None:
-        """Return each place's match, ``(P,)``; None before a picture was matched."""
-        return None if self._first else self.target("matches")
+        """Return the draw, each place's match and what covers the style; None before a picture."""
+        if self._first:
+            return None
+        parts = [self.target(name).flatten() for name in self._held_names()]
+        return torch.cat([parts[0].new_tensor([self._draw]), *parts])
 
     def hold(self, held: Tensor) -> None:
         """Go on with matches from `held`, if they are of pictures of these sizes."""
-        matches, places = self.target("matches"), self.target(self.grid)[0]
-        if held.shape == matches.shape and int(held.max()) < len(places):
-            self._first = False
-            self._hold(held.to(matches.device))
+        if not self.has_target(f"{self.grid} match"):
+            self._match(None)
+        sizes = {name: self.target(name).shape for name in self._held_names()}
+        counts = [size.numel() for size in sizes.values()]
+        if held.numel() != 1 + sum(counts) or not self._is_within(held):
+            return
+        self._first, self._draw = False, int(held[0])
+        device = self.target(self.grid)[1].device
+        for (name, size), part in zip(sizes.items(), torch.split(held[1:], counts), strict=True):
+            self.set_target(name, part.to(device).view(size))
+        self._lay_down_matches()
+
+    def _is_within(self, held: Tensor) -> bool:
+        most = max(len(self.target(layer)[0]) for layer in self.layers)
+        return bool(held[1:].min() >= 0) and bool(held[1:].max() < most)
+
+    def forward(self, image: Tensor, features: dict[str, Tensor]) -> Tensor:
+        """See the base class; with ``texture`` times the distance of the Gram matrices."""
+        loss = super().forward(image, features)
+        if self._texture is None:
+            return loss
+        texture: Tensor = self._texture(image, self._texture.take(features))
+        return loss + self.texture * texture
 
     def _score(self, layer: str, features: Tensor) -> Tensor:
-        return self.distance(layer, self.represent(layer, features), self.target(f"{layer} match"))
+        if not self.has_target(f"{layer} match"):
+            self._match(None)
+        seen = self.represent(layer, features)  # (N, C, h, w)
+        loss = self.distance(layer, seen, self.target(f"{layer} match"))
+        if not self.coverage:
+            return loss
+        name = next(name for name, layers in self._groups.items() if layer in layers)
+        covering = seen.flatten(2)[..., self.target(f"{name} covered")[1].long()]  # (N, C, K)
+        missing = self.distance(layer, covering, self.target(f"{layer} to cover"))
+        return loss + self.coverage * missing
 
     def distance(self, layer: str, representation: Tensor, target: Tensor) -> Tensor:
-        """Return the mean over the places, times the layer's share of the channels."""
-        share: float = target.shape[1] / self.target("content").shape[1]
-        if self.metric == "squared":
-            return share * squared_error(representation, target)
-        product = (representation * target).sum(1)
-        lengths = (representation.square().sum(1) + _DARK) * (target.square().sum(1) + _DARK)
-        return share * (1 - product / lengths.sqrt()).mean()
+        """Return the mean over the places (see `place_distance`), times the layer's share."""
+        if self.per_layer:
+            share = 1 / len(self.layers)
+        else:
+            share = target.shape[1] / sum(self.target(name)[0].shape[1] for name in self.layers)
+        return share * place_distance(representation, target, self.metric)

@@ -22,6 +22,19 @@ def at_least_single(values: Tensor) -> Tensor:
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
+def check_same_shape(value: Tensor, target: Tensor) -> None:
+    """Refuse a target that is neither of the value's shape nor one for the whole batch.
+
+    Raises:
+        ValueError: Then, as when the target is of a picture of another size.
+    """
+    if value.shape[1:] != target.shape[1:] or target.shape[0] not in (1, value.shape[0]):
+        raise ValueError(
+            f"shapes differ: {tuple(value.shape)} against a target of {tuple(target.shape)}; "
+            "were the targets set for a picture of another size?"
+        )
+
+
 def squared_error(value: Tensor, target: Tensor, reduction: Reduction = "mean") -> Tensor:
     """Mean or sum of the squared differences, in float32 at least.
 
@@ -31,15 +44,30 @@ def squared_error(value: Tensor, target: Tensor, reduction: Reduction = "mean") 
     Raises:
         ValueError: If the shapes differ, as when the target is of a picture of another size.
     """
-    if value.shape[1:] != target.shape[1:] or target.shape[0] not in (1, value.shape[0]):
-        raise ValueError(
-            f"shapes differ: {tuple(value.shape)} against a target of {tuple(target.shape)}; "
-            "were the targets set for a picture of another size?"
-        )
+    check_same_shape(value, target)
     if reduction not in ("mean", "sum"):
         raise ValueError(f'reduction must be "mean" or "sum", got {reduction!r}')
     error = _SquaredError.forward if target.requires_grad else _SquaredError.apply
     result: Tensor = error(value, target, reduction)
+    return result
+
+
+def inverse_length(vectors: Tensor, dark: float) -> Tensor:
+    """``1 / sqrt(‖v‖² + dark)`` of vectors ``(N, C, …)``: ``(N, 1, …)``."""
+    return (vectors.square().sum(1, keepdim=True) + dark).rsqrt()
+
+
+def cosine_distance(value: Tensor, target: Tensor, dark: float) -> Tensor:
+    """Mean over all places of 1 - cosine of ``(N, C, …)`` with unit vectors ``(N or 1, C, …)``.
+
+    To the value's squared lengths ``dark`` is added, so that a place of length 0 has a gradient.
+    The gradient lies in memory as the value does.
+
+    Raises:
+        ValueError: If the shapes differ, as when the target is of a picture of another size.
+    """
+    check_same_shape(value, target)
+    result: Tensor = _CosineDistance.apply(value, target, dark)[0]
     return result
 
 
@@ -95,6 +123,31 @@ class _SquaredError(torch.autograd.Function):
         (grad,) = grads
         value, target = ctx.saved_tensors
         return ((value - target) * (grad * ctx.factor)).to(value.dtype), None, None
+
+
+class _CosineDistance(torch.autograd.Function):
+    """One minus the cosine; autograd would lay the gradient out anew, as of `_SquaredError`."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(value: Tensor, target: Tensor, dark: float) -> tuple[Tensor, Tensor, Tensor]:
+        inverse = inverse_length(value, dark)  # (N, 1, …)
+        cosine = (value * target).sum(1, keepdim=True) * inverse
+        return 1 - cosine.mean(), cosine, inverse
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, float], output: Any) -> None:
+        value, target, _ = inputs
+        _, cosine, inverse = output
+        ctx.mark_non_differentiable(cosine, inverse)
+        ctx.save_for_backward(value, target, cosine, inverse)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        value, target, cosine, inverse = ctx.saved_tensors
+        factor = grads[0] * inverse / inverse.numel()
+        return (value * (factor * cosine * inverse)).sub_(target * factor), None, None
 
 
 class _SelfProduct(torch.autograd.Function):

@@ -105,6 +105,13 @@ class LossTerm(nn.Module):
         self.regions = 0
         self._kept: dict[str, list[str] | str] = {}  # name → its buffer, or those of a tuple
 
+    rotations: bool = False
+    """Whether the styles are wanted turned by 90, 180 and 270 degrees too, as further styles."""
+
+    def _names(self, layer: str) -> list[str]:
+        """Return the names under which `set_targets` keeps a layer: of each region, if any."""
+        return [_target_name(layer, region) for region in range(self.regions) or [None]]
+
     def represent(self, layer: str, features: Tensor) -> Representation:
         """Return what is compared of a layer; the features themselves if a term does not say.
 
@@ -162,10 +169,8 @@ class LossTerm(nn.Module):
                 or a region has no style.
             ValueError: If a picture has a mask and the term is not guided.
         """
-        for kept in self._kept.values():
-            for buffer in [kept] if isinstance(kept, str) else kept:
-                del self._buffers[buffer]
-        self._kept.clear()
+        for name in [*self._kept]:
+            self.forget(name)
         self.regions = 0
         if not self._compares:
             return
@@ -219,6 +224,31 @@ class LossTerm(nn.Module):
         if isinstance(kept, str):
             return self._buffers[kept]
         return tuple(self._buffers[buffer] for buffer in kept)
+
+    def has_target(self, name: str) -> bool:
+        """Say whether `set_target` kept something under ``name``."""
+        return name in self._kept
+
+    def forget(self, name: str) -> Representation:
+        """Keep what `set_target` kept under ``name`` no longer; return it."""
+        value, kept = self.target(name), self._kept.pop(name)
+        for buffer in [kept] if isinstance(kept, str) else kept:
+            del self._buffers[buffer]
+        return value
+
+    def at_strength(self, strength: float) -> None:
+        """Shift the term between the photograph and the painting, before anything else is done.
+
+        At 0.5 it stays as it is. A content term weighs 16 times as much at 0 and a sixteenth at 1;
+        of another's weight there is a hundredth left at 0.
+
+        Args:
+            strength: From 0 to 1.
+        """
+        if self._compares and self.target_from == "content":
+            self.weight *= 16 ** (1 - 2 * strength)
+        elif strength < 0.5:
+            self.weight *= max(0.1, 2 * strength) ** 2
 
     def redraw(self, step: int, features: Callable[[], Mapping[str, Tensor]]) -> bool:
         """Renew what is held between steps, as matches; return whether that changes the loss.

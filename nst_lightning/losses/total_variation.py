@@ -1,17 +1,20 @@
 """The smoothness term."""
 
+import math
 from typing import Literal, get_args
 
 from torch import Tensor
 
 from nst_lightning.checks import choice, number
-from nst_lightning.losses.products import Reduction
 from nst_lightning.losses.term import LossTerm
 
 Variation = Literal["l1", "l2", "nine_point"]
+VariationReduction = Literal["mean", "sum", "side"]
 
 
-def total_variation(image: Tensor, kind: Variation = "l1", reduction: Reduction = "sum") -> Tensor:
+def total_variation(
+    image: Tensor, kind: Variation = "l1", reduction: VariationReduction = "sum"
+) -> Tensor:
     """How much neighbouring pixels differ.
 
     - ``"l1"``: Σ|dx| + Σ|dy|, the anisotropic total variation, as ``tf.image.total_variation``.
@@ -28,7 +31,8 @@ def total_variation(image: Tensor, kind: Variation = "l1", reduction: Reduction 
         reduction: ``"sum"`` over all pixels, channels and pictures; ``"mean"`` takes the mean of
             each direction's differences before they are added. For ``"nine_point"`` that counts the
             continued border, as crowsonkb does: H·W for dx and for dy, (H + 1)·(W + 1) for the
-            diagonals.
+            diagonals. ``"side"`` is the sum over the square root of H·W: ``"l1"`` of edges, which
+            grow as the sides do, is then the same at every size.
 
     Returns:
         A scalar.
@@ -36,8 +40,10 @@ def total_variation(image: Tensor, kind: Variation = "l1", reduction: Reduction 
     # (N, C, H, W - 1) and (N, C, H - 1, W)
     dx = image[..., :, 1:] - image[..., :, :-1]
     dy = image[..., 1:, :] - image[..., :-1, :]
-    if reduction not in ("mean", "sum"):
-        raise ValueError(f'reduction must be "mean" or "sum", got {reduction!r}')
+    if reduction not in get_args(VariationReduction):
+        raise ValueError(f'reduction must be "mean", "sum" or "side", got {reduction!r}')
+    if reduction == "side":
+        return total_variation(image, kind) / math.sqrt(image.shape[-2] * image.shape[-1])
     if kind in ("l1", "l2"):
         over_x, over_y = (dx.abs().sum(), dy.abs().sum()) if kind == "l1" else (_sq(dx), _sq(dy))
         if reduction == "mean":
@@ -73,8 +79,8 @@ class TotalVariationLoss(LossTerm):
         weight: Factor of the term.
         kind: ``"l1"`` (absolute differences), ``"l2"`` (squares) or ``"nine_point"`` (squares,
             diagonals too); formulas and shapes in `total_variation`.
-        reduction: ``"sum"`` over the picture, or ``"mean"``, which keeps its meaning when the size
-            changes.
+        reduction: ``"sum"`` over the picture, or ``"mean"`` or ``"side"``: when the size changes,
+            the first keeps its meaning for noise, the second for edges.
         scale: The value of white in the units that the picture is measured in: 1, or 255 for a
             weight that was chosen for pixels of 0 to 255.
 
@@ -88,12 +94,12 @@ class TotalVariationLoss(LossTerm):
         self,
         weight: float = 1.0,
         kind: Variation = "l1",
-        reduction: Reduction = "sum",
+        reduction: VariationReduction = "sum",
         scale: float = 1.0,
     ) -> None:
         super().__init__(weight)
         choice(self.named("kind"), kind, get_args(Variation))
-        choice(self.named("reduction"), reduction, get_args(Reduction))
+        choice(self.named("reduction"), reduction, get_args(VariationReduction))
         self.kind = kind
         self.reduction = reduction
         self.scale = number(self.named("scale"), scale, above=0)

@@ -12,11 +12,11 @@ from torchmetrics.functional.image import peak_signal_noise_ratio, total_variati
 
 from nst_lightning.errors import InputError
 from nst_lightning.losses.products import weighted_sum
-from nst_lightning.losses.term import STD5
-from nst_lightning.metrics import functional
+from nst_lightning.metrics import colour, functional
 from nst_lightning.metrics.perceptual import learned_measures
-from nst_lightning.metrics.pictures import check_picture, fit_reference
-from nst_lightning.metrics.style_distance import Encoder, style_distances, style_grams
+from nst_lightning.metrics.pictures import check_picture, fit_reference, reduced
+from nst_lightning.metrics.style_distance import Encoder, style_distances
+from nst_lightning.metrics.views import MEASURED_LAYERS, ContentView, Eye, StyleView
 
 if TYPE_CHECKING:
     from nst_lightning.data.image_pair import ImagePair
@@ -31,6 +31,20 @@ _AGAINST_A_REFERENCE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "ssim": functional.structural_similarity,
     "ms_ssim": functional.multiscale_structural_similarity,
 }
+
+
+COLOUR_SIZE = 256
+"""Long side at which the colour histogram is taken."""
+
+
+class _Style:
+    """A style and what is measured of it alone."""
+
+    def __init__(self, picture: Tensor, encoder: Encoder) -> None:
+        self.picture = picture
+        self.view = StyleView.of(Eye(picture, encoder))
+        self.histogram = colour.rgb_uv_histogram(reduced(picture, COLOUR_SIZE))
+        self.strengths = colour.contrast_and_colourfulness(picture)
 
 
 class PictureMetrics:
@@ -49,6 +63,14 @@ class PictureMetrics:
       distance to the style image at its own size, mean and by layer
       (:func:`nst_lightning.metrics.style_distance.style_distances`);
     - ``colour_distance/style``: distance of the colour histograms, at their own sizes;
+    - ``colour_histogram/style``: Hellinger distance of the log-chroma histograms at 256 pixels;
+    - ``contrast/style``, ``colourfulness/style``: the picture's as a share of the style's;
+    - ``patch_distance/style``: distance of 3 × 3 patches of relu4_3 to the nearest, both ways, at
+      384 pixels;
+    - ``sliced_wasserstein/style``, ``sliced_wasserstein/relu3_2``, ``sliced_wasserstein/relu4_2``:
+      distance of the distributions of features at their own sizes, mean and by layer;
+    - ``self_similarity/content``, ``cfsd/content``: difference of the relations between places,
+      at relu4_1 and relu3_1, at 256 pixels (:mod:`nst_lightning.metrics.self_similarity`);
     - ``total_variation``, ``deltas/horizontal``, ``deltas/vertical``: of the picture alone;
     - ``lpips/content``, ``lpips/style``, ``dists/content``, ``dists/style``: if their weights are
       on this machine; if not, :attr:`unavailable` says why.
@@ -61,13 +83,14 @@ class PictureMetrics:
     Args:
         content: Shape (1, 3, H, W), values in [0, 1].
         styles: One style image of shape (1, 3, h, w) or several, of any sizes.
-        encoder: Picture -> features by layer, giving at least relu1_1 … relu5_1; VGG-19 on the
-            content's device if left out. To measure other pairs with it take :attr:`encoder`.
+        encoder: Picture -> features by layer, giving at least
+            :data:`nst_lightning.metrics.views.MEASURED_LAYERS`; VGG-19 on the content's device if
+            left out. To measure other pairs with it take :attr:`encoder`.
         style_weights: One a style, not all zero; equal if left out.
         learned: Measure LPIPS and DISTS too, where their weights are on this machine.
 
     Attributes:
-        encoder: The encoder of the style distance.
+        encoder: The encoder of the measures.
         unavailable: Learned measure -> one line that says why it is left out.
 
     Raises:
@@ -90,7 +113,7 @@ class PictureMetrics:
         if len(weights) != len(styles) or min(weights) < 0 or sum(weights) <= 0:
             raise ValueError(f"{len(styles)} styles need as many weights >= 0, got {weights}")
         self._content = check_picture(content, "content")
-        self._styles = [
+        checked = [
             check_picture(style, "style" if len(styles) == 1 else f"style {number}")
             for number, style in enumerate(styles, start=1)
         ]
@@ -99,13 +122,14 @@ class PictureMetrics:
         if encoder is None:
             from nst_lightning.encoder import VGG19Encoder
 
-            encoder = VGG19Encoder(STD5).to(device)
+            encoder = VGG19Encoder(MEASURED_LAYERS).to(device)
         self.encoder: Encoder = encoder
         with torch.no_grad():
-            self._targets = [style_grams(style, encoder) for style in self._styles]
+            self._seen = ContentView.of(Eye(self._content, encoder))
+            self._targets = [_Style(style, encoder) for style in checked]
         self._blend = {
-            layer: weighted_sum(self._weights, [target[layer] for target in self._targets])
-            for layer in self._targets[0]
+            layer: weighted_sum(self._weights, [t.view.grams[layer] for t in self._targets])
+            for layer in self._targets[0].view.grams
         }
         self._learned, self.unavailable = learned_measures(device) if learned else ({}, {})
 
@@ -143,15 +167,32 @@ class PictureMetrics:
             )
         results = self._against(picture, self._content, "content")
 
-        grams = style_grams(picture, self.encoder)
-        layers = {k: float(v) for k, v in style_distances(grams, self._blend).items()}
+        eye = Eye(picture, self.encoder)
+        view = StyleView.of(eye)
+        results |= ContentView.of(eye).measures(self._seen)
+
+        layers = {k: float(v) for k, v in style_distances(view.grams, self._blend).items()}
         results["style_distance"] = statistics.fmean(layers.values())
         results |= {f"style_distance/{layer}": value for layer, value in layers.items()}
 
+        histogram = colour.rgb_uv_histogram(reduced(picture, COLOUR_SIZE))
+        strengths = colour.contrast_and_colourfulness(picture)
         by_style = [
-            self._against(picture, style, "style")
-            | {"colour_distance/style": functional.colour_distance(picture, style).item()}
-            for style in self._styles
+            self._against(picture, target.picture, "style")
+            | {
+                "colour_distance/style": functional.colour_distance(picture, target.picture).item(),
+                "colour_histogram/style": colour.hellinger_distance(
+                    histogram, target.histogram
+                ).item(),
+            }
+            | {
+                f"{name}/style": colour.ratio(value, reference)
+                for name, value, reference in zip(
+                    ("contrast", "colourfulness"), strengths, target.strengths, strict=True
+                )
+            }
+            | view.measures(target.view)
+            for target in self._targets
         ]
         for key in by_style[0]:
             pairs = zip(self._weights, by_style, strict=True)
@@ -165,8 +206,9 @@ class PictureMetrics:
 
         if len(by_style) > 1:
             for number, (values, target) in enumerate(zip(by_style, self._targets, strict=True), 1):
-                results |= {f"{key}_{number}": value for key, value in values.items()}
-                distances = style_distances(grams, target).values()
+                own = {k: value for k, value in values.items() if k.endswith("/style")}
+                results |= {f"{key}_{number}": value for key, value in own.items()}
+                distances = style_distances(view.grams, target.view.grams).values()
                 results[f"style_distance/style_{number}"] = statistics.fmean(map(float, distances))
         return results
 

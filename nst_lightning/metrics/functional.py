@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nst_lightning.losses.sliced_wasserstein import ascending, wasserstein_1d
 from nst_lightning.metrics.pictures import check_side
 
 _SSIM_SIGMA = 1.5
@@ -148,20 +149,6 @@ def mean_absolute_deltas(picture: Tensor) -> tuple[Tensor, Tensor]:
     return horizontal, vertical
 
 
-def wasserstein_1d(a: Tensor, b: Tensor) -> Tensor:
-    """Wasserstein-1 distance of the distributions of a's and b's rows, ∫|F_a − F_b|.
-
-    The rows may differ in length: (..., n) and (..., m) -> (...).
-    """
-    a, b = a.sort(dim=-1).values, b.sort(dim=-1).values
-    both = torch.cat([a, b], dim=-1).sort(dim=-1).values
-    left = both[..., :-1].detach().contiguous()
-    cdf_a = torch.searchsorted(a.detach(), left, right=True).to(a.dtype) / a.shape[-1]
-    cdf_b = torch.searchsorted(b.detach(), left, right=True).to(b.dtype) / b.shape[-1]
-    distance: Tensor = ((cdf_a - cdf_b).abs() * both.diff(dim=-1)).sum(dim=-1)
-    return distance
-
-
 def colour_directions() -> Tensor:
     """The 13 axes of symmetry of the RGB cube as unit vectors, shape (13, 3).
 
@@ -187,5 +174,8 @@ def colour_distance(picture: Tensor, reference: Tensor) -> Tensor:
     a, b = picture.flatten(2), reference.flatten(2).expand(picture.shape[0], -1, -1)
     # One direction after the other: thirteen copies of a large picture would not fit.
     return torch.stack(
-        [wasserstein_1d(torch.matmul(d, a), torch.matmul(d, b)) for d in directions]
+        [
+            wasserstein_1d(ascending(torch.matmul(d, a)), ascending(torch.matmul(d, b)))
+            for d in directions
+        ]
     ).mean(dim=0)

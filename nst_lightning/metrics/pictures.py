@@ -41,7 +41,7 @@ def check_picture(picture: Tensor, name: str = "picture") -> Tensor:
         )
     # MPS has no float64.
     precise = torch.float32 if picture.device.type == "mps" else torch.float64
-    return picture.to(precise).clamp(0, 1)
+    return picture.to(precise).clamp(0, 1).contiguous()
 
 
 def check_side(picture: Tensor, minimum: int, what: str) -> None:
@@ -70,3 +70,20 @@ def fit_reference(reference: Tensor, picture: Tensor) -> Tensor:
         return reference
     stretched = F.interpolate(reference, size, mode="bilinear", align_corners=False, antialias=True)
     return stretched.clamp(0, 1)
+
+
+def reduced(picture: Tensor, long_side: int, least: int = 1) -> Tensor:
+    """Reduce a picture to a long side in pixels, if it is larger; never enlarge it.
+
+    Args:
+        picture: Shape (N, C, H, W), values in [0, 1].
+        long_side: Long side of the result, at most.
+        least: The short side stays at least so long, if it was.
+    """
+    height, width = picture.shape[-2:]
+    scale = max(long_side / max(height, width), least / min(height, width))
+    if scale >= 1:
+        return picture
+    size = [max(1, round(scale * side)) for side in (height, width)]
+    smaller = F.interpolate(picture, size, mode="bilinear", align_corners=False, antialias=True)
+    return smaller.clamp(0, 1)

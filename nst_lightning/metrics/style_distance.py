@@ -13,10 +13,8 @@ from nst_lightning.metrics.functional import relative_gram_distance
 Encoder = Callable[[Tensor], Mapping[str, Tensor]]
 
 
-def style_grams(
-    picture: Tensor, encoder: Encoder, layers: Sequence[str] = STD5
-) -> dict[str, Tensor]:
-    """Gram matrices (N, C, C) of a picture's features, F·Fᵀ / (H·W), by layer.
+def encode(picture: Tensor, encoder: Encoder, layers: Sequence[str]) -> Mapping[str, Tensor]:
+    """Features of a picture in the encoder's precision.
 
     Raises:
         ValueError: If the encoder does not give a layer.
@@ -27,8 +25,28 @@ def style_grams(
         raise ValueError(
             f"the encoder gives {', '.join(features)}; {', '.join(missing)} is missing"
         )
-    # Divided by H·W: a mean over places, so that pictures of different sizes compare.
+    return features
+
+
+def gram_matrices(
+    features: Mapping[str, Tensor], layers: Sequence[str] = STD5
+) -> dict[str, Tensor]:
+    """Gram matrices (N, C, C) of features (N, C, H, W), F·Fᵀ / (H·W), by layer.
+
+    Divided by H·W: a mean over places, so that pictures of different sizes compare.
+    """
     return {layer: gram_matrix(features[layer], divisor="hw") for layer in layers}
+
+
+def style_grams(
+    picture: Tensor, encoder: Encoder, layers: Sequence[str] = STD5
+) -> dict[str, Tensor]:
+    """`gram_matrices` of a picture's features.
+
+    Raises:
+        ValueError: If the encoder does not give a layer.
+    """
+    return gram_matrices(encode(picture, encoder, layers), layers)
 
 
 def style_distances(

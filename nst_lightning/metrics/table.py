@@ -15,6 +15,20 @@ ROWS = {
 }
 
 
+OWN_ROWS = {
+    "self_similarity/content": "self-similarity distance to the content",
+    "cfsd/content": "CFSD to the content",
+    "patch_distance/style": "patch distance to the style",
+    "sliced_wasserstein/relu3_2": "sliced Wasserstein to the style, relu3_2",
+    "sliced_wasserstein/relu4_2": "  relu4_2",
+    "colour_distance/style": "colour distance to the style",
+    "colour_histogram/style": "colour histogram to the style",
+    "contrast/style": "contrast as a share of the style's",
+    "colourfulness/style": "colourfulness as a share of the style's",
+    "total_variation": "total variation a pixel",
+}
+
+
 def print_measures(
     measures: Mapping[str, Any], unavailable: Mapping[str, str] | None = None
 ) -> None:
@@ -44,8 +58,8 @@ def print_measures(
         layer = key.removeprefix("picture/style_distance/")
         if layer != key:
             row(f"  {layer}", f"style_distance/{layer}")
-    row("colour distance to the style", "colour_distance/style")
-    row("total variation a pixel", "total_variation")
+    for name, label in OWN_ROWS.items():
+        row(label, name)
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else 100).print(table)
     for name, why in (unavailable or {}).items():
         print(f"note: {ROWS.get(name, name)} is left out: {why}")

@@ -32,7 +32,8 @@ class BoundedLBFGS(Optimizer):
     A step costs one call of the closure as a rule, two on the first: the accepted point's loss and
     gradient are the next step's start. So the closure's last call is at the accepted point, and a
     change of the objective from outside must be reported with :meth:`objective_changed` or, if it
-    is another one altogether, :meth:`reset`. A picture written to in place is noticed and evaluated
+    is another one altogether, :meth:`reset`. A loss that is random stalls it: what is drawn must be
+    held between steps. A picture written to in place is noticed and evaluated
     afresh. After a failed line search :attr:`refine` is called; if that is no help the memory is
     cleared and the next step tries steepest descent; when that fails too, :attr:`converged` is true
     and a step only evaluates the picture where it is, until its loss changes.

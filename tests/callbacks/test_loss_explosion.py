@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from nst_lightning.callbacks import LossExplosion
 from nst_lightning.errors import InputError
+from nst_lightning.view import View
 
 
 class Scripted(Optimizer):
@@ -286,8 +287,8 @@ def test_the_better_picture_as_shown_is_handed_over(last: float, handed_over: st
     module = SimpleNamespace(
         best=SimpleNamespace(loss=torch.tensor(1e-6), picture=torch.tensor([1.5])),
         average=None,
-        picture=lambda: torch.tensor([last]),
-        shown=lambda picture: picture.clamp(0, 1),
+        image=torch.tensor([last]),
+        view=View(),
         losses=lambda picture: {"loss": (picture - 0.6).square().sum()},
         replace_picture=given.append,
     )

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from skimage.metrics import structural_similarity
 
+from nst_lightning.compare.results import DECISIVE
 from nst_lightning.encoder import VGG19Encoder
 
 from .conftest import Made
@@ -62,5 +63,5 @@ def test_the_digits_of_the_page(made: Made) -> None:
     page = (made.out / "report" / "index.html").read_text(encoding="utf-8")
     for pair in made.document["pairs"]:
         for measures in pair["measures"].values():
-            assert f"<td>{measures['ssim/content']:.3f}</td>" in page
-            assert f"<td>{measures['style_distance']:.3f}</td>" in page
+            for name in ("ssim/content", "style_distance", *DECISIVE.values()):
+                assert f"<td>{measures[name]:.3f}</td>" in page

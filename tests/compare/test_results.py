@@ -8,12 +8,27 @@ from typing import Any
 
 import pytest
 
-from nst_lightning.compare.results import csv_rows, improvement, summary, wins, write_results
+from nst_lightning.compare.results import (
+    DECISIVE,
+    csv_rows,
+    improvement,
+    summary,
+    wins,
+    write_results,
+)
 
 
-def measures(ssim: float, distance: float, mse: float) -> dict[str, float]:
+def measures(
+    ssim: float, distance: float, mse: float, alike: float = 0.1, patch: float = 0.5, hue: float = 1
+) -> dict[str, float]:
     both = {"ssim/style": 0.1, "mse/style": 0.2, "psnr/content": math.inf}
-    return {"ssim/content": ssim, "style_distance": distance, "mse/content": mse, **both}
+    decisive = {
+        "self_similarity/content": alike,
+        "patch_distance/style": patch,
+        "colour_distance/style": hue,
+    }
+    found = {"ssim/content": ssim, "style_distance": distance, "mse/content": mse}
+    return found | both | decisive
 
 
 def pair(name: str, fast: tuple[float, ...], ours: tuple[float, ...]) -> dict[str, Any]:
@@ -35,47 +50,72 @@ def pair(name: str, fast: tuple[float, ...], ours: tuple[float, ...]) -> dict[st
     }
 
 
-WON = pair("won", (0.25, 0.4, 0.05), (0.5, 0.1, 0.04))
-LOST = pair("lost", (0.5, 0.1, 0.0), (0.4, 0.1, 0.01))
+FAST = (0.25, 0.4, 0.05, 0.2, 0.6, 0.08)
+WON = pair("won", FAST, (0.5, 0.1, 0.04, 0.1, 0.3, 0.06))
+# As good is not better: by colour.
+LOST = pair("lost", (0.5, 0.1, 0.0, 0.1, 0.4, 0.5), (0.4, 0.1, 0.01, 0.2, 0.3, 0.5))
 
 
 def test_improvement() -> None:
-    assert WON["improvement"]["Fast"] == pytest.approx(
-        {"ssim": 100.0, "mse": 20.0, "style_distance": 75.0, "ssim_style": 0.0, "mse_style": 0.0}
-    )
+    decisive = {"content": 50.0, "style": 50.0, "colour": 25.0}
+    report = {"ssim": 100.0, "mse": 20.0, "style_distance": 75.0}
+    style = {"ssim_style": 0.0, "mse_style": 0.0}
+    assert WON["improvement"]["Fast"] == pytest.approx(decisive | report | style)
     # A baseline of 0 that is missed: by infinitely many percent.
     assert LOST["improvement"]["Fast"]["mse"] == -math.inf
 
 
 def test_wins() -> None:
-    assert WON["wins"]["Fast"] == {"ssim": True, "style_distance": True, "both": True}
-    # As good is not better.
-    assert LOST["wins"]["Fast"] == {"ssim": False, "style_distance": False, "both": False}
+    assert WON["wins"]["Fast"] == dict.fromkeys(("content", "style", "colour", "all"), True)
+    lost = {"content": False, "style": True, "colour": False, "all": False}
+    assert LOST["wins"]["Fast"] == lost
+
+
+@pytest.mark.parametrize("worse", [3, 4, 5])
+def test_each_of_the_three_is_needed(worse: int) -> None:
+    ours = [0.5, 0.1, 0.04, 0.1, 0.3, 0.06]
+    ours[worse] = 2.0
+    found = pair("one", FAST, tuple(ours))["wins"]["Fast"]
+    assert sum(found.values()) == 2
+    assert not found["all"]
+
+
+def test_ssim_and_the_gram_distance_decide_nothing() -> None:
+    found = pair("worse", FAST, (0.1, 0.9, 0.9, 0.1, 0.3, 0.06))["wins"]["Fast"]
+    assert found["all"]
 
 
 def test_summary() -> None:
     told = summary([WON, LOST])
     assert told["pairs"] == 2
-    assert told["wins"]["Fast"] == {"ssim": 1, "style_distance": 1, "both": 1}
+    assert told["wins"]["Fast"] == {"content": 1, "style": 2, "colour": 1, "all": 1}
     assert told["exceptions"] == {"Fast": ["lost"]}
     assert told["improvement"]["Fast"]["ssim"] == pytest.approx({"mean": 40.0, "median": 40.0})
     assert told["improvement"]["Fast"]["mse"]["mean"] == pytest.approx(
         20.0
     )  # the infinite one is out
-    assert told["mean"]["optimised"] == pytest.approx({"ssim/content": 0.45, "style_distance": 0.1})
+    assert told["mean"]["optimised"] == pytest.approx(
+        {
+            "self_similarity/content": 0.15,
+            "patch_distance/style": 0.3,
+            "colour_distance/style": 0.28,
+            "ssim/content": 0.45,
+            "style_distance": 0.1,
+        }
+    )
     assert told["mean"]["content"]["ssim/content"] == 1.0
     assert summary([]) == {"pairs": 0}
 
 
 def test_every_baseline_has_its_own_results() -> None:
-    both = pair("both", (0.25, 0.4, 0.05), (0.5, 0.1, 0.04))
-    both["measures"]["Other"] = measures(0.6, 0.05, 0.02)
+    both = pair("both", FAST, (0.5, 0.1, 0.04, 0.1, 0.3, 0.06))
+    both["measures"]["Other"] = measures(0.6, 0.05, 0.02, 0.05, 0.2, 0.04)
     both["improvement"]["Other"] = improvement(both["measures"], "Other")
     both["wins"]["Other"] = wins(both["measures"], "Other")
     told = summary([both])
     assert told["wins"] == {
-        "Fast": {"ssim": 1, "style_distance": 1, "both": 1},
-        "Other": {"ssim": 0, "style_distance": 0, "both": 0},
+        "Fast": dict.fromkeys(("content", "style", "colour", "all"), 1),
+        "Other": dict.fromkeys(("content", "style", "colour", "all"), 0),
     }
     assert told["exceptions"] == {"Fast": [], "Other": ["both"]}
     assert told["improvement"]["Fast"]["mse"]["mean"] == pytest.approx(20.0)
@@ -98,6 +138,6 @@ def test_files(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.part*"))
 
 
-def test_every_row_has_the_style_distance_beside_ssim() -> None:
+def test_every_row_has_all_that_decides_beside_ssim() -> None:
     for row in csv_rows([WON, LOST]):
-        assert {"ssim/content", "style_distance"} <= set(row)
+        assert {"ssim/content", "style_distance", *DECISIVE.values()} <= set(row)

@@ -21,6 +21,7 @@ TORCH_LBFGS = ("--model.optimizer=torch.optim.LBFGS", "--model.optimizer.max_ite
 OBJECTIVE = {
     "model.content": "nst_lightning.losses.ContentLoss",
     "model.content.weight": 1.0,
+    "model.content.reduction": "mean",
     "model.content.layers": ["conv1_1"],
     "model.content.layer_weights": None,
     "model.style": "nst_lightning.losses.GramLoss",
@@ -30,12 +31,16 @@ OBJECTIVE = {
     "model.style.divisor": "chw",
     "model.tv": "nst_lightning.losses.TotalVariationLoss",
     "model.tv.weight": 0.0,
+    "model.tv.reduction": "sum",
     "model.encoder.padding": "zeros",
     "model.encoder.precision": "float32",  # the same on every processor
     "model.optimizer": "nst_lightning.optim.BoundedLBFGS",
     "model.clamp": "none",
     "model.average": None,
     "data.init": "content",
+    "data.scales": None,
+    "data.detail": "content",
+    "data.colour": "style",
 }
 
 

@@ -4,6 +4,7 @@ import torch
 
 from nst_lightning.errors import InputError
 from nst_lightning.losses import ContentLoss, Reference
+from nst_lightning.losses.content import scaled_error
 from nst_lightning.losses.products import squared_error
 
 
@@ -101,3 +102,46 @@ def test_a_mask_is_refused(reference):
 def test_no_layers():
     with pytest.raises(InputError, match="ContentLoss: layers is empty"):
         ContentLoss(layers=[])
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 4, 5), (1, 40, 30, 20)])
+def test_scaled_error(shape):
+    rng = np.random.default_rng(0)
+    value, target = (100 * rng.normal(size=shape) for _ in range(2))
+    features = torch.from_numpy(value).requires_grad_()
+    loss = scaled_error(features, torch.from_numpy(target))
+    difference = value - target
+    expected = (difference**2).sum() / np.abs(difference).sum()
+    assert float(loss.detach()) == pytest.approx(expected, rel=1e-9)
+    (gradient,) = torch.autograd.grad(loss, features)
+    total = np.abs(difference).sum()
+    by_hand = 2 * difference / total - (difference**2).sum() * np.sign(difference) / total**2
+    np.testing.assert_allclose(gradient.numpy(), by_hand, rtol=1e-9)
+    assert 0.5 < float(gradient.abs().sum()) < 2
+
+
+def test_scaled_error_of_the_content_itself():
+    features = torch.ones(1, 2, 3, 3, requires_grad=True)
+    loss = scaled_error(features, torch.ones(1, 2, 3, 3))
+    (gradient,) = torch.autograd.grad(loss, features)
+    assert float(loss.detach()) == 0
+    assert not gradient.any()
+    with pytest.raises(ValueError, match="another size"):
+        scaled_error(features, torch.ones(1, 2, 3, 4))
+
+
+def test_balanced_is_in_units_of_both_pictures(reference):
+    content, picture = reference(1), reference(2)
+    styles = [reference(3, weight=3.0), reference(4, weight=1.0)]
+    term = ContentLoss(layers=["relu1_1"], reduction="balanced")
+    term.set_targets(content, styles)
+    own, mine, first, second = (p.features["relu1_1"].numpy() for p in (content, picture, *styles))
+    theirs = 0.75 * (first**2).mean() + 0.25 * (second**2).mean()
+    expected = ((mine - own) ** 2).mean() / ((own**2).mean() * theirs) ** 0.5
+    assert float(term(picture.image, picture.features)) == pytest.approx(expected)
+    brighter = [
+        Reference(p.image, {"relu1_1": 7 * p.features["relu1_1"]}, weight=p.weight)
+        for p in (content, picture, *styles)
+    ]
+    term.set_targets(brighter[0], brighter[2:])
+    assert float(term(picture.image, brighter[1].features)) == pytest.approx(expected)

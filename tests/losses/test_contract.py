@@ -7,7 +7,13 @@ import torch
 from torch import Tensor
 
 import nst_lightning.losses
-from nst_lightning.losses import GramLoss, GuidedGramLoss, LossTerm, TotalVariationLoss
+from nst_lightning.losses import (
+    ContentLoss,
+    GramLoss,
+    GuidedGramLoss,
+    LossTerm,
+    TotalVariationLoss,
+)
 from nst_lightning.losses.gram import gram_matrix
 from nst_lightning.testing import check_term
 
@@ -35,6 +41,11 @@ def test_promises(kind):
 @pytest.mark.parametrize("kind", [GramLoss, GuidedGramLoss])
 def test_promises_of_other_settings(kind, options):
     check_term(lambda: kind(layers=["relu1_1"], **options))
+
+
+@pytest.mark.parametrize("reduction", ["sum", "scaled"])
+def test_promises_of_other_contents(reduction):
+    check_term(lambda: ContentLoss(layers=["relu1_1"], reduction=reduction))
 
 
 @pytest.mark.parametrize("kind", ["l2", "nine_point"])

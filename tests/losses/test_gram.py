@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from nst_lightning.errors import InputError
-from nst_lightning.losses import STD5, GramLoss
+from nst_lightning.losses import STD5, GramLoss, Reference
 from nst_lightning.losses.gram import gram_matrix
 from nst_lightning.losses.products import squared_error
 
@@ -187,6 +187,22 @@ def test_sum_reduction_in_the_term(reference):
         term.set_targets(style, [style])
         values.append(float(term(picture.image, picture.features)))
     assert values[1] == pytest.approx(25 * values[0], rel=1e-12)
+
+
+@pytest.mark.parametrize("divisor", ["chw", "hw", "none"])
+def test_relative_to_the_styles_own_squares(reference, divisor):
+    style, picture = reference(1), reference(2)
+    term = GramLoss(layers=["relu1_1"], divisor=divisor, reduction="relative")
+    term.set_targets(style, [style])
+    mine, theirs = (
+        np.einsum("nahw,nbhw->ab", *[p.features["relu1_1"].numpy()] * 2) / 48
+        for p in (picture, style)
+    )
+    expected = ((mine - theirs) ** 2).sum() / (theirs**2).sum()
+    assert float(term(picture.image, picture.features)) == pytest.approx(expected)
+    black = Reference(style.image, {"relu1_1": torch.zeros_like(style.features["relu1_1"])})
+    term.set_targets(black, [black])
+    assert float(term(black.image, black.features)) == 0
 
 
 @pytest.mark.parametrize("weights", [(0.25, 0.75), (1.0, 3.0)])

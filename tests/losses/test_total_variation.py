@@ -122,3 +122,12 @@ def test_unknown_names(name, value):
 def test_bad_scale(scale):
     with pytest.raises(InputError, match="TotalVariationLoss: scale"):
         TotalVariationLoss(scale=scale)
+
+
+def test_by_the_side_an_edge_is_the_same_at_every_size():
+    small = torch.zeros(1, 3, 12, 16)
+    small[..., 3:, 5:] = 1
+    large = small.repeat_interleave(4, 2).repeat_interleave(4, 3)
+    of_small, of_large = (total_variation(p, "l1", "side") for p in (small, large))
+    assert float(of_small) == pytest.approx(3 * (9 + 11) / (12 * 16) ** 0.5)
+    assert float(of_large) == pytest.approx(float(of_small))

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nst_lightning.losses.term import STD5
+from nst_lightning.metrics.views import MEASURED_LAYERS
 
 
 def draw_picture(height: int = 40, width: int = 56, seed: int = 0, number: int = 1) -> Tensor:
@@ -23,7 +24,10 @@ def draw_picture(height: int = 40, width: int = 56, seed: int = 0, number: int =
 
 
 class SmallEncoder(torch.nn.Module):
-    """Five random layers with the names of VGG-19's style layers, halving the size each time."""
+    """Five random layers with the names of VGG-19's style layers, halving the size each time.
+
+    The other layers that are measured are those of their block, seen from another side.
+    """
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__()
@@ -38,6 +42,9 @@ class SmallEncoder(torch.nn.Module):
         for number, name in enumerate(STD5):
             x = F.conv2d(x, getattr(self, f"kernel{number}"), padding=1).relu()
             features[name] = x
+            for other in MEASURED_LAYERS:
+                if other[:5] == name[:5] and other != name:
+                    features[other] = x.roll(int(other[-1]), 1) + x
             x = F.avg_pool2d(x, 2, ceil_mode=True)
         return features
 
@@ -50,3 +57,14 @@ def make_picture() -> Callable[..., Tensor]:
 @pytest.fixture
 def encoder() -> SmallEncoder:
     return SmallEncoder()
+
+
+@pytest.fixture
+def make_features() -> Callable[..., Tensor]:
+    """Features (1, C, h, w) as after a ReLU, by channels, height, width and seed."""
+
+    def make(channels: int, height: int, width: int, seed: int) -> Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        return torch.randn(1, channels, height, width, generator=generator).abs() * 2
+
+    return make

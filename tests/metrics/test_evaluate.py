@@ -13,13 +13,31 @@ from scipy.stats import wasserstein_distance
 from nst_lightning.errors import InputError
 from nst_lightning.losses.term import STD5
 from nst_lightning.metrics import PictureMetrics, functional
+from nst_lightning.metrics.patches import sliced_wasserstein
+from nst_lightning.metrics.views import MEASURED_LAYERS
+
+from .test_colour import numpy_histogram, numpy_lab
+from .test_patches import numpy_patch_distance
+from .test_self_similarity import numpy_cfsd, numpy_self_similarity
 
 PIXEL = ("mse", "rmse", "psnr", "ssim", "ms_ssim")
+OWN = {
+    "colour_histogram/style",
+    "contrast/style",
+    "colourfulness/style",
+    "patch_distance/style",
+    "sliced_wasserstein/style",
+    "sliced_wasserstein/relu3_2",
+    "sliced_wasserstein/relu4_2",
+    "self_similarity/content",
+    "cfsd/content",
+}
 KEYS = {
     *(f"{name}/{reference}" for name in PIXEL for reference in ("content", "style")),
     "style_distance",
     *(f"style_distance/{layer}" for layer in STD5),
     "colour_distance/style",
+    *OWN,
     "total_variation",
     "deltas/horizontal",
     "deltas/vertical",
@@ -64,6 +82,31 @@ def against(picture, reference):
     }
 
 
+def by_other_means(picture, content, style, encoder):
+    """Our own measures, by NumPy; of pictures that are not reduced for them."""
+    ours, photograph, painting = (encoder(image) for image in (picture, content, style))
+
+    def both(layer, other):
+        return ours[layer], other[layer]
+
+    roots = [np.sqrt(numpy_histogram(image)) for image in (picture, style)]
+    expected = {
+        "self_similarity/content": numpy_self_similarity(*both("relu4_1", photograph)),
+        "cfsd/content": numpy_cfsd(*both("relu3_1", photograph)),
+        "patch_distance/style": numpy_patch_distance(*both("relu4_3", painting)),
+        "colour_histogram/style": np.linalg.norm(roots[0] - roots[1]) / np.sqrt(2),
+    }
+    # Against SciPy in test_patches.py.
+    for layer in ("relu3_2", "relu4_2"):
+        distance = sliced_wasserstein(*both(layer, painting)).item()
+        expected[f"sliced_wasserstein/{layer}"] = distance
+    expected["sliced_wasserstein/style"] = np.mean(list(expected.values())[-2:])
+    (light, a, b), (other_light, other_a, other_b) = map(numpy_lab, (picture, style))
+    expected["contrast/style"] = light.std() / other_light.std()
+    expected["colourfulness/style"] = np.hypot(a, b).mean() / np.hypot(other_a, other_b).mean()
+    return expected
+
+
 def gram(image, layer, encoder):
     f = encoder(image)[layer][0].double().flatten(1).numpy()
     return f @ f.T / f.shape[1]
@@ -101,11 +144,13 @@ def test_keys_and_values_by_other_means(encoder, make_picture, size):
     expected["total_variation"] = (horizontal.sum() + vertical.sum()) / x.size
     expected["deltas/horizontal"] = horizontal.mean()
     expected["deltas/vertical"] = vertical.mean()
-    gram_keys = {key for key in KEYS if key.startswith("style_distance")}
+    rough = {key for key in KEYS if key.startswith("style_distance")}
+    expected |= by_other_means(picture, content, style, encoder)
+    assert set(expected) == KEYS
     for key, value in expected.items():
-        # Grams are of features in float32.
-        rel = 1e-4 if key in gram_keys else 1e-6
-        assert found[key] == pytest.approx(value, rel=rel, abs=1e-9), key
+        # Features are float32; a ratio of strengths has a hundredth added.
+        rel = 1e-3 if key in OWN else 1e-4 if key in rough else 1e-6
+        assert found[key] == pytest.approx(value, rel=rel, abs=1e-7 if key in OWN else 1e-9), key
 
 
 def test_of_a_pair(images, encoder, make_picture):
@@ -123,7 +168,7 @@ def test_without_an_encoder_it_is_vgg19(images):
 
     picture, content, style = images
     found = evaluate_picture(picture, content, style)
-    vgg19 = VGG19Encoder(STD5)
+    vgg19 = VGG19Encoder(MEASURED_LAYERS)
     assert found == evaluate_picture(picture, content, style, vgg19)
 
 
@@ -133,7 +178,17 @@ def test_the_untouched_content_is_the_control(images, encoder):
     assert control["mse/content"] == control["rmse/content"] == 0
     assert control["psnr/content"] == math.inf
     assert control["ssim/content"] == pytest.approx(1)
+    assert control["self_similarity/content"] == pytest.approx(0, abs=1e-6)
+    assert control["cfsd/content"] == pytest.approx(0, abs=1e-6)
     assert control["style_distance"] > 0
+
+
+def test_the_painting_itself_has_all_of_its_style(images, encoder):
+    _, _, style = images
+    found = evaluate_picture(style, style, style, encoder)
+    for name in ("patch_distance", "sliced_wasserstein", "colour_histogram", "colour_distance"):
+        assert found[f"{name}/style"] == pytest.approx(0, abs=1e-6)
+    assert found["contrast/style"] == found["colourfulness/style"] == 1
 
 
 def test_several_pictures_with_one_object(images, encoder):
@@ -150,7 +205,9 @@ def test_several_styles(images, encoder, make_picture):
     both = evaluate_picture(picture, content, [first, second], encoder, style_weights=[1, 3])
     one, two = (evaluate_picture(picture, content, s, encoder) for s in (first, second))
     assert set(both) >= KEYS
-    for name in [f"{n}/style" for n in PIXEL] + ["colour_distance/style"]:
+    ours = [name for name in KEYS if name.endswith("/style")]
+    assert len(ours) == len(PIXEL) + 6
+    for name in ours:
         assert both[f"{name}_1"] == pytest.approx(one[name])
         assert both[f"{name}_2"] == pytest.approx(two[name])
         assert both[name] == pytest.approx(0.25 * one[name] + 0.75 * two[name])
@@ -245,8 +302,15 @@ def test_a_picture_with_a_graph_is_measured_without(images, encoder):
 
     found = evaluate_picture(picture.requires_grad_(), content.requires_grad_(), style, watched)
     assert set(found) == KEYS
-    # Style, then picture: a graph of VGG-19's would hold gigabytes.
-    assert graphs == [False, False]
+    # Content, style, then picture: a graph of VGG-19's would hold gigabytes.
+    assert graphs == [False, False, False]
+
+
+def test_how_a_picture_lies_in_memory_changes_nothing(images, encoder):
+    picture, content, style = images
+    measure = PictureMetrics(content, style, encoder, learned=False)
+    turned = picture.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+    assert measure(turned) == measure(picture)
 
 
 def test_importing_the_package_loads_nothing_heavy():

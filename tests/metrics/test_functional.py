@@ -188,17 +188,6 @@ def test_deltas_of_a_single_pixel_are_none():
     assert horizontal.tolist() == vertical.tolist() == [0, 0]
 
 
-@pytest.mark.parametrize(("n", "m"), [(50, 50), (50, 31), (1, 7), (400, 900)])
-def test_wasserstein_agrees_with_scipy(n, m):
-    rng = np.random.default_rng(n + m)
-    a, b = rng.random((2, n)), rng.random((2, m)) ** 2
-    # Ties, as pictures of 8 bits are full of.
-    a[1], b[1] = np.round(a[1] * 10) / 10, np.round(b[1] * 10) / 10
-    ours = functional.wasserstein_1d(torch.from_numpy(a), torch.from_numpy(b))
-    theirs = [wasserstein_distance(*rows) for rows in zip(a, b, strict=True)]
-    assert ours.tolist() == pytest.approx(theirs, rel=1e-9)
-
-
 def test_colour_distance_is_the_mean_of_scipys_over_the_cube_axes(make_picture):
     picture, style = make_picture(20, 30, seed=1).double(), make_picture(25, 13, seed=5).double()
     axes = [np.array(a) for a in np.ndindex(3, 3, 3)]

@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from nst_lightning.errors import InputError
-from nst_lightning.metrics.pictures import check_picture, fit_reference
+from nst_lightning.metrics.pictures import check_picture, fit_reference, reduced
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf"), -0.01, 1.01])
@@ -50,3 +50,27 @@ def test_a_reference_is_stretched_as_pillow_does_it(make_picture, height, width)
 def test_a_reference_of_the_same_size_is_left_alone(make_picture):
     reference, picture = make_picture(seed=1), make_picture(seed=2)
     assert torch.equal(fit_reference(reference, picture), reference)
+
+
+@pytest.mark.parametrize(
+    ("size", "least", "expected"),
+    [
+        ((300, 400), 1, (60, 80)),
+        ((400, 300), 1, (80, 60)),
+        ((40, 800), 1, (4, 80)),
+        ((40, 800), 16, (16, 320)),
+        ((10, 800), 16, (10, 800)),
+        ((80, 60), 1, (80, 60)),
+        ((2, 400), 1, (1, 200)),
+    ],
+)
+def test_reduced_sizes(make_picture, size, least, expected):
+    assert reduced(torch.rand(1, 3, *size), 80, least).shape[-2:] == expected
+
+
+def test_a_picture_is_reduced_as_pillow_does_it(make_picture):
+    picture = make_picture(61, 93).double()
+    for channel in range(3):
+        plane = Image.fromarray(picture[0, channel].float().numpy())
+        theirs = np.asarray(plane.resize((40, 26), Image.Resampling.BILINEAR))
+        np.testing.assert_allclose(reduced(picture, 40)[0, channel], theirs, atol=2e-6)

@@ -45,3 +45,11 @@ def build() -> Build:
         return open_words(["--config", str(RECIPES / f"{name}.yaml"), *options])
 
     return built
+
+
+ONE_SCALE = {
+    "crowsonkb": ["--data.scales=null"],
+    "nnst": ["--data.scales=null"],
+    "strotss": ["--data.scales=null", "--trainer.callbacks=null"],
+}
+"""What makes a short run at one small size of a recipe with scales."""

@@ -5,10 +5,11 @@ has touched: BGR pixels of 0 to 255 in, Caffe's activations out. Every objective
 in [0, 1] and does its system's own preprocessing, so that gradients can be compared as they are.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -42,20 +43,29 @@ class Caffe:
         self.weights = oxford_weights()
 
     def __call__(
-        self, pixels: Tensor, wanted: Iterable[str], first_padding: str = "constant"
+        self,
+        pixels: Tensor,
+        wanted: Iterable[str],
+        first_padding: str = "constant",
+        other_padding: str = "constant",
+        mean_pooling: Sequence[float] = (),
     ) -> dict[str, Tensor]:
+        """Give layers; with ``mean_pooling`` means times these, in place of maxima."""
         wanted, found, weights = set(wanted), {}, iter(self.weights)
         x = pixels
         for block, convolutions in enumerate((2, 2, 4, 4, 4), start=1):
             for number in range(1, convolutions + 1):
                 first = block == number == 1
-                x = F.pad(x, (1, 1, 1, 1), mode=first_padding if first else "constant")
+                x = F.pad(x, (1, 1, 1, 1), mode=first_padding if first else other_padding)
                 x = F.relu(F.conv2d(x, *next(weights)))
                 if f"relu{block}_{number}" in wanted:
                     found[f"relu{block}_{number}"] = x
                 if len(found) == len(wanted):
                     return found
-            x = F.max_pool2d(x, 2, 2)
+            if mean_pooling:
+                x = mean_pooling[block - 1] * F.avg_pool2d(x, 2, 2)
+            else:
+                x = F.max_pool2d(x, 2, 2)
         raise AssertionError(f"no such layers: {wanted - set(found)}")
 
 
@@ -161,10 +171,15 @@ def crowsonkb(net: Caffe, x: Tensor, content: Tensor, style: Tensor) -> Parts:
         for layer, weight in zip(STD5, (256, 64, 16, 4, 1), strict=True)
     ]
     return {
-        "content": 0.015 * mse(seen["relu4_2"], target),
+        "content": 0.015 * scaled_mse(seen["relu4_2"], target),
         "style": total(style_losses),
         "tv": 2 * nine_point(x),
     }
+
+
+def scaled_mse(a: Tensor, b: Tensor) -> Tensor:
+    difference = a - b
+    return difference.pow(2).sum() / (difference.abs().sum() + 1e-8)
 
 
 def imagenet(
@@ -231,6 +246,44 @@ def pytorch_tutorial(net: Caffe, x: Tensor, content: Tensor, style: Tensor) -> P
     return {"content": 10 * content_score, "style": 1e6 * style_score}
 
 
+def spst(net: Caffe, x: Tensor, content: Tensor, style: Tensor) -> Parts:
+    seen, wanted = net(bgr(x), (*STD5, "relu4_2")), net(bgr(style), STD5)
+    statistics = [
+        1e4 * mse(of(seen[n][0], (1, 2)), of(wanted[n][0], (1, 2)))
+        for n in STD5
+        for of in (torch.mean, lambda f, dims: f.var(dims, correction=0).sqrt())
+    ]
+    return {**gatys(net, x, content, style), "statistics": total(statistics)}
+
+
+def sliced_wasserstein(net: Caffe, x: Tensor, content: Tensor, style: Tensor) -> Parts:
+    """Along our directions; with our factors of mean pooling, replicated borders and content."""
+    from nst_lightning.encoder import POOLING_SCALES
+
+    blocks = ((1, 2), (2, 2), (3, 4), (4, 4))
+    layers = [f"relu{b}_{i}" for b, last in blocks for i in range(1, last + 1)]
+    how = {
+        "first_padding": "replicate",
+        "other_padding": "replicate",
+        "mean_pooling": POOLING_SCALES["avg"],
+    }
+    seen, wanted = net(bgr(x), layers, **how), net(bgr(style), layers, **how)
+    losses = []
+    for number, layer in enumerate(layers):
+        channels = seen[layer].shape[1]
+        rng = np.random.default_rng((0, 0, number, 0))
+        directions = torch.from_numpy(rng.standard_normal((channels, channels)))
+        directions = directions / directions.norm(dim=1, keepdim=True)
+        one, other = (
+            torch.sort(directions @ f[layer][0].reshape(channels, -1), 1).values
+            for f in (seen, wanted)
+        )
+        middles = (torch.arange(one.shape[1]) + 0.5) / one.shape[1]
+        losses.append(mse(one, other[:, (middles * other.shape[1]).long()]))
+    content_loss = mse(seen["relu4_2"], net(bgr(content), ["relu4_2"], **how)["relu4_2"])
+    return {"content": content_loss, "style": total(losses)}
+
+
 ORIGINALS: dict[str, Objective] = {
     "pytorch_tutorial": pytorch_tutorial,
     "tensorflow_tutorial": tensorflow_tutorial,
@@ -239,4 +292,6 @@ ORIGINALS: dict[str, Objective] = {
     "crowsonkb": crowsonkb,
     "gordicaleksa": gordicaleksa,
     "pystiche": pystiche,
+    "spst": spst,
+    "sliced_wasserstein": sliced_wasserstein,
 }

@@ -9,10 +9,14 @@ from torch import Tensor
 
 from nst_lightning.session import Session
 
-from .conftest import NAMES, Build
+from .conftest import NAMES, ONE_SCALE, Build
 from .originals import ORIGINALS, Caffe, Parts
+from .originals_of_matches import ORIGINALS_OF_MATCHES
+
+ALL = ORIGINALS | ORIGINALS_OF_MATCHES
 
 RELATIVE = 1e-4
+LESS_EXACT = {"sliced_wasserstein": 2e-3}  # places that are nearly equal may come in another order
 SIZE = 64
 
 
@@ -44,36 +48,36 @@ def ours(session: Session, x: Tensor, content: Tensor, style: Tensor) -> Parts:
     return {name.removesuffix("_loss"): part for name, part in parts.items()}
 
 
-def check(part: Tensor, x: Tensor, expected: Tensor, y: Tensor) -> None:
+def check(part: Tensor, x: Tensor, expected: Tensor, y: Tensor, relative: float = RELATIVE) -> None:
     """Compare a term in ``x`` and its gradient with another in ``y``."""
-    assert float(part.detach()) == pytest.approx(float(expected.detach()), rel=RELATIVE)
+    assert float(part.detach()) == pytest.approx(float(expected.detach()), rel=relative)
     (gradient,) = torch.autograd.grad(part, x, retain_graph=True)
     (expected_gradient,) = torch.autograd.grad(expected, y, retain_graph=True)
     distance = (gradient - expected_gradient).norm() / expected_gradient.norm()
-    assert float(distance) < RELATIVE
+    assert float(distance) < relative
 
 
 def test_every_recipe_has_an_original() -> None:
     # pastiche's is the package itself, see below.
-    assert sorted([*ORIGINALS, "pastiche"]) == NAMES
+    assert sorted([*ALL, "pastiche"]) == NAMES
 
 
-@pytest.mark.parametrize("name", ORIGINALS)
+@pytest.mark.parametrize("name", ALL)
 def test_objective_is_the_original(
     name: str, build: Build, real_pair: tuple[str, str], caffe: Caffe
 ) -> None:
     arguments = ["--data.content", real_pair[0], "--data.style", real_pair[1]]
-    session = build(name, *arguments, "--data.size", str(SIZE))
+    session = build(name, *arguments, "--data.size", str(SIZE), *ONE_SCALE.get(name, []))
     picture, content, style = pictures(session)
     x, y = (picture.clone().requires_grad_() for _ in range(2))
 
     parts = ours(session, x, content, style)
 
     # Term by term: one may be a millionth of another, and a wrong weight would hide in the sum.
-    expected = ORIGINALS[name](caffe, y, content, style)
-    assert list(parts) == list(expected)
+    expected = ALL[name](caffe, y, content, style)
+    assert set(parts) == set(expected)
     for term, part in parts.items():
-        check(part, x, expected[term], y)
+        check(part, x, expected[term], y, LESS_EXACT.get(name, RELATIVE))
 
 
 @pytest.fixture(scope="session")

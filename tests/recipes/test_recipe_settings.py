@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 
+from nst_lightning.callbacks import EpochWeights
 from nst_lightning.optim import ScaledLBFGS
 
 from .conftest import NAMES, RECIPES, Build
@@ -23,7 +24,7 @@ EXPECTED: dict[str, tuple[Any, ...]] = {
         PIXELS | {"tolerance_grad": -1, "tolerance_change": -1},
     ),
     "crowsonkb": (
-        *(1, 1000, 512, "long", "scale", "content", "step", 0.99, torch.optim.Adam),
+        *(1, 3000, 512, "long", "scale", "content", "step", 0.99, torch.optim.Adam),
         {"lr": 0.02, "betas": (0.9, 0.99), "eps": 1e-8, "weight_decay": 0, "amsgrad": False},
     ),
     "gordicaleksa": (
@@ -32,6 +33,25 @@ EXPECTED: dict[str, tuple[Any, ...]] = {
     ),
     "pystiche": (1, 500, 500, "short", "scale", "content", "none", None, LBFGS, PIXELS),
     "pastiche": (1, 1000, 500, "area", "scale", "content", "none", None, LBFGS, PIXELS),
+    "spst": (1, 600, 512, "short", "scale", "content", "none", None, LBFGS, PIXELS),
+    "sliced_wasserstein": (
+        *(1, 500, 512, "long", "scale", "content", "none", None, LBFGS),
+        PIXELS | {"tolerance_grad": 0},
+    ),
+    "nnst": (
+        *(1, 800, 512, "long", "scale", "blurred", "step", None, torch.optim.Adam),
+        {"lr": 0.002, "betas": (0.9, 0.999), "eps": 1e-8},
+    ),
+    "strotss": (
+        *(4, 250, 512, "long", "scale", "blurred", "step", None, torch.optim.RMSprop),
+        {"lr": 0.002, "alpha": 0.99, "eps": 1e-8, "momentum": 0, "centered": False},
+    ),
+}
+# name: sizes and steps before the last.
+SCALES = {
+    "crowsonkb": [(128, 1000), (181, 500), (256, 500), (362, 500)],
+    "nnst": [(64, 200), (128, 200), (256, 200)],
+    "strotss": [(64, 250), (128, 250), (256, 250)],
 }
 TORCH_LBFGS = {
     "lr": 1,
@@ -57,6 +77,8 @@ def test_settings(name: str, build: Build, small_pair: tuple[str, str]) -> None:
     assert session.trainer.default_root_dir.endswith(f"outputs/recipes/{name}")
     assert (data.steps_per_epoch, data.size, data.size_rule) == (steps, size, rule)
     assert (data.style_resize, data.style_scale, data.init) == (resize, 1, init)
+    assert [(scale.size, scale.steps) for scale in data.scales] == SCALES.get(name, [])
+    assert data.detail == ("painting" if name in (*SCALES, "spst") else "content")
     assert (model.clamp, model.average and model.average.decay) == (clamp, average)
     optimizer = model.optimizer_factory([torch.nn.Parameter(torch.zeros(1, 3, 4, 4))])
     expected = (TORCH_LBFGS if kind is LBFGS else {}) | arguments
@@ -78,10 +100,16 @@ def test_terms_are_all_stated(name: str, build: Build, small_pair: tuple[str, st
     # The defaults have a total variation; a recipe without one must say so.
     session = build(name, "--data.content", small_pair[0], "--data.style", small_pair[1])
 
-    has_tv = name in ("tensorflow_tutorial", "neural_style_pt", "crowsonkb", "gordicaleksa")
-    assert list(session.model.objective.terms) == ["content", "style", *(["tv"] if has_tv else [])]
-    assert (session.model.objective.encoder.padding == "replicate") == (name == "crowsonkb")
-    assert session.model.objective.encoder.pooling == "max"
+    expected = {"content", "style"}
+    if name in ("tensorflow_tutorial", "neural_style_pt", "crowsonkb", "gordicaleksa"):
+        expected.add("tv")
+    expected |= {"spst": {"statistics"}, "strotss": {"moments", "palette"}}.get(name, set())
+    expected -= {"content"} if name == "nnst" else set()
+    assert set(session.model.objective.terms) == expected
+    encoder = session.model.objective.encoder
+    replicates = name in ("crowsonkb", "sliced_wasserstein")
+    assert encoder.padding == ("replicate" if replicates else "zeros")
+    assert encoder.pooling == ("avg" if name == "sliced_wasserstein" else "max")
 
 
 @pytest.mark.parametrize(
@@ -89,6 +117,7 @@ def test_terms_are_all_stated(name: str, build: Build, small_pair: tuple[str, st
     [
         ("gatys", [1 / channels**2 for channels in (64, 128, 256, 512, 512)]),
         ("pastiche", [1 / channels**2 for channels in (64, 128, 256, 512, 512)]),
+        ("spst", [1 / channels**2 for channels in (64, 128, 256, 512, 512)]),
         ("crowsonkb", [weight / 341 for weight in (256, 64, 16, 4, 1)]),
     ],
 )
@@ -102,3 +131,14 @@ def test_layer_weights(
     assert style.layer_weights == pytest.approx(weights, rel=1e-7)
     if name == "crowsonkb":
         assert style.eps == 1e-4
+
+
+def test_strotss_halves_alpha_at_each_scale(build: Build, small_pair: tuple[str, str]) -> None:
+    session = build("strotss", "--data.content", small_pair[0], "--data.style", small_pair[1])
+    schedules = {c.term: c for c in session.trainer.callbacks if isinstance(c, EpochWeights)}
+    assert set(schedules) == {"content", "style", "moments", "palette"}
+    for epoch, alpha in enumerate((16, 8, 4, 2)):
+        shares = {"content": alpha, "style": 1, "moments": 1, "palette": 1 / alpha}
+        for term, share in shares.items():
+            weight = schedules[term].weight_at(0.0, epoch)
+            assert weight == pytest.approx(share / (alpha + 2), rel=1e-5)

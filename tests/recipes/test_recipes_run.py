@@ -13,7 +13,7 @@ from PIL import Image
 from nst_lightning.optim import BoundedLBFGS
 from nst_lightning.session import Session
 
-from .conftest import NAMES
+from .conftest import NAMES, ONE_SCALE
 
 pytestmark = pytest.mark.slow
 
@@ -26,6 +26,8 @@ def paint(folder: Path, pair: tuple[str, str], configs: list[str], *args: str) -
     command += ["--data.content", pair[0], "--data.style", pair[1], "--data.size", str(SIZE)]
     command += ["--trainer.max_epochs", "1", "--data.steps_per_epoch", str(STEPS)]
     command += ["--trainer.default_root_dir", str(folder), "--trainer.accelerator", "cpu"]
+    for config in configs:
+        command += ONE_SCALE.get(Path(config).stem, [])
     return fit([*command, *args])
 
 

@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING, Any
 from nst_lightning.compare.keys import CONTENT, OPTIMISED
 from nst_lightning.compare.page.drawing import NARROW, WIDE, Draw, new_figure
 from nst_lightning.compare.page.palette import Palette
-from nst_lightning.compare.page.words import number, percent, short, tick
+from nst_lightning.compare.page.words import TITLES, number, percent, short, tick
+from nst_lightning.compare.results import DECISIVE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Curves = Mapping[str, Sequence[tuple[int, float]]]
-_IMPROVEMENTS = {
-    "ssim": "SSIM to the content",
-    "style_distance": "style distance",
-    "mse": "MSE to the content",
-}
+_IMPROVEMENTS = {name: f"{name}: {title}" for name, title in TITLES.items()}
+_ACROSS, _UP = DECISIVE["style"], DECISIVE["content"]
 
 
 def improvement_bars(pairs: Sequence[Mapping[str, Any]], baseline: str) -> Draw:
@@ -92,10 +90,10 @@ def _note(
 
 
 def measure_plane(pairs: Sequence[Mapping[str, Any]], baseline: str) -> Draw:
-    """Return the plane of style distance and SSIM, an arrow a pair from the baseline to optimised.
+    """Return the plane of style and content, an arrow a pair from the baseline to optimised.
 
-    The untouched contents stand in it as crosses, with SSIM 1; one that lies beyond the right edge
-    is a mark on the edge.
+    The untouched contents stand in it as crosses, with a content distance of 0; one that lies
+    beyond the right edge is a mark on the edge. The third measure, colour, has no axis.
     """
 
     def draw(colours: Palette, narrow: bool) -> "Figure":
@@ -103,7 +101,7 @@ def measure_plane(pairs: Sequence[Mapping[str, Any]], baseline: str) -> Draw:
         axes = grid[0, 0]
         points = [
             [
-                (pair["measures"][key]["style_distance"], pair["measures"][key]["ssim/content"])
+                (pair["measures"][key][_ACROSS], pair["measures"][key][_UP])
                 for key in (baseline, OPTIMISED, CONTENT)
             ]
             for pair in pairs
@@ -113,7 +111,7 @@ def measure_plane(pairs: Sequence[Mapping[str, Any]], baseline: str) -> Draw:
         for place, (pair, (fast, ours, control)) in enumerate(
             zip(pairs, points, strict=True), start=1
         ):
-            colour = colours.ours if pair["wins"][baseline]["both"] else colours.fast
+            colour = colours.ours if pair["wins"][baseline]["all"] else colours.fast
             arrow = {"arrowstyle": "-|>", "linewidth": 1.4, "mutation_scale": 11}
             arrow |= {"color": colour, "shrinkA": 4, "shrinkB": 4}
             axes.annotate("", ours, fast, arrowprops=arrow)
@@ -128,7 +126,7 @@ def measure_plane(pairs: Sequence[Mapping[str, Any]], baseline: str) -> Draw:
         if outside:
             low, high = number(min(outside), 2), number(max(outside), 2)
             places = low if low == high else f"{low} to {high}"
-            _note(axes, f"control at {places}", (edge, 1.0), (-8, -12), color=colours.soft)
+            _note(axes, f"control at {places}", (edge, 0.0), (-8, 8), color=colours.soft)
         for mark, fill, rim, label in (
             ("o", colours.ours, colours.ours, "optimised"),
             ("o", colours.surface, colours.fast, "fast"),
@@ -143,12 +141,11 @@ def measure_plane(pairs: Sequence[Mapping[str, Any]], baseline: str) -> Draw:
             handletextpad=0.1,
             columnspacing=1,
         )
-        axes.set_xlabel("style distance (less is better)")
-        axes.set_ylabel("SSIM to the content (more is better)")
+        axes.set_xlabel(f"{TITLES['style']} (less is better)")
+        axes.set_ylabel(f"{TITLES['content']} (less is better)")
         axes.set_xlim(0, edge)
-        bottom = min(0.0, *(ssim for group in points for _, ssim in group))
-        axes.set_ylim(bottom * 1.1, 1.06)
-        hint = axes.text(0.015, 0.02, "better: up and to the left", transform=axes.transAxes)
+        axes.set_ylim(0, 1.15 * max(y for fast, ours, _ in points for _, y in (fast, ours)) or 1.0)
+        hint = axes.text(0.015, 0.02, "better: down and to the left", transform=axes.transAxes)
         hint.set(color=colours.soft, fontsize=8.5)
         return figure
 
@@ -198,8 +195,7 @@ def plane_in_words(pairs: Sequence[Mapping[str, Any]], baseline: str) -> str:
     for place, pair in enumerate(pairs, start=1):
         fast, ours = (pair["measures"][key] for key in (baseline, OPTIMISED))
         parts.append(
-            f"{place}: style distance {number(fast['style_distance'])} to "
-            f"{number(ours['style_distance'])}, SSIM {number(fast['ssim/content'])} to "
-            f"{number(ours['ssim/content'])}"
+            f"{place}: {TITLES['style']} {number(fast[_ACROSS])} to {number(ours[_ACROSS])}, "
+            f"{TITLES['content']} {number(fast[_UP])} to {number(ours[_UP])}"
         )
     return "Arrows from fast to optimised. " + "; ".join(parts) + "."

@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from nst_lightning.compare.keys import CONTENT, OPTIMISED
+from nst_lightning.compare.results import DECISIVE
 
+TITLES = {
+    "content": "self-similarity distance",
+    "style": "patch distance",
+    "colour": "colour distance",
+}
+"""What the decisive measures are called."""
 MINUS = "\N{MINUS SIGN}"
 TIMES = "\N{MULTIPLICATION SIGN}"
 
@@ -55,43 +62,41 @@ def verdict(summary: Mapping[str, Any], baseline: str) -> str:
     pairs = summary["pairs"]
     if not pairs:
         return "No pair was finished, so there is nothing to compare."
-    both = summary["wins"][baseline]["both"]
+    won = summary["wins"][baseline]["all"]
     claim = (
-        "the optimised picture keeps more of the photograph and comes closer to the painting "
-        "than the fast one"
+        "the optimised picture keeps more of the photograph, is made of more of what the painting "
+        "is made of, and comes closer to its colours than the fast one"
     )
-    if both == pairs:
+    if won == pairs:
         which = {1: "the only pair", 2: "both pairs"}.get(pairs, f"all {pairs} pairs")
         return f"On {which} {claim}."
-    if both == 0:
-        return f"On none of {count(pairs, 'pair')} {claim} at once."
-    return f"On {both} of {pairs} pairs {claim}; the others are listed as exceptions."
+    if won == 0:
+        return f"On none of {count(pairs, 'pair')} {claim}, all at once."
+    return f"On {won} of {pairs} pairs {claim}; the others are listed as exceptions."
 
 
 def means(summary: Mapping[str, Any], baseline: str) -> str:
-    """Return the means in one sentence, SSIM with the style distance and the control."""
+    """Return the means in one sentence: of content, style and colour, with the control."""
     fast, ours, control = (summary["mean"][key] for key in (baseline, OPTIMISED, CONTENT))
 
-    def both(picture: Mapping[str, float]) -> str:
-        return f"{number(picture['ssim/content'])} and {number(picture['style_distance'])}"
+    def three(picture: Mapping[str, float]) -> str:
+        return ", ".join(number(picture[measure]) for measure in DECISIVE.values())
 
     return (
-        f"Mean SSIM to the content and mean style distance are {both(ours)} for the optimised "
-        f"pictures, {both(fast)} for the fast ones, and {both(control)} for the untouched "
-        "photographs, which are the control: SSIM alone would reward doing nothing."
+        f"Mean {', '.join(TITLES[name] for name in DECISIVE)} (less is better) are {three(ours)} "
+        f"for the optimised pictures, {three(fast)} for the fast ones, and {three(control)} for "
+        "the untouched photographs, which are the control: content alone would reward doing "
+        "nothing."
     )
 
 
 def lost(pair: Mapping[str, Any], baseline: str) -> str:
-    """Return what an exception lost against the baseline, with both measures as always."""
+    """Return what an exception lost against the baseline, with all decisive measures as always."""
     parts = []
-    for measure, key, title in (
-        ("ssim/content", "ssim", "SSIM to the content"),
-        ("style_distance", "style_distance", "style distance"),
-    ):
+    for name, measure in DECISIVE.items():
         fast, ours = (pair["measures"][picture][measure] for picture in (baseline, OPTIMISED))
-        verb = "better" if pair["wins"][baseline][key] else "not better"
-        parts.append(f"{title} {number(ours)} against {number(fast)}, {verb}")
+        verb = "better" if pair["wins"][baseline][name] else "not better"
+        parts.append(f"{TITLES[name]} {number(ours)} against {number(fast)}, {verb}")
     return "; ".join(parts)
 
 
@@ -116,6 +121,8 @@ def settings_in_words(config: Mapping[str, Any]) -> dict[str, str]:
     if data.get("steps_per_epoch") and trainer.get("max_epochs"):
         epochs, steps = trainer["max_epochs"], data["steps_per_epoch"]
         words["steps"] = f"{steps}" if epochs == 1 else f"{epochs} {TIMES} {steps}"
+        if data.get("scales") == "octaves":
+            words["steps"] += f", and {data['octave_steps']} at each octave"
     for name in ("content", "style", "tv", *(model.get("extra") or {})):
         term = model.get(name) or (model.get("extra") or {}).get(name) or {}
         arguments = term.get("init_args") or {}

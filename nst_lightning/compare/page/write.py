@@ -19,14 +19,25 @@ from nst_lightning.compare.page.figures import (
 )
 from nst_lightning.compare.page.palette import SCHEMES
 from nst_lightning.compare.page.pictures import write_pictures
+from nst_lightning.compare.results import DECISIVE
 from nst_lightning.data.which_pictures import SEPARATOR
 from nst_lightning.errors import InputError
 from nst_lightning.files import write_whole
+from nst_lightning.options import digest
 from nst_lightning.run_folder import CONFIG, RunFolder
 
 TEMPLATES = Path(__file__).with_name("templates")
 
 COLUMNS = {
+    "self_similarity/content": ("self-similarity distance to content", "↓"),
+    "patch_distance/style": ("patch distance to style", "↓"),
+    "colour_distance/style": ("colour distance to style", "↓"),
+    "cfsd/content": ("CFSD to content", "↓"),
+    "sliced_wasserstein/relu3_2": ("sliced Wasserstein, relu3_2", "↓"),
+    "sliced_wasserstein/relu4_2": ("sliced Wasserstein, relu4_2", "↓"),
+    "colour_histogram/style": ("colour histogram to style", "↓"),
+    "contrast/style": ("contrast / style's", "→ 1"),
+    "colourfulness/style": ("colourfulness / style's", "→ 1"),
     "ssim/content": ("SSIM to content", "↑"),
     "style_distance": ("style distance", "↓"),
     "mse/content": ("MSE to content", "↓"),
@@ -39,7 +50,6 @@ COLUMNS = {
     "mse/style": ("MSE to style", "↓"),
     "lpips/style": ("LPIPS to style", "↓"),
     "dists/style": ("DISTS to style", "↓"),
-    "colour_distance/style": ("colour distance to style", "↓"),
     "total_variation": ("total variation", ""),
     "deltas/horizontal": ("deltas, horizontal", ""),
     "deltas/vertical": ("deltas, vertical", ""),
@@ -78,15 +88,19 @@ def write_report(out: Path) -> Path:
             for key, heading in COLUMNS.items()
             if any(key in measures for p in pairs for measures in p["measures"].values())
         },
-        "exceptions": [pair for pair in pairs if not pair["wins"][baseline]["both"]],
+        "exceptions": [pair for pair in pairs if not pair["wins"][baseline]["all"]],
         "verdict": words.verdict(summary, baseline),
         "means": words.means(summary, baseline) if pairs else "",
         "again": shlex.join(
             ["python", "train.py", "compare", "--config", (out / "compare.yaml").as_posix()]
         ),
+        "decisive": {name: (DECISIVE[name], words.TITLES[name]) for name in DECISIVE},
+        "votes": _digest(document),
         "schemes": SCHEMES,
         "css": (TEMPLATES / "page.css").read_text(encoding="utf-8"),
-        "script": (TEMPLATES / "page.js").read_text(encoding="utf-8"),
+        "script": "".join(
+            (TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.js", "vote.js")
+        ),
     }
     page = report / "index.html"
     for path, template in ((page, "page.html.jinja"), (report / "report.md", "report.md.jinja")):
@@ -116,6 +130,11 @@ def _render(template: str, context: Mapping[str, Any]) -> str:
     }
     environment.globals |= {"count": words.count, "lost": words.lost}
     return environment.get_template(template).render(context)
+
+
+def _digest(document: Mapping[str, Any]) -> str:
+    """Return what tells one comparison's votes from another's: all pictures are measured."""
+    return digest([[pair["name"], pair["measures"]] for pair in document["pairs"]])
 
 
 def _remove_others(folder: Path, names: set[str]) -> None:
@@ -165,10 +184,8 @@ def _write_figures(
     parts = []
     for pair in pairs:
         gain = {name: words.percent(v) for name, v in pair["improvement"][baseline].items()}
-        parts.append(
-            f"{pair['label']}: SSIM {gain['ssim']}, style distance {gain['style_distance']}, "
-            f"MSE {gain['mse']}"
-        )
+        told = ", ".join(f"{name} {gain[name]}" for name in DECISIVE)
+        parts.append(f"{pair['label']}: {told}")
     alts = {
         "improvement": f"Improvement of optimised over fast. {'; '.join(parts)}.",
         "plane": plane_in_words(pairs, baseline),

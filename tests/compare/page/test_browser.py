@@ -48,12 +48,15 @@ def show(browser: Any, page: Path, width: int, scheme: str = "light") -> None:
     metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     features = [{"name": "prefers-color-scheme", "value": scheme}]
+    # Else a click waits for no scrolling: what is clicked on is not where it was.
+    features.append({"name": "prefers-reduced-motion", "value": "reduce"})
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     browser.get((page / "report" / "index.html").as_uri())
     browser.execute_script("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     browser.execute_async_script(
         "const done = arguments[0];"
-        "Promise.allSettled([...document.images].map(i => i.decode())).then(() => done());"
+        "const shown = [...document.images].filter(i => i.hasAttribute('src'));"
+        "Promise.allSettled(shown.map(i => i.decode())).then(() => done());"
     )
 
 
@@ -76,7 +79,8 @@ def screenshot(shown: Any) -> Image.Image:
 def test_the_page_loads_and_fits(browser: Any, bad_names: Path, width: int, scheme: str) -> None:
     show(browser, bad_names, width, scheme)
     broken = browser.execute_script(
-        "return [...document.images].filter(i => !i.complete || !i.naturalWidth).map(i => i.src)"
+        "return [...document.images].filter(i => i.hasAttribute('src'))"
+        ".filter(i => !i.complete || !i.naturalWidth).map(i => i.src)"
     )
     assert broken == []
     assert browser.execute_script("return document.images.length") > 20
@@ -155,3 +159,74 @@ def test_the_pictures_on_the_divider_are_the_two_methods(browser: Any, bad_names
         file = bad_names / "report" / Path(unquote(source)).with_name(f"{name}.jpg")
         wanted = np.asarray(Image.open(file).resize((32, 24), Image.Resampling.BOX), dtype=float)
         assert np.abs(found - wanted)[2:-2, 2:-2].mean() < 12
+
+
+def votes(browser: Any) -> list[dict[str, str]]:
+    return browser.execute_script(
+        "const key = Object.keys(localStorage).find(k => k.startsWith('nst_lightning vote'));"
+        "return key ? JSON.parse(localStorage.getItem(key)) : []"
+    )
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_blind_vote_from_the_first_ballot_to_the_tally(
+    browser: Any, bad_names: Path, width: int, scheme: str
+) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    show(browser, bad_names, width, scheme)
+    status = browser.find_element("id", "vote-status")
+    assert status.text.startswith("0 of 2 voted.")
+    assert not browser.find_element("id", "vote-tally").is_displayed()
+    browser.find_element("css selector", ".vote-open").click()
+    booth = browser.find_element("id", "booth")
+    assert booth.is_displayed()
+    assert browser.switch_to.active_element.get_attribute("class") == "choice"
+    assert "1 of 2" in booth.text
+    assert "optimised" not in booth.text
+    assert "mean colour" not in booth.text
+    browser.execute_async_script(
+        "const done = arguments[0], all = [...document.querySelectorAll('#booth img')];"
+        "Promise.allSettled(all.map(i => i.decode())).then(() => done());"
+    )
+    # Both pictures and both references are seen at once, and nothing is cut off.
+    for picture in booth.find_elements("css selector", "img"):
+        box = picture.rect
+        assert box["width"] > 40
+        assert box["height"] > 40
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+    inside = "const b = document.getElementById('booth'); return b.scrollHeight - b.clientHeight"
+    assert browser.execute_script(inside) <= 0
+    assert (np.asarray(screenshot(browser))[:, :3].mean() < 80) == (scheme == "dark")
+
+    keys = ActionChains(browser)
+    keys.send_keys("1").perform()
+    assert "2 of 2" in booth.text
+    (first,) = votes(browser)
+    assert first["chosen"] == first["left"]
+    keys.send_keys(Keys.BACKSPACE).perform()
+    assert votes(browser) == []
+    keys.send_keys(Keys.ARROW_RIGHT).perform()
+    (first,) = votes(browser)
+    assert first["chosen"] == first["right"]
+    # Left and come back to: the vote is kept, and its ballot is not shown again.
+    keys.send_keys(Keys.ESCAPE).perform()
+    assert not booth.is_displayed()
+    assert status.text.startswith("1 of 2 voted.")
+    show(browser, bad_names, width, scheme)
+    browser.find_element("css selector", "#vote .vote-open").click()
+    browser.find_elements("css selector", ".choice")[1].click()
+    made = votes(browser)
+    assert {vote["pair"] for vote in made} == {p.name for p in (bad_names / "runs").iterdir()}
+    assert made[1]["chosen"] == made[1]["right"]
+    assert not browser.find_element("id", "booth").is_displayed()
+    tally = browser.find_element("id", "vote-tally")
+    assert tally.is_displayed()
+    assert "optimised" in tally.text
+    assert "mean colour" in tally.text
+    optimised = sum(vote["chosen"] == "optimised" for vote in made)
+    assert f"{optimised} of 2" in tally.text
+    assert [entry for entry in browser.get_log("browser") if entry["level"] != "INFO"] == []

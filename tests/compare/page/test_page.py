@@ -1,6 +1,11 @@
 """The page and its Markdown twin as files: whole, self-contained, and safe from file names."""
 
+import csv
+import io
+import json
 import re
+import shutil
+import subprocess
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from pathlib import Path
@@ -9,8 +14,8 @@ from urllib.parse import unquote
 import pytest
 
 from nst_lightning.compare.page.palette import SCHEMES
-from nst_lightning.compare.page.words import escape_markdown
-from nst_lightning.compare.page.write import write_report
+from nst_lightning.compare.page.words import TITLES, escape_markdown
+from nst_lightning.compare.page.write import TEMPLATES, write_report
 from nst_lightning.errors import InputError
 
 from .conftest import BAD_CONTENT, BAD_STYLE
@@ -51,7 +56,8 @@ def test_names_are_shown_and_not_obeyed(page: Elements) -> None:
 
 def test_everything_lies_beside_it(page: Elements, bad_names: Path) -> None:
     report = bad_names / "report"
-    links = [image["src"] for image in page.all("img")]
+    # The booth's pictures have no source until somebody votes.
+    links = [image["src"] for image in page.all("img") if "src" in image]
     links += [source["srcset"] for source in page.all("source")]
     links += [link["href"] for link in page.all("a") if not str(link["href"]).startswith("#")]
     assert len(links) > 20
@@ -62,7 +68,7 @@ def test_everything_lies_beside_it(page: Elements, bad_names: Path) -> None:
 
 
 def test_every_picture_has_an_alternative_text(page: Elements) -> None:
-    assert all(image.get("alt") for image in page.all("img"))
+    assert all(image.get("alt") for image in page.all("img") if "src" in image)
     assert all(field.get("aria-label") for field in page.all("input"))
 
 
@@ -73,6 +79,41 @@ def test_anchors_exist(page: Elements) -> None:
             assert str(link["href"])[1:] in ids
     assert [tag for tag, _ in page.found if tag in ("h1", "main", "nav", "header")]
     assert len(page.all("h1")) == 1
+
+
+def test_ballots_are_there_and_the_booth_names_nothing(page: Elements, bad_names: Path) -> None:
+    ballots = [item for item in page.all("li") if "data-pair" in item]
+    assert len(ballots) == 2
+    for ballot in ballots:
+        for key in ("content", "style", ballot["data-first"], ballot["data-second"]):
+            folder = unquote(str(ballot["data-folder"]))
+            assert (bad_names / "report" / folder / f"{key}.jpg").is_file()
+    text = (bad_names / "report" / "index.html").read_text(encoding="utf-8")
+    booth = text[text.index("<dialog") : text.index("</dialog>")]
+    assert not re.search(r"optimised|MeanColour|mean colour", booth)
+    (place,) = (item["data-comparison"] for item in page.all("ul") if "data-comparison" in item)
+    assert re.fullmatch("[0-9a-f]{64}", str(place))
+
+
+NODE = shutil.which("node")
+
+
+@pytest.mark.skipif(not NODE, reason="there is no node")
+def test_intervals_and_rows_of_the_vote() -> None:
+    from scipy.stats import binomtest
+
+    script = (TEMPLATES / "vote.js").read_text(encoding="utf-8")
+    counts = [(0, 1), (1, 1), (3, 6), (17, 23), (99, 100)]
+    rows = [["a,b", 'c"d', "e"], ["1", "zwei\ndrei", "ü"]]
+    asked = f"[{json.dumps(counts)}.map(([k, n]) => wilson(k, n)), csv({json.dumps(rows)})]"
+    document = "const document = { getElementById: () => null };"
+    code = f"{document}{script}\nconsole.log(JSON.stringify({asked}))"
+    done = subprocess.run([str(NODE), "-e", code], capture_output=True, text=True, check=True)
+    intervals, text = json.loads(done.stdout)
+    for (k, n), found in zip(counts, intervals, strict=True):
+        wanted = binomtest(k, n).proportion_ci(0.95, method="wilson")
+        assert found == pytest.approx([wanted.low, wanted.high])
+    assert list(csv.reader(io.StringIO(text, newline=""))) == rows
 
 
 def test_the_command_that_repeats_a_run_works(bad_names: Path, tmp_path: Path) -> None:
@@ -122,10 +163,11 @@ def test_markdown(bad_names: Path) -> None:
     for image in page.all("img"):
         assert (bad_names / "report" / unquote(str(image["src"]))).is_file()
     assert "untouched content (control)" in page.text
-    # A table with SSIM has the style distance beside it.
-    for line in text.splitlines():
-        if line.startswith("|") and "SSIM" in line:
-            assert "style distance" in line
+    # A table with a measure of content has those of style and colour beside it.
+    tables = [line for line in text.splitlines() if line.startswith("|") and "SSIM" in line]
+    assert len(tables) == 2
+    for line in tables:
+        assert all(title in line for title in TITLES.values())
 
 
 @pytest.mark.parametrize("text", ["a|b", "*a* _b_", "[a](b)", "<b>", "`x`", "# a", "a\nb", "&lt;"])

@@ -1,11 +1,19 @@
 """Numbers and sentences."""
 
 import math
-from typing import Any
 
 import pytest
 
-from nst_lightning.compare.page.words import duration, lost, number, percent, short, tick, verdict
+from nst_lightning.compare.page.words import (
+    duration,
+    lost,
+    means,
+    number,
+    percent,
+    short,
+    tick,
+    verdict,
+)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +55,7 @@ def test_short() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pairs", "both", "words"),
+    ("pairs", "won", "words"),
     [
         (0, 0, "No pair was finished"),
         (1, 1, "On the only pair the optimised"),
@@ -57,18 +65,27 @@ def test_short() -> None:
         (6, 0, "On none of 6 pairs the optimised"),
     ],
 )
-def test_verdict(pairs: int, both: int, words: str) -> None:
-    assert verdict({"pairs": pairs, "wins": {"A": {"both": both}}}, "A").startswith(words)
+def test_verdict(pairs: int, won: int, words: str) -> None:
+    assert verdict({"pairs": pairs, "wins": {"A": {"all": won}}}, "A").startswith(words)
 
 
 def test_what_was_lost() -> None:
-    def pair(ssim: bool, style: bool) -> dict[str, Any]:
-        fast = {"ssim/content": 0.5, "style_distance": 0.1}
-        return {
-            "measures": {"A": fast, "optimised": {"ssim/content": 0.4, "style_distance": 0.2}},
-            "wins": {"A": {"ssim": ssim, "style_distance": style}},
-        }
+    names = ("self_similarity/content", "patch_distance/style", "colour_distance/style")
+    fast, ours = (dict(zip(names, values, strict=True)) for values in ((1, 2, 3), (2, 1, 4)))
+    pair = {
+        "measures": {"A": fast, "optimised": ours},
+        "wins": {"A": {"content": False, "style": True, "colour": False}},
+    }
+    assert lost(pair, "A") == (
+        "self-similarity distance 2.000 against 1.000, not better; patch distance 1.000 against "
+        "2.000, better; colour distance 4.000 against 3.000, not better"
+    )
 
-    ssim, style = "SSIM to the content 0.400 against 0.500", "style distance 0.200 against 0.100"
-    assert lost(pair(False, True), "A") == f"{ssim}, not better; {style}, better"
-    assert lost(pair(True, False), "A") == f"{ssim}, better; {style}, not better"
+
+def test_means_have_the_control() -> None:
+    names = ("self_similarity/content", "patch_distance/style", "colour_distance/style")
+    rows = {"A": (1, 2, 3), "optimised": (4, 5, 6), "content": (7, 8, 9)}
+    mean = {key: dict(zip(names, values, strict=True)) for key, values in rows.items()}
+    text = means({"mean": mean}, "A")
+    for part in ("4.000, 5.000, 6.000 for the opt", "1.000, 2.000, 3.000 for the fast", "7.000, "):
+        assert part in text
