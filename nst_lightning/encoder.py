@@ -102,7 +102,8 @@ class VGG19Encoder(nn.Module):
             no value beyond rounding. On a CPU that makes an evaluation 1.3 times faster
             (``docs/optimiser.md``) and is what null chooses there; elsewhere null leaves the layout
             as it comes.
-        precision: Of the convolutions and the features. ``bfloat16`` takes half
+        precision: Of the convolutions while a gradient is asked for; whatever needs none, such as
+            targets and measures, is computed as the picture is (float32). ``bfloat16`` takes half
             the time on a processor that multiplies it, at a cost in the final loss of a few parts
             in a thousand (``docs/optimiser.md``); ``auto`` chooses it on a CPU that does
             (`has_fast_bfloat16`), else float32.
@@ -169,7 +170,7 @@ class VGG19Encoder(nn.Module):
 
         Returns:
             Tap name to features (N, C, H / 2^b, W / 2^b), in network order; in bfloat16 if
-            ``precision`` says so.
+            ``precision`` says so and a gradient is asked for.
 
         Raises:
             InputError: If the picture is smaller than `minimum_size`.
@@ -227,7 +228,7 @@ class VGG19Encoder(nn.Module):
 
     def in_half(self, image: Tensor) -> bool:
         """Say whether the features of a picture are bfloat16, here and now."""
-        if self.refined:
+        if self.refined or not (torch.is_grad_enabled() and image.requires_grad):
             return False
         if self.precision == "auto":
             return self._fast_half and image.device.type == "cpu"

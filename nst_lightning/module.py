@@ -186,7 +186,7 @@ class NeuralStyleTransfer(LightningModule):
         picture, before = self.view.carried(self._painted), pair.content.to(self.device)
         pair.use_scale(scale)
         content = pair.content.to(self.device)
-        detail = 1.0 if pair.detail == "content" else max(0.0, 1 - 2 * self.strength)
+        detail = 1.0 if pair.detail == "content" else min(1.0, max(0.0, 2 - 4 * self.strength))
         if pair.init == "content" and detail:
             picture = carry_up(picture, before, content, detail)
         else:
@@ -292,7 +292,6 @@ class NeuralStyleTransfer(LightningModule):
         """Compute more exactly from here on; losses before are another objective's."""
         refined = self.objective.refine()
         if refined:
-            self.set_targets(self.objective.held())  # as a run that is resumed will
             self.best.clear()
         return refined
 

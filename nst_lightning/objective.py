@@ -135,9 +135,17 @@ class Objective(nn.Module):
     @torch.no_grad()
     def redraw(self, step: int, picture: Tensor) -> bool:
         """Have every term renew what it holds, before a step at ``picture``: `LossTerm.redraw`."""
-        features = functools.cache(lambda: self._encoded(picture))
+        features = functools.cache(lambda: self._as_evaluated(picture))
         counting = [term for term in self.terms.values() if term.weight]
         return sum(term.redraw(step, features) for term in counting) > 0
+
+    def _as_evaluated(self, picture: Tensor) -> Mapping[str, Any]:
+        """Encode as `losses` does: an encoder may be coarse, and fast, where a gradient is due."""
+        with torch.enable_grad():
+            seen = self._encoded(picture.detach().requires_grad_())
+        if self.tiles is not None:
+            return seen
+        return {layer: features.detach() for layer, features in seen.items()}
 
     def held(self) -> dict[str, Tensor | None]:
         """Return what each term holds between steps, for a checkpoint and `hold`."""
@@ -226,8 +234,7 @@ class SharedTargets:
     def reference(self, encoder: nn.Module, picture: Tensor) -> Reference:
         """Return a picture, ``(1, 3, H, W)`` in [0, 1], encoded; anew only if it is new."""
         # The encoder itself: the id of one that is gone is given to the next.
-        refined = isinstance(encoder, Refinable) and encoder.refined
-        key = (encoder, refined, tuple(picture.shape), picture.cpu().numpy().tobytes())
+        key = (encoder, tuple(picture.shape), picture.cpu().numpy().tobytes())
         if key not in self._references:
             while len(self._references) >= self.keep:
                 del self._references[next(iter(self._references))]

@@ -132,7 +132,8 @@ class LayersInTiles(Mapping[str, "LayerInTiles"]):
     def __init__(self, encoder: Stepwise, picture: Tensor, tiles: Tiles) -> None:
         self._encoder, self._tiles = encoder, tiles
         self._stages = list(stages(encoder.steps, tiles.cuts))
-        self._begins = [picture]  # of each stage that was looked at
+        self._half = encoder.in_half(picture)
+        self._begins = [picture.detach()]  # of each stage that was looked at
 
     def __getitem__(self, layer: str) -> "LayerInTiles":
         if layer not in self._encoder.taps:
@@ -165,7 +166,7 @@ class LayersInTiles(Mapping[str, "LayerInTiles"]):
         while len(self._begins) <= number:
             _, end = self._stages[len(self._begins) - 1][-1]
             self._begins.append(LayerInTiles(self, end).whole())
-        begin, half = self._begins[number], self._encoder.in_half(self._begins[0])
+        begin, half = self._begins[number], self._half
         steps = steps[: [name for _, name in steps].index(layer) + 1]
 
         def run(part: Tensor) -> Run:

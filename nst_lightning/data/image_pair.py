@@ -66,7 +66,8 @@ class ImagePair(LightningDataModule):
         scales: Sizes to paint at first, from coarse to fine, each with its steps; the rest of the
             run's steps are at ``size``. It gives larger strokes. ``octaves`` is 64 pixels,
             twice as many and so on.
-        octave_steps: Steps at each of the octaves; they come on top of ``steps_per_epoch``.
+        octave_steps: Steps at each of the octaves; an epoch has them on top of
+            ``steps_per_epoch``.
         detail: What comes in at a larger scale of a run that starts from ``content``: the
             ``content``'s detail, under the strokes, or nothing but the enlarged ``painting``.
         artworks: Folder of the paintings that ``artworks:`` names; if null, the environment
@@ -93,7 +94,7 @@ class ImagePair(LightningDataModule):
         style_mask: str | list[str | None] | None = None,
         mask_feather: float = 0.0,
         scales: list[Scale] | Literal["octaves"] | None = None,
-        octave_steps: int = 30,
+        octave_steps: int = 24,
         detail: Literal["content", "painting"] = "content",
         artworks: str | None = None,
     ) -> None:
@@ -112,9 +113,11 @@ class ImagePair(LightningDataModule):
         whole_number("data.octave_steps", octave_steps, 1)
         if scales == "octaves":
             self.scales = octaves(size, octave_steps)
-            self.steps_per_epoch += octave_steps * len(self.scales)
         else:
             self.scales = checked_scales(scales or [], size)
+        self.added_steps = octave_steps * len(self.scales) if scales == "octaves" else 0
+        """Steps of the octaves, which an epoch has besides those that were asked for."""
+        self.steps_per_epoch += self.added_steps
         self.scale, self.detail = 0, detail
         self.artworks = artworks
         self.content_source: Any = resolve_one(content, artworks)

@@ -66,9 +66,7 @@ def _interpolate(values: Tensor, x: Tensor, y: Tensor) -> Tensor:
     return torch.lerp(y[left], y[right], share)
 
 
-def guided_lines(
-    values: Tensor, guide: Tensor, radius: int, edge: float
-) -> tuple[Tensor, Tensor]:
+def guided_lines(values: Tensor, guide: Tensor, radius: int, edge: float) -> tuple[Tensor, Tensor]:
     """Return the slope and offset that make smooth values, slope · guide + offset, of a guide.
 
     Within a window values follow the guide, so their edges are its edges (He, Sun & Tang, "Guided

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nst_lightning.checks import choice
-from nst_lightning.losses.products import self_product, squared_error
+from nst_lightning.losses.products import at_least_single, self_product, squared_error
 from nst_lightning.losses.summed import SummedTerm
 from nst_lightning.losses.term import STD5
 
@@ -37,6 +37,17 @@ def gram_matrix(features: Tensor, divisor: GramDivisor = "hw") -> Tensor:
     if divisor not in divisors:
         raise ValueError(f'divisor must be "hw", "chw" or "none", got {divisor!r}')
     return self_product(features.flatten(2), 1.0 / divisors[divisor])
+
+
+def relative_error(value: Tensor, target: Tensor) -> Tensor:
+    """Sum of the squared differences over that of the target's own squares, in float32 at least.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    least = torch.finfo(torch.float32).tiny  # a target that is 0 everywhere
+    own = at_least_single(target).square().mean().clamp_min(least)
+    return squared_error(value, target) / own
 
 
 class GramLoss(SummedTerm):
@@ -98,8 +109,7 @@ class GramLoss(SummedTerm):
         return gram / (places * (gram.shape[-1] if self.divisor == "chw" else 1))
 
     def distance(self, layer: str, representation: Tensor, target: Tensor) -> Tensor:
-        """See `squared_error`."""
+        """See `squared_error` and `relative_error`."""
         if self.reduction == "relative":
-            least = torch.finfo(target.dtype).tiny  # a style that is all black
-            return squared_error(representation, target) / target.square().mean().clamp_min(least)
+            return relative_error(representation, target)
         return squared_error(representation, target, self.reduction)

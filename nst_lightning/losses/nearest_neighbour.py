@@ -16,7 +16,12 @@ from nst_lightning.losses.matching import (
     union_by_share,
 )
 from nst_lightning.losses.places import Tile, averages
-from nst_lightning.losses.products import at_least_single, cosine_distance, squared_error
+from nst_lightning.losses.products import (
+    at_least_single,
+    cosine_distance,
+    inverse_length,
+    squared_error,
+)
 from nst_lightning.losses.reference import Reference
 from nst_lightning.losses.term import LossTerm
 
@@ -74,9 +79,10 @@ class NearestNeighbourLoss(LossTerm):
             match: NNST's last pass ("feature splitting"), for crisp strokes. ``mix`` and ``grid``
             have no part in it, and every layer counts the same.
         texture: Factor of a second distance beside that to the matches: of the Gram matrices to the
-            style's, relative to these (`GuidedGramLoss`), summed over ``texture_layers``. Neighbours
-            have unlike matches, whose mean has hardly a stroke; this has the strokes' strength.
-        texture_layers: Which of the layers it looks at.
+            style's, relative to these (`GuidedGramLoss`), summed over ``texture_layers``.
+            Neighbours have unlike matches, whose mean has hardly a stroke; this has their strength.
+        texture_layers: Which of the layers it looks at; the third and fourth, or the last of fewer,
+            if null.
 
     Raises:
         InputError: If a weight, a layer or another value is not valid.
@@ -98,7 +104,7 @@ class NearestNeighbourLoss(LossTerm):
         rotations: bool = False,
         per_layer: bool = False,
         texture: float = 0.0,
-        texture_layers: Sequence[str] = ("relu3_1", "relu4_1"),
+        texture_layers: Sequence[str] | None = None,
     ) -> None:
         super().__init__(weight, layers, layer_weights)
         self.grid = choice(self.named("grid"), grid or self.layers[:3][-1], self.layers)
@@ -112,9 +118,10 @@ class NearestNeighbourLoss(LossTerm):
         self.texture = number(self.named("texture"), texture, least=0)
         self._texture: GuidedGramLoss | None = None
         if texture:
-            for layer in texture_layers:
+            seen = texture_layers or self.layers[2:4] or self.layers[-1:]
+            for layer in seen:
                 choice(self.named("texture_layers"), layer, self.layers)
-            self._texture = GuidedGramLoss(1.0, texture_layers, reduction="relative")
+            self._texture = GuidedGramLoss(1.0, seen, reduction="relative")
         # Height and width: of the grid that a layer's group is searched on, by the group's name,
         # and at which each layer is compared.
         self._searched: dict[str, torch.Size] = {}
@@ -249,7 +256,8 @@ class NearestNeighbourLoss(LossTerm):
         for name, layers in self._groups.items():
             matches = self.target(f"{name} matches").long()
             for layer in layers:
-                matched = self._matched(layer, matches).unflatten(2, self._searched[name])
+                matched = self._matched(layer, matches)  # (1, C, P)
+                matched = matched.view(1, -1, *self._searched[name])
                 # Averaging matches has the gradient of a place's mean distance to all of them.
                 matched = on_grid(matched, self._sizes[layer])  # (1, C, h, w)
                 # Laid out as features are, else every gradient would be laid out anew.
@@ -263,7 +271,7 @@ class NearestNeighbourLoss(LossTerm):
         """Return places of the style as `place_distance` takes them, ``(1, C, P)``."""
         matched: Tensor = self.target(layer)[0][rows]  # (P, C)
         if self.metric == "cosine":
-            matched = matched / (matched.square().sum(1, keepdim=True) + _DARK).sqrt()
+            matched = matched * inverse_length(matched, _DARK)
         return matched.mT.unsqueeze(0)
 
     def _held_names(self) -> Iterator[str]:

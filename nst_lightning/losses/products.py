@@ -60,6 +60,11 @@ def squared_error(value: Tensor, target: Tensor, reduction: Reduction = "mean") 
     return result
 
 
+def inverse_length(vectors: Tensor, dark: float) -> Tensor:
+    """``1 / sqrt(‖v‖² + dark)`` of vectors ``(N, C, …)``: ``(N, 1, …)``."""
+    return (vectors.square().sum(1, keepdim=True) + dark).rsqrt()
+
+
 def cosine_distance(value: Tensor, target: Tensor, dark: float) -> Tensor:
     """Mean over all places of 1 - cosine of ``(N, C, …)`` with unit vectors ``(N or 1, C, …)``.
 
@@ -135,7 +140,7 @@ class _CosineDistance(torch.autograd.Function):
 
     @staticmethod
     def forward(value: Tensor, target: Tensor, dark: float) -> tuple[Tensor, Tensor, Tensor]:
-        inverse = (value.square().sum(1, keepdim=True) + dark).rsqrt()  # (N, 1, …)
+        inverse = inverse_length(value, dark)  # (N, 1, …)
         cosine = (value * target).sum(1, keepdim=True) * inverse
         return 1 - cosine.mean(), cosine, inverse
 

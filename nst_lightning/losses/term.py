@@ -241,14 +241,12 @@ class LossTerm(nn.Module):
         """Shift the term between the photograph and the painting, before anything else is done.
 
         At 0.5 it stays as it is. A content term weighs 16 times as much at 0 and a sixteenth at 1;
-        of a style term's weight there is a hundredth left at 0. Others stay.
+        of another's weight there is a hundredth left at 0.
 
         Args:
             strength: From 0 to 1.
         """
-        if not self._compares:
-            return
-        if self.target_from == "content":
+        if self._compares and self.target_from == "content":
             self.weight *= 16 ** (1 - 2 * strength)
         elif strength < 0.5:
             self.weight *= max(0.1, 2 * strength) ** 2

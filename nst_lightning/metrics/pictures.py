@@ -41,7 +41,7 @@ def check_picture(picture: Tensor, name: str = "picture") -> Tensor:
         )
     # MPS has no float64.
     precise = torch.float32 if picture.device.type == "mps" else torch.float64
-    return picture.to(precise).clamp(0, 1)
+    return picture.to(precise).clamp(0, 1).contiguous()
 
 
 def check_side(picture: Tensor, minimum: int, what: str) -> None:

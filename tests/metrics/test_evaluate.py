@@ -306,6 +306,13 @@ def test_a_picture_with_a_graph_is_measured_without(images, encoder):
     assert graphs == [False, False, False]
 
 
+def test_how_a_picture_lies_in_memory_changes_nothing(images, encoder):
+    picture, content, style = images
+    measure = PictureMetrics(content, style, encoder, learned=False)
+    turned = picture.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+    assert measure(turned) == measure(picture)
+
+
 def test_importing_the_package_loads_nothing_heavy():
     code = (
         "import sys; import nst_lightning.metrics as m;"
