@@ -113,8 +113,12 @@ class ContentLoss(LossTerm):
             return sums[0] / (sums[1] + _NOTHING)
         if self.reduction == "sum":
             return sums[0]
-        mean = sums[0] / self.target(layer).numel()
-        return mean / self.target(f"{layer} unit") if self.reduction == "balanced" else mean
+        target: Tensor = self.target(layer)
+        mean = sums[0] / target.numel()
+        if self.reduction == "mean":
+            return mean
+        unit: Tensor = self.target(f"{layer} unit")
+        return mean / unit
 
 
 def _mean_square(reference: Reference, layer: str) -> Tensor:
