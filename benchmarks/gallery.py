@@ -65,13 +65,13 @@ def strip() -> None:
     named = {
         "sample_cat": "the photograph",
         "sample_klimt": "the painting",
+        "astronaut_starry": "another pair",
         "plain": "the first command's picture",
         "strong": "more of it: looks/strong",
         "subtle": "less of it: looks/subtle",
         "luminance": "the photograph's colours",
         "regions": "two regions, two styles",
-        "astronaut_starry": "a face",
-        "coffee_waves": "a table",
+        "coffee_waves": "a third pair",
     }
     cells = [
         Cell(Image.open(FOLDER / f"{name}.jpg").convert("RGB"), ((text, "black"),))

@@ -99,7 +99,10 @@ SHOWN = (
 
 
 class Budget(Callback):
-    """Ends a run after so many seconds of processor time, the steps at coarse sizes included."""
+    """Ends a run after so many seconds of processor time, the steps at coarse sizes included.
+
+    A run that is still at a coarse size then goes on to its first step at the last.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.seconds, self.used, self._began = seconds, 0.0, 0.0
@@ -111,7 +114,8 @@ class Budget(Callback):
     def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
         """Stop where the time is used up."""
         self.used = time.process_time() - self._began
-        if self.used >= self.seconds:
+        pair = trainer.datamodule
+        if self.used >= self.seconds and pair.scale == len(pair.scales):
             trainer.should_stop = True
 
 

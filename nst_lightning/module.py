@@ -127,10 +127,11 @@ class NeuralStyleTransfer(LightningModule):
     @torch.no_grad()
     def picture(self) -> Tensor:
         """Return the picture as it would be shown: shape ``(1, 3, H, W)``, values in [0, 1]."""
-        return self.shown(self._painted)
+        return self.shown(self.painted)
 
     @property
-    def _painted(self) -> Tensor:
+    def painted(self) -> Tensor:
+        """The picture before it is made ready to be shown: the optimiser's, or their average."""
         average = self.average.picture() if self.average is not None else None
         return self.image if average is None else average
 
@@ -183,7 +184,7 @@ class NeuralStyleTransfer(LightningModule):
     @torch.no_grad()
     def _climb(self, pair: ImagePair, scale: int) -> None:
         """Carry the picture up to a larger scale, with a new optimiser and new targets."""
-        picture, before = self.view.carried(self._painted), pair.content.to(self.device)
+        picture, before = self.view.carried(self.painted), pair.content.to(self.device)
         pair.use_scale(scale)
         content = pair.content.to(self.device)
         detail = 1.0 if pair.detail == "content" else min(1.0, max(0.0, 2 - 4 * self.strength))

@@ -3,6 +3,7 @@
 import itertools
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -17,7 +18,7 @@ from nst_lightning.data.resizing import resize_to
 from nst_lightning.data.scales import Scale, checked_scales, octaves
 from nst_lightning.data.sources import resolve, resolve_one
 from nst_lightning.data.steps import StepLoader
-from nst_lightning.errors import InputError
+from nst_lightning.errors import InputError, did_you_mean
 
 SizeRule = Literal["long", "short", "height", "area"]
 ColourRule = Literal["style", "luminance", "covariance", "histogram", "palette"]
@@ -104,6 +105,8 @@ class ImagePair(LightningDataModule):
         self.size, self.size_rule = whole_number("data.size", size, 1), size_rule
         self.style_resize = style_resize
         self.style_scale = number("data.style_scale", style_scale, above=0)
+        if init not in STARTS and (near := did_you_mean(init, STARTS)) and not Path(init).exists():
+            raise InputError(f"data.init: there is no file {init}{near}")
         self.init = resolve_one(init, artworks)
         self.init_noise = number("data.init_noise", init_noise, least=0)
         self.steps_per_epoch = whole_number("data.steps_per_epoch", steps_per_epoch, 1)

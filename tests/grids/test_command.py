@@ -237,6 +237,7 @@ def test_octaves_come_on_top_as_in_a_run(
     config = write(tmp_path, pictures, EPOCHS | {"values": [1, 2]}, **steps)
     assert main(["grid", f"--config={config}", f"--out={tmp_path / 'out'}"]) == 0
     assert [row["step"] for row in table(tmp_path / "out")] == ["5", "10"]
+    assert {row["exploded"] for row in table(tmp_path / "out")} == {"False"}
     with Image.open(tmp_path / "out" / table(tmp_path / "out")[0]["picture"]) as picture:
         assert picture.size == (128, 96)
 
