@@ -2,11 +2,11 @@
 
 Every pair is painted by every objective in {gram, wasserstein, sliced, matched, matched and
 covered, matched with texture} x {squared content, relations} x {one scale, octaves}, each for the
-same processor time after the targets are there, so that a busy machine changes little. *Whole*
-systems are painted as they are, in their own time: the defaults, what were the defaults before
-(``looks/textured.yaml``), fast style transfer (the ONNX baseline; extra ``fast``) and the recipe
-``crowsonkb`` (3000 steps). Writes ``quality.csv`` with the measures and a contact sheet a pair;
-what is finished is not painted again.
+same processor time after the targets are there. Run it alone: threads that wait for a busy machine
+count as well. *Whole* systems are painted as they are, in their own time: the defaults, what were
+the defaults before (``looks/textured.yaml``), fast style transfer (the ONNX baseline; extra
+``fast``) and the recipe ``crowsonkb`` (3000 steps). Writes ``quality.csv`` with the measures and a
+contact sheet a pair; what is finished is not painted again.
 
     python benchmarks/quality.py --pairs a.jpg,b.jpg c.jpg,d.jpg --size 384 --seconds 40 --out DIR
     python benchmarks/quality.py --pairs a.jpg,b.jpg --only whole --out DIR
@@ -14,8 +14,10 @@ what is finished is not painted again.
 
 import argparse
 import csv
+import functools
 import itertools
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -130,29 +132,28 @@ def methods() -> dict[str, dict[str, Any]]:
     return found
 
 
-WHOLE: dict[str, list[str]] = {
-    "default": [],
-    "before": ["looks/textured"],
-    "fast": [],
-    "crowsonkb": ["recipes/crowsonkb"],
-}
+def paint(session: Session, seconds: float = float("inf")) -> tuple[Tensor, float]:
+    """Paint one picture; return it and the seconds of processor time."""
+    budget = Budget(seconds)
+    session.run(budget)
+    return session.picture(), budget.used
 
 
-def paint(
-    name: str, settings: dict[str, Any], configs: list[str], seconds: float
-) -> tuple[Session, Tensor, float]:
-    """Paint one picture; return the session, the picture and the seconds of processor time."""
-    session = open_run(
-        settings, configs, summary=False, progress=False, pictures=False, checkpoints=False
-    )
-    if name != "whole: fast":
-        budget = Budget(seconds)
-        session.run(budget)
-        return session, session.picture(), budget.used
+def paint_fast(session: Session) -> tuple[Tensor, float]:
+    """Paint the session's pair by fast style transfer."""
     session.pair.setup("test")
     network, began = OnnxStylizer(), time.process_time()
     picture = network(session.pair.content, session.pair.styles[0])
-    return session, picture, time.process_time() - began
+    return picture, time.process_time() - began
+
+
+Painter = Callable[[Session], tuple[Tensor, float]]
+WHOLE: dict[str, tuple[list[str], Painter]] = {
+    "default": ([], paint),
+    "before": (["looks/textured"], paint),
+    "fast": ([], paint_fast),
+    "crowsonkb": (["recipes/crowsonkb"], paint),
+}
 
 
 def main() -> None:
@@ -172,21 +173,31 @@ def main() -> None:
     if table.is_file():
         with table.open(newline="", encoding="utf-8") as handle:
             rows = list(csv.DictReader(handle))
-    endless = float("inf")
-    every = [(f"whole: {name}", {}, configs, endless) for name, configs in WHOLE.items()]
-    every += [(name, settings, [], given.seconds) for name, settings in methods().items()]
+    every: list[tuple[str, dict[str, Any], list[str], Painter]] = [
+        (f"whole: {name}", {}, configs, painter) for name, (configs, painter) in WHOLE.items()
+    ]
+    in_time = functools.partial(paint, seconds=given.seconds)
+    every += [(name, settings, [], in_time) for name, settings in methods().items()]
     for place in given.pairs:
         content, _, style = place.partition(",")
         pair_name = f"{Path(content).stem} x {Path(style).stem}".replace("sample:", "")
         metrics: PictureMetrics | None = None
-        for name, settings, configs, seconds in every:
+        for name, settings, configs, painter in every:
             path = given.out / f"{pair_name} {name}.png".replace(" / ", ", ").replace(":", "")
             if given.only not in name or any(
                 (row["pair"], row["method"]) == (pair_name, name) for row in rows
             ):
                 continue
             common = {"data.content": content, "data.style": style, "data.size": given.size}
-            session, picture, used = paint(name, {**common, **settings}, configs, seconds)
+            session = open_run(
+                {**common, **settings},
+                configs,
+                summary=False,
+                progress=False,
+                pictures=False,
+                checkpoints=False,
+            )
+            picture, used = painter(session)
             save_image(picture, path)
             steps = session.trainer.global_step
             row = {"pair": pair_name, "method": name, "steps": steps, "seconds": round(used, 1)}

@@ -114,12 +114,13 @@ class ImagePair(LightningDataModule):
         self.content_mask, self.style_mask = content_mask, style_mask
         self.mask_feather = number("data.mask_feather", mask_feather, least=0, most=0.5)
         whole_number("data.octave_steps", octave_steps, 1)
+        self.added_steps = 0
+        """Steps of the octaves, which an epoch has besides those that were asked for."""
         if scales == "octaves":
             self.scales = octaves(size, octave_steps)
+            self.added_steps = octave_steps * len(self.scales)
         else:
             self.scales = checked_scales(scales or [], size)
-        self.added_steps = octave_steps * len(self.scales) if scales == "octaves" else 0
-        """Steps of the octaves, which an epoch has besides those that were asked for."""
         self.steps_per_epoch += self.added_steps
         self.scale, self.detail = 0, detail
         self.artworks = artworks

@@ -295,6 +295,17 @@ def test_a_run_that_the_guard_ends_shows_its_end(
     assert float(late["loss"]) <= float(early["loss"])
 
 
+def test_colours_moved_to_a_palette_are_no_explosion(
+    tmp_path: Path, pictures: tuple[Path, Path]
+) -> None:
+    steps = {"name": "steps", "key": "data.steps_per_epoch", "values": [30]}
+    config = write(tmp_path, pictures, steps, **{"data.colour": "palette"})
+    assert main(["grid", f"--config={config}", f"--out={tmp_path / 'out'}"]) == 0
+    (row,) = table(tmp_path / "out")
+    assert float(row["loss"]) > 1.1 * float(row["best_loss"])  # of the picture as shown
+    assert row["exploded"] == "False"
+
+
 def test_an_axis_called_like_a_column(
     tmp_path: Path, pictures: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
