@@ -146,7 +146,7 @@ def test_a_bounded_run_is_extended_exactly(
     tmp_path: Path, pictures: tuple[Path, Path], uninterrupted: References
 ) -> None:
     # No guard puts another picture in place: the extension is the run of two epochs.
-    options = (*COMMON, "--trainer.max_epochs=1")
+    options = (*COMMON, "--trainer.max_epochs=1", "--checkpoint.optimizer=full")
     paint(tmp_path, pictures, *options, steps=5)
     paint(tmp_path, pictures, *COMMON, "--ckpt_path=last", steps=5)
     reference = uninterrupted["bounded"]
