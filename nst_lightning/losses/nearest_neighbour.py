@@ -1,21 +1,23 @@
 """The style term of matched features."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
 from nst_lightning.checks import choice, number, whole_number
 from nst_lightning.losses.guided_gram import GuidedGramLoss
+from nst_lightning.losses.hypercolumns import Hypercolumns, Places, no_finer
 from nst_lightning.losses.matching import (
+    Rows,
     evenly,
     every_so_many,
     most_similar_by_region,
     on_grid,
     union_by_share,
 )
-from nst_lightning.losses.places import Tile, averages
+from nst_lightning.losses.places import Tile, averages, bands
 from nst_lightning.losses.products import (
     at_least_single,
     cosine_distance,
@@ -32,6 +34,7 @@ _SIDE_BY_LAYER = 64  # places along the longer side, where each layer is matched
 _STYLE_SIDE_BY_LAYER = 128
 _MOST_STYLE_PLACES = 2**13  # neighbours are nearly the same
 _COVERED_A_PLACE = 4  # places of the style, at most, for each of the picture
+_ROWS_AT_ONCE = 64  # of a grid
 
 
 def place_distance(seen: Tensor, target: Tensor, metric: Metric) -> Tensor:
@@ -126,6 +129,8 @@ class NearestNeighbourLoss(LossTerm):
         # and at which each layer is compared.
         self._searched: dict[str, torch.Size] = {}
         self._sizes: dict[str, torch.Size] = {}
+        # Of a picture in tiles, where what the others keep would be too large: it is made anew.
+        self._content: Mapping[str, Any] | None = None
         self._draw = 0
         self._first = True  # whether no picture was searched for yet
 
@@ -166,32 +171,36 @@ class NearestNeighbourLoss(LossTerm):
             self.set_target(layer, (places / scale, scale))
             regions = [torch.full((len(p),), n, device=p.device) for n, p in enumerate(parts)]
             self.set_target(f"{layer} regions", torch.cat(regions))
+        in_tiles = not isinstance(seen[self.grid], Tensor)
+        self._content = seen if in_tiles and not self.per_layer else None
         if self.per_layer:
             self._match(seen)
-        else:
+        elif not in_tiles:
             # Matched only if a loss is asked for before a step: a run searches for its picture.
-            self.set_target("content", self._columns(seen, self.grid))
+            for layer, part in zip(self.layers, self._parts(self.grid, seen), strict=True):
+                self.set_target(f"{layer} content", part)
 
-    def _see(self, layer: str, picture: Reference, region: int | None) -> Tensor:
-        """Return the places of a style, ``(S, C)``."""
+    def _see(self, layer: str, picture: Reference, region: int | None) -> Any:
+        """Return the places of a style, ``(S, C)``; of a layer in tiles as `Places`."""
         features, like = picture.features[layer], picture.features[self.grid]
         mask = None if region is None or picture.mask is None else picture.mask
         if self.per_layer:
             places = at_least_single(every_so_many(features, _STYLE_SIDE_BY_LAYER))
             if mask is not None:
                 mask = every_so_many(on_grid(mask, features.shape[-2:]), _STYLE_SIDE_BY_LAYER)
-        else:
-            places = on_grid(features, like.shape[-2:])
-            if mask is not None:
-                mask = on_grid(mask, like.shape[-2:])
+        elif mask is not None:
+            mask = on_grid(mask, like.shape[-2:])
+        inside: Tensor | None = None
+        if mask is not None:
+            inside = mask[0, region].flatten()
+            inside = inside >= inside.max().clamp(max=0.5)
+        if not self.per_layer:
+            return Places(features, like.shape[-2:], inside)
         rows = places[0].flatten(1).mT
-        if mask is None:
-            return rows
-        inside = mask[0, region].flatten()
-        return rows[inside >= inside.max().clamp(max=0.5)]
+        return rows if inside is None else rows[inside]
 
     def blend(
-        self, layer: str, representations: Sequence[Tensor], weights: Sequence[float]
+        self, layer: str, representations: Sequence[Rows], weights: Sequence[float]
     ) -> Tensor:
         """Return places of all styles ``(S, C)``, of each as many as its share allows."""
         return union_by_share(representations, weights, _MOST_STYLE_PLACES)
@@ -217,14 +226,22 @@ class NearestNeighbourLoss(LossTerm):
         self._match(self.take(features()), self.mix)
         return True
 
-    def _columns(self, features: Mapping[str, Tensor], name: str) -> Tensor:
-        layers = self._groups[name]
-        seen = [
-            self._lay_out(features[layer], self._searched[name])[0].flatten(1)
-            / self.target(layer)[1]
-            for layer in layers
-        ]
-        return torch.cat(seen).mT  # (P, sum of C), P places
+    def _parts(self, name: str, features: Mapping[str, Any]) -> Iterator[Tensor]:
+        """Give a group's layers at the places that are searched, each ``(1, C, h, w)``."""
+        for layer in self._groups[name]:
+            if self.per_layer:
+                part = self._lay_out(features[layer], self._searched[name])
+            else:
+                part = no_finer(features[layer], self._searched[name])
+            yield part / self.target(layer)[1]
+
+    def _contents(self, name: str) -> Iterator[Tensor]:
+        """Give the content's likewise."""
+        if self._content is not None:
+            yield from self._parts(name, self._content)
+            return
+        for layer in self._groups[name]:
+            yield self.target(f"{layer} content")
 
     def _regions(self, layer: str, places: int) -> Tensor:
         """Return the region of each of the picture's places, ``(P,)``."""
@@ -235,19 +252,22 @@ class NearestNeighbourLoss(LossTerm):
         return self._lay_out(guidance, self._searched[layer])[0].argmax(0).flatten()
 
     @torch.no_grad()
-    def _match(self, seen: Mapping[str, Tensor] | None, mix: float = 0.0) -> None:
+    def _match(self, seen: Mapping[str, Any] | None, mix: float = 0.0) -> None:
         for name, layers in self._groups.items():
-            wanted = self.target("content") if seen is None else self._columns(seen, name)
+            parts = list(self._contents(name) if seen is None else self._parts(name, seen))
+            wanted = Hypercolumns(parts, self._searched[name])
             there = torch.cat([self.target(layer)[0] for layer in layers], 1)
             mine, theirs = self._regions(name, len(wanted)), self.target(f"{name} regions")
             if self.coverage:
                 most = _COVERED_A_PLACE * len(wanted)
                 rows = evenly(torch.arange(len(there), device=mine.device), most)
                 rows = rows[torch.isin(theirs[rows], mine)]
-                found = most_similar_by_region(there[rows], wanted, theirs[rows], mine)
+                columns = wanted[torch.arange(len(wanted), device=mine.device)]
+                found = most_similar_by_region(there[rows], columns, theirs[rows], mine)
                 self.set_target(f"{name} covered", torch.stack([rows, found]).int())
-            if not self.per_layer:
-                wanted = wanted.lerp(self.target("content"), mix)
+            if mix and not self.per_layer:
+                for part, other in zip(parts, self._contents(name), strict=True):
+                    part.lerp_(other, mix)
             matches = most_similar_by_region(wanted, there, mine, theirs)
             self.set_target(f"{name} matches", matches.int())
         self._lay_down_matches()
@@ -256,16 +276,39 @@ class NearestNeighbourLoss(LossTerm):
         for name, layers in self._groups.items():
             matches = self.target(f"{name} matches").long()
             for layer in layers:
-                matched = self._matched(layer, matches)  # (1, C, P)
-                matched = matched.view(1, -1, *self._searched[name])
-                # Averaging matches has the gradient of a place's mean distance to all of them.
-                matched = on_grid(matched, self._sizes[layer])  # (1, C, h, w)
-                # Laid out as features are, else every gradient would be laid out anew.
-                matched = matched.contiguous(memory_format=torch.channels_last)
-                self.set_target(f"{layer} match", matched)
                 if self.coverage:
                     rows = self.target(f"{name} covered")[0].long()
                     self.set_target(f"{layer} to cover", self._matched(layer, rows))
+                if self._content is None:
+                    matched = self._matched(layer, matches)  # (1, C, P)
+                    matched = matched.view(1, -1, *self._searched[name])
+                    # Averaging matches has the gradient of a place's mean distance to all of them.
+                    matched = on_grid(matched, self._sizes[layer])  # (1, C, h, w)
+                elif self._sizes[layer] == self._searched[name]:
+                    continue  # see _match_of
+                else:
+                    matched = self._averaged(layer, matches.view(self._searched[name]))
+                # Laid out as features are, else every gradient would be laid out anew.
+                matched = matched.contiguous(memory_format=torch.channels_last)
+                self.set_target(f"{layer} match", matched)
+
+    def _averaged(self, layer: str, matches: Tensor) -> Tensor:
+        """Return what `on_grid` gives of matches ``(H, W)``: a few of their rows at a time."""
+        size = (self._sizes[layer][0], self._sizes[layer][1])
+        found = []
+        for rows, tile in bands((matches.shape[0], matches.shape[1]), size, _ROWS_AT_ONCE):
+            part = self._matched(layer, matches[rows].flatten())  # (1, C, rows · W)
+            found.append(averages(part.view(1, -1, *matches[rows].shape), tile, size)[0])
+        return torch.cat(found, 2)
+
+    def _match_of(self, layer: str, own: Tile) -> Tensor:
+        """Return the matches of a tile's places, ``(1, C, h, w)``, as `distance` takes them."""
+        if self.has_target(f"{layer} match"):
+            laid: Tensor = self.target(f"{layer} match")
+            return own.out_of(laid)
+        matches: Tensor = self.target(f"{self.grid} matches").view(1, 1, *self._sizes[layer])
+        rows = own.out_of(matches).long()
+        return self._matched(layer, rows.flatten()).view(1, -1, *rows.shape[-2:])
 
     def _matched(self, layer: str, rows: Tensor) -> Tensor:
         """Return places of the style as `place_distance` takes them, ``(1, C, P)``."""
@@ -289,8 +332,7 @@ class NearestNeighbourLoss(LossTerm):
 
     def hold(self, held: Tensor) -> None:
         """Go on with matches from `held`, if they are of pictures of these sizes."""
-        if not self.has_target(f"{self.grid} match"):
-            self._match(None)
+        self._see_to_matches()
         sizes = {name: self.target(name).shape for name in self._held_names()}
         counts = [size.numel() for size in sizes.values()]
         if held.numel() != 1 + sum(counts) or not self._is_within(held):
@@ -301,15 +343,20 @@ class NearestNeighbourLoss(LossTerm):
             self.set_target(name, part.to(device).view(size))
         self._lay_down_matches()
 
+    def _see_to_matches(self) -> None:
+        if not all(self.has_target(f"{name} matches") for name in self._groups):
+            self._match(None)
+
     def _is_within(self, held: Tensor) -> bool:
         most = max(len(self.target(layer)[0]) for layer in self.layers)
         return bool(held[1:].min() >= 0) and bool(held[1:].max() < most)
 
     def _score(self, layer: str, features: Tensor) -> Tensor:
-        if not self.has_target(f"{layer} match"):
-            self._match(None)
+        self._see_to_matches()
         seen = self.represent(layer, features)  # (N, C, h, w)
-        loss = self.distance(layer, seen, self.target(f"{layer} match"))
+        height, width = seen.shape[-2:]
+        match = self._match_of(layer, Tile((height, width), 0, height, 0, width))
+        loss = self.distance(layer, seen, match)
         if not self.coverage:
             return loss
         name = next(name for name, layers in self._groups.items() if layer in layers)
@@ -328,7 +375,9 @@ class NearestNeighbourLoss(LossTerm):
     def reach(self, layer: str, size: tuple[int, int]) -> int | None:
         """Return how many places of a layer one that is compared has; None where it has more."""
         across = [n / cells for n, cells in zip(size, self._sizes.get(layer, size), strict=True)]
-        return None if self.per_layer or min(across) < 1 else int(max(across)) + 1
+        if self.per_layer or min(across) < 1:
+            return None
+        return 0 if max(across) == 1 else int(max(across)) + 1
 
     def places_kept(self, layer: str, places: Mapping[str, float]) -> float:
         """See the base class: the grid's, in the picture, content and match, and in a search."""
@@ -342,12 +391,11 @@ class NearestNeighbourLoss(LossTerm):
         texture: tuple[Tensor, ...] = ()
         if self._texture is not None and layer in self._texture.layers:
             texture = self._texture.sums(layer, at_least_single(computed), tile)
-        if not self.has_target(f"{layer} match"):
-            self._match(None)
+        self._see_to_matches()
         size = (self._sizes[layer][0], self._sizes[layer][1])
         seen, own = averages(computed, tile, size)  # (N, C, rows, columns)
         seen = at_least_single(seen) / self.target(layer)[1]
-        match = own.out_of(self.target(f"{layer} match"))
+        match = self._match_of(layer, own)
         if not match.numel():
             return (seen.sum(), *texture)
         loss = own.share * self.distance(layer, seen, match)

@@ -106,6 +106,19 @@ def averages(computed: Tensor, tile: Tile, size: tuple[int, int]) -> tuple[Tenso
     return (x / counts.to(x).unsqueeze(2)).permute(0, 3, 1, 2), own
 
 
+def bands(size: tuple[int, int], grid: tuple[int, int], rows: int) -> Iterator[tuple[slice, Tile]]:
+    """Give, of about so many rows each, what `averages` needs to reduce a layer to a grid.
+
+    Yields:
+        The layer's rows that must be computed, and the tile.
+    """
+    height, width = size
+    reach = -(-height // grid[0]) + 1
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        yield slice(top, min(bottom + reach, height)), Tile(size, top, bottom, 0, width, (top, 0))
+
+
 class _Bins:
     """The bins of one direction that begin within a range of places, and the places in them."""
 
