@@ -14,16 +14,16 @@ import torch
 from nst_lightning.encoder import Step, Stepwise
 from nst_lightning.errors import InputError
 from nst_lightning.losses.term import LossTerm
+from nst_lightning.memory import give_back_now
 from nst_lightning.stages import Stage, Tiles, stages
 from nst_lightning.vgg19 import CONVOLUTIONS
 
 _UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "KI": 2**10, "MI": 2**20, "GI": 2**30}
 _OF_FREE = 0.85  # the part of the free memory that `auto` takes
-_SURE = 1.15  # times what is computed: blocks freed lie scattered, and libraries have their own
+_SURE = 1.1  # times what is computed: blocks freed lie scattered, and libraries have their own
 _CHANNELS = {c.name: c.shape[0] for c in CONVOLUTIONS}
 _TILES = (None, Tiles(1024), Tiles(512), Tiles(768, 2), Tiles(512, 2), Tiles(512, 3), Tiles(256, 3))
-# Secant pairs, from the first choice to the last: how many, and whether in half precision.
-_PAIRS = ((20, False), (20, True), (10, True), (5, True))
+_FEWER_PAIRS = (10, 5)  # where as many as were asked for do not fit in bfloat16 either
 
 Size = tuple[int, int]
 
@@ -92,25 +92,23 @@ class Budget:
         self.given = given
         self._bytes: float | None = None
 
-    def plan(self, job: Job, growth: float, device: torch.device) -> Plan | None:
+    def plan(self, job: Job, largest: Job | None, device: torch.device) -> Plan | None:
         """Return how a job is computed, None if nothing was given.
-
-        At first a larger one, of the run's last scale, is planned too, and said in a line.
 
         Args:
             job: What is to be computed now.
-            growth: How many times as high and wide the last scale is; 0 if it was planned already.
+            largest: That of the run's last scale, of which a line is said; None if it was already.
             device: Where.
 
         Raises:
-            InputError: If the larger one does not fit.
+            InputError: If the largest does not fit.
         """
         if self.given is None:
             return None
         if self._bytes is None:
+            give_back_now()
             self._bytes = budget(self.given, device)
-        if growth:
-            largest = job.scaled(growth)
+        if largest is not None:
             plan = choose(largest, self._bytes)
             if plan.tiles is not None or plan.half_pairs or self.given != "auto":
                 print(plan.line(largest.content, self._bytes), file=sys.stderr)
@@ -175,7 +173,8 @@ def choose(job: Job, bytes_: float) -> Plan:
 
 def plans(job: Job) -> Iterator[Plan]:
     """Give the ways to compute a job, in the order of preference."""
-    offers = [(job.pairs, False), *(p for p in _PAIRS if p[0] <= job.pairs and p[1])]
+    fewer = [(number, True) for number in _FEWER_PAIRS if number < job.pairs]
+    offers = [(job.pairs, False), (job.pairs, True), *fewer]
     for pairs, half in offers if job.pairs else [(0, False)]:
         for tiles in _TILES:
             if tiles is None or tiles.size < 1.5 * max(job.content):
@@ -183,28 +182,31 @@ def plans(job: Job) -> Iterator[Plan]:
 
 
 def _peak(job: Job, tiles: Tiles | None, pairs: int, half: bool) -> float:
+    """Return the bytes beside the pictures of all scales, which are there before."""
     pixels, of_styles = math.prod(job.content), [math.prod(size) for size in job.styles]
     picture = 12 * pixels  # float32
-    # What the optimiser, the best picture and the line search hold; a preconditioner's spectra.
-    steady = picture * (2 * pairs / (2 if half else 1) + 16) + 12 * sum(of_styles)
-    kept = sum(_kept(term, job.content) for term in job.terms.values())
-    evaluation = _evaluation(job, tiles) + kept
+    kept, redrawn = _kept(job, tiles is not None)
+    # The picture, its gradient, both of the step before, the best one, a preconditioner's filter.
+    steady = picture * (7 + 2 * pairs / (2 if half else 1)) + kept
+    step = 9 * picture  # Fourier transforms in the optimiser; to show and to write a picture
     if tiles is None:
         taps = sum(_channels(n) / _area(n) for n in job.encoder.taps)
         references = 4 * (taps * (pixels + sum(of_styles)) + 3 * 64 * max(pixels, *of_styles))
     else:
-        # The beginnings of later stages, of one picture after another, and one layer on the grid.
-        references = 64.0 * max(pixels, *of_styles) + _tile(job, tiles, 4)
-    return _SURE * (steady + max(evaluation, references + kept))
+        # What two stages begin with, and a layer of the fourth block.
+        largest = max(pixels, *of_styles)
+        references = 48.0 * largest + 32.0 * (pixels + sum(of_styles)) + _tile(job, tiles, 4)
+    return _SURE * (
+        steady + max(_evaluation(job, tiles), references, redrawn + references / 2, step)
+    )
 
 
 def _evaluation(job: Job, tiles: Tiles | None) -> float:
     pixels, number = math.prod(job.content), 2 if job.half else 4
-    if tiles is None:
-        return pixels * _graph(job.encoder.steps, number)
-    parts = list(stages(job.encoder.steps, tiles.cuts))
+    parts = list(stages(job.encoder.steps, tiles.cuts if tiles is not None else ()))
+    cut = tiles.stages if tiles is not None else 0
     carried, area = 0.0, 1
-    for steps in parts[: tiles.stages]:
+    for steps in parts[:cut]:
         channels = _channels(steps[-1][1])
         area *= 4 ** sum(operation == "pool" for operation, _ in steps)
         carried += 2 * number * channels * pixels / area  # and its gradient
@@ -214,44 +216,52 @@ def _evaluation(job: Job, tiles: Tiles | None) -> float:
                 for term in job.terms.values()
             )
             # The layer, as float32, and the gradient.
-            places = pixels / _area(name)
-            carried += whole * (2 * number + 8) * _channels(name) * places
-    rest = [step for steps in parts[tiles.stages :] for step in steps]
-    return carried + max(_tile(job, tiles, number), _graph(rest, number) * pixels / area)
+            carried += whole * (2 * number + 8) * _channels(name) * pixels / _area(name)
+    rest = [step for steps in parts[cut:] for step in steps]
+    # What terms make of the layers behind the cut, in float32, until the gradient is taken.
+    seen = sum(12 * _channels(name) / _area(name) for _, name in rest if name in job.encoder.taps)
+    whole = _graph(rest, number) / area
+    largest = max((_channels(name) / _area(name) for _, name in rest), default=0.0)
+    work = max(3.0 * number * largest * pixels, _tile(job, tiles, number) if tiles else 0.0)
+    return carried + (whole + seen) * pixels + work
 
 
 def _tile(job: Job, tiles: Tiles, number: int) -> float:
     """Return the bytes of the largest tile, with its graph."""
     largest, (height, width) = 0.0, job.content
     for place, steps in enumerate(list(stages(job.encoder.steps, tiles.cuts))[: tiles.stages]):
-        size = tiles.size if place == 0 else tiles.size // 2
-        stage = Stage(lambda x: (x, {}), steps, (height, width), size)
+        stage = Stage(lambda x: (x, {}), steps, (height, width), tiles.size_of(place))
         sides = [stage.outer(window) for window in stage.windows]
         cells = max((r.stop - r.start) * (c.stop - c.start) for r, c in sides)
-        largest = max(largest, cells * _graph(steps, number))
+        one = 3 * number * _channels(steps[0][1])  # in the work, of the first layer's size
+        largest = max(largest, cells * (_graph(steps, number) + one))
         height, width = (side // stage.scales[stage.end] for side in (height, width))
     return largest
 
 
 def _graph(steps: Sequence[Step], number: int) -> float:
     """Return the bytes a place, of what the steps begin with, that a graph of theirs keeps."""
-    kept = largest = 0.0
-    area = 1
+    kept, area = 0.0, 1
     for operation, name in steps:
         if operation == "pool":
             kept += 8 * _channels(name) / (4 * area)  # where the maxima were
             area *= 4
             continue
-        one = number * _channels(name) / area
-        largest = max(largest, one)
-        kept += one  # a ReLU's result; and as much for what a convolution begins with, padded
-    return kept + 3 * largest
+        # A ReLU's result; and as much for what a convolution begins with, padded.
+        kept += number * _channels(name) / area
+    return kept
 
 
-def _kept(term: LossTerm, size: Size) -> float:
-    """Return the bytes of a term's targets."""
-    places = {layer: math.prod(size) / _area(layer) for layer in term.layers}
-    return 4 * sum(term.places_kept(layer, places) * _channels(layer) for layer in term.layers)
+def _kept(job: Job, in_tiles: bool) -> tuple[float, float]:
+    """Return the bytes of the terms' targets, and what they take besides to renew them."""
+    kept = redrawn = 0.0
+    for term in job.terms.values():
+        places = {layer: math.prod(job.content) / _area(layer) for layer in term.layers}
+        for layer in term.layers:
+            always, then = term.places_kept(layer, places, in_tiles)
+            kept += 4 * _channels(layer) * always
+            redrawn += 4 * _channels(layer) * then
+    return kept, redrawn
 
 
 def _area(layer: str) -> int:

@@ -17,6 +17,7 @@ from nst_lightning.data.image_pair import ImagePair, pictures_of
 from nst_lightning.data.resizing import carry_up, resize_to
 from nst_lightning.encoder import Stepwise, VGG19Encoder
 from nst_lightning.losses.term import LossTerm
+from nst_lightning.memory import give_back_large
 from nst_lightning.objective import EncoderFactory, Objective, compiled, named_terms
 from nst_lightning.optim import BoundedLBFGS
 from nst_lightning.optim.protocols import (
@@ -281,11 +282,17 @@ class NeuralStyleTransfer(LightningModule):
             return
         with torch.enable_grad():
             half = encoder.in_half(self.image)
-        content, *styles = ((p.shape[-2], p.shape[-1]) for p in (pair.content, *pair.styles))
-        pairs = keeper.pairs_kept if keeper is not None else 0
-        job = Job(encoder, self.objective.terms, content, styles, half, pairs)
-        plan = self.budget.plan(job, first * pair.largest[0] / content[1], self.device)
+        steps = pair.steps_left(0, int(self.trainer.estimated_stepping_batches))
+        terms, kept = self.objective.terms, keeper.pairs_kept if keeper is not None else 0
+
+        def job(scale: int) -> Job:
+            return Job(encoder, terms, *pair.sizes(scale), half, min(kept, steps[scale]))
+
+        largest = job(len(pair.scales)) if first else None
+        plan = self.budget.plan(job(pair.scale), largest, self.device)
         self.objective.tiles = plan.tiles if plan is not None else None
+        if self.objective.tiles is not None and self.device.type == "cpu":
+            give_back_large()
         if keeper is not None and plan is not None and plan.half_pairs:
             keeper.keep_pairs(plan.pairs, half=True)
 

@@ -12,6 +12,7 @@ from nst_lightning.encoder import HasMinimumSize, Refinable, Stepwise, VGG19Enco
 from nst_lightning.errors import InputError
 from nst_lightning.losses.reference import Reference
 from nst_lightning.losses.term import LossTerm
+from nst_lightning.memory import give_back_now
 from nst_lightning.stages import Tiles
 from nst_lightning.tiles import LayersInTiles, features_in_tiles, score
 
@@ -111,6 +112,8 @@ class Objective(nn.Module):
             if term.rotations:
                 of_styles = [turned for style in of_styles for turned in self._turns(style)]
             term.set_targets(of_content, of_styles)
+        if self.tiles is not None:
+            give_back_now()
 
     def _turns(self, style: Reference) -> Iterator[Reference]:
         """Give a style as it is and turned by 90, 180 and 270 degrees; they share its share."""
@@ -137,7 +140,10 @@ class Objective(nn.Module):
         """Have every term renew what it holds, before a step at ``picture``: `LossTerm.redraw`."""
         features = functools.cache(lambda: self._as_evaluated(picture))
         counting = [term for term in self.terms.values() if term.weight]
-        return sum(term.redraw(step, features) for term in counting) > 0
+        redrawn = sum(term.redraw(step, features) for term in counting) > 0
+        if redrawn and self.tiles is not None:
+            give_back_now()
+        return redrawn
 
     def _as_evaluated(self, picture: Tensor) -> Mapping[str, Any]:
         """Encode as `losses` does: an encoder may be coarse, and fast, where a gradient is due."""

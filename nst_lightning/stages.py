@@ -24,13 +24,18 @@ class Tiles:
     """How a picture is cut.
 
     Attributes:
-        size: Height and width of a tile in pixels, about; in later stages half as many places.
+        size: Height and width of a tile in pixels, about.
         stages: Stages that are computed in tiles, 1 to 3: up to the second, the third and the
             fourth pooling. What is behind them is computed whole.
     """
 
     size: int
     stages: int = 1
+
+    def size_of(self, stage: int) -> int:
+        """Return a tile's size in places of what a stage begins with."""
+        # More channels to a place: as many bytes to a tile, about.
+        return self.size // (1, 2, 3, 3)[stage]
 
     @property
     def cuts(self) -> tuple[str, ...]:

@@ -44,8 +44,8 @@ def features_in_tiles(
             for name, term in terms.items():
                 seen[name] |= _taken(term, taps)
             break
-        size = tiles.size if number == 0 else tiles.size // 2
-        stage = Stage(run, steps, (x.shape[-2], x.shape[-1]), size, encoder.taps, terms)
+        begins = (x.shape[-2], x.shape[-1])
+        stage = Stage(run, steps, begins, tiles.size_of(number), encoder.taps, terms)
         x, prepare = _put_into(seen, stage, x), False
     return seen
 
@@ -133,7 +133,9 @@ class LayersInTiles(Mapping[str, "LayerInTiles"]):
         self._encoder, self._tiles = encoder, tiles
         self._stages = list(stages(encoder.steps, tiles.cuts))
         self._half = encoder.in_half(picture)
-        self._begins = [picture.detach()]  # of each stage that was looked at
+        self._picture = picture.detach()
+        # The newest stage that was looked at, and what it begins with: all would be too large.
+        self._begin = (0, self._picture)
 
     def __getitem__(self, layer: str) -> "LayerInTiles":
         if layer not in self._encoder.taps:
@@ -148,7 +150,7 @@ class LayersInTiles(Mapping[str, "LayerInTiles"]):
 
     def size_of(self, layer: str) -> tuple[int, int]:
         """Return a layer's height and width."""
-        height, width = self._begins[0].shape[-2:]
+        height, width = self._picture.shape[-2:]
         for operation, name in self._encoder.steps:
             if operation == "pool":
                 height, width = height // 2, width // 2
@@ -163,18 +165,20 @@ class LayersInTiles(Mapping[str, "LayerInTiles"]):
             for number, steps in enumerate(self._stages)
             if any(name == layer for _, name in steps)
         )
-        while len(self._begins) <= number:
-            _, end = self._stages[len(self._begins) - 1][-1]
-            self._begins.append(LayerInTiles(self, end).whole())
-        begin, half = self._begins[number], self._half
+        if self._begin[0] > number:
+            self._begin = (0, self._picture)
+        while self._begin[0] < number:
+            _, end = self._stages[self._begin[0]][-1]
+            self._begin = (self._begin[0] + 1, LayerInTiles(self, end).whole())
+        (_, begin), half = self._begin, self._half
         steps = steps[: [name for _, name in steps].index(layer) + 1]
 
         def run(part: Tensor) -> Run:
             part = self._encoder.prepared(part, half) if number == 0 else part
             return self._encoder.run(part, steps)
 
-        size = self._tiles.size if number == 0 else self._tiles.size // 2
-        return Stage(run, steps, (begin.shape[-2], begin.shape[-1]), size, reach=reach), begin
+        begins = (begin.shape[-2], begin.shape[-1])
+        return Stage(run, steps, begins, self._tiles.size_of(number), reach=reach), begin
 
 
 class LayerInTiles:

@@ -104,12 +104,12 @@ def test_a_line_where_something_was_chosen(
     encoder: VGG19Encoder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = Budget("1000GB")
-    assert given.plan(job(encoder, 256), 4.0, CPU) is not None
+    assert given.plan(job(encoder, 256), job(encoder, 1024), CPU) is not None
     said = capsys.readouterr().err
     assert said.startswith("memory: 768x1024 px computed whole: about ")
-    given.plan(job(encoder, 512), 0, CPU)
+    given.plan(job(encoder, 512), None, CPU)
     assert capsys.readouterr().err == ""
-    assert Budget(None).plan(job(encoder, 256), 4.0, CPU) is None
+    assert Budget(None).plan(job(encoder, 256), job(encoder, 1024), CPU) is None
 
 
 def test_a_resumed_run_is_cut_as_before() -> None:

@@ -201,11 +201,17 @@ class ImagePair(LightningDataModule):
         height, width = self._sized[len(self.scales)].content.pixels.shape[-2:]
         return width, height
 
+    def sizes(self, scale: int) -> tuple[tuple[int, int], list[tuple[int, int]]]:
+        """Return height and width of the content at a scale, and of each style."""
+        now = self._sized[scale]
+        sizes = [image.pixels.shape[-2:] for image in (now.content, *now.styles)]
+        content, *styles = ((height, width) for height, width in sizes)
+        return content, styles
+
     @property
     def pixels(self) -> list[int]:
         """How many pixels the picture has at each scale, from the coarsest on."""
-        sizes = [self._sized[scale].content.pixels.shape[-2:] for scale in sorted(self._sized)]
-        return [height * width for height, width in sizes]
+        return [math.prod(self.sizes(scale)[0]) for scale in sorted(self._sized)]
 
     def steps_left(self, step: int, steps: int) -> list[int]:
         """Return how many of a run's steps, counted from 0, are left at each scale."""

@@ -379,9 +379,15 @@ class NearestNeighbourLoss(LossTerm):
             return None
         return 0 if max(across) == 1 else int(max(across)) + 1
 
-    def places_kept(self, layer: str, places: Mapping[str, float]) -> float:
-        """See the base class: the grid's, in the picture, content and match, and in a search."""
-        return 5 * places[self.grid]
+    def places_kept(
+        self, layer: str, places: Mapping[str, float], in_tiles: bool
+    ) -> tuple[float, float]:
+        """See the base class: matches and, of a picture that is not in tiles, the content."""
+        searched, fine = min(places[layer], places[self.grid]), places[layer] >= places[self.grid]
+        if self.per_layer:
+            return 0.0, 0.0
+        kept = (0.0 if fine else searched) if in_tiles else 2 * searched
+        return kept, searched + (places[self.grid] if self.coverage else 0.0)
 
     def sums(self, layer: str, computed: Tensor, tile: Tile) -> tuple[Tensor, ...]:
         """Return the distance to the matches of the places that the tile has, by their share.

@@ -326,14 +326,20 @@ class LossTerm(nn.Module):
         """
         return None
 
-    def places_kept(self, layer: str, places: Mapping[str, float]) -> float:
-        """Return for how many places of a layer the term keeps features, for an estimate of memory.
+    def places_kept(
+        self, layer: str, places: Mapping[str, float], in_tiles: bool
+    ) -> tuple[float, float]:
+        """Return for how many places of a layer the term has features, for an estimate of memory.
 
         Args:
             layer: Its name.
             places: Of each of the term's layers, how many it has.
+            in_tiles: Whether the picture is computed in tiles.
+
+        Returns:
+            How many all the time, and how many besides while `redraw` is at work.
         """
-        return places[layer] if self.target_from == "content" else 0.0
+        return (places[layer] if self.target_from == "content" else 0.0), 0.0
 
     def sums(self, layer: str, computed: Tensor, tile: Tile) -> tuple[Tensor, ...]:
         """Return what a tile adds to the sums over all places of a layer.

@@ -37,8 +37,9 @@ class SecantMemory:
         self._count = 0  # pairs ever pushed; the next one goes to slot count % capacity
         self._kind = like.dtype
         kept = torch.bfloat16 if half else like.dtype
-        self._steps = like.new_zeros((capacity, like.numel()), dtype=kept)
-        self._changes = like.new_zeros((capacity, like.numel()), dtype=kept)
+        # Not zeros: on a CPU no memory is taken before a pair is written there.
+        self._steps = like.new_empty((capacity, like.numel()), dtype=kept)
+        self._changes = like.new_empty((capacity, like.numel()), dtype=kept)
         self._sy = torch.zeros((capacity, capacity), dtype=torch.float64, device=like.device)
 
     def __len__(self) -> int:
@@ -59,11 +60,14 @@ class SecantMemory:
         steps, _ = self._filled()
         self._sy[: len(self), slot] = _along(steps, change).double()
 
-    def newest(self, number: int) -> tuple[Tensor, Tensor]:
-        """Return the newest steps and their gradient changes, each ``(≤ number, length)``."""
+    def newest(self, number: int) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the newest (at most ``number``) steps and their gradient changes, flat.
+
+        They are views of this memory's, in the precision that it keeps them in.
+        """
         number = min(number, len(self))
         slots = [(self._count - number + i) % self.capacity for i in range(number)]
-        return self._steps[slots].to(self._kind), self._changes[slots].to(self._kind)
+        return [self._steps[slot] for slot in slots], [self._changes[slot] for slot in slots]
 
     def multiply(self, gradient: Tensor, precondition: Apply) -> Tensor:
         """Apply the inverse Hessian; ``precondition`` applies the initial one, up to its scale.

@@ -50,8 +50,8 @@ def test_newest_pairs_come_oldest_first():
     for s, y in pairs:
         memory.push(s, y)
     steps, changes = memory.newest(3)
-    assert torch.equal(steps, torch.stack([s for s, _ in pairs[-3:]]))
-    assert torch.equal(changes, torch.stack([y for _, y in pairs[-3:]]))
+    assert torch.equal(torch.stack(steps), torch.stack([s for s, _ in pairs[-3:]]))
+    assert torch.equal(torch.stack(changes), torch.stack([y for _, y in pairs[-3:]]))
     assert len(memory.newest(99)[0]) == len(memory) == 4
     memory.clear()
     assert len(memory) == len(memory.newest(2)[0]) == 0
