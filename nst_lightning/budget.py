@@ -86,9 +86,14 @@ class Budget:
 
     Args:
         given: As of `budget`; None for as much as it takes.
+
+    Raises:
+        InputError: If it is no amount of memory.
     """
 
     def __init__(self, given: str | None) -> None:
+        if given is not None and given != "auto":
+            amount(given)
         self.given = given
         self._bytes: float | None = None
 
@@ -113,6 +118,18 @@ class Budget:
             if plan.tiles is not None or plan.half_pairs or self.given != "auto":
                 print(plan.line(largest.content, self._bytes), file=sys.stderr)
         return choose(job, self._bytes)
+
+    def refuse_uncut(self, encoder: object) -> None:
+        """Refuse an amount for an encoder that cannot be cut; ``auto`` leaves it alone.
+
+        Raises:
+            InputError: If an amount was given.
+        """
+        if self.given not in (None, "auto"):
+            raise InputError(
+                f"model.memory: {type(encoder).__name__} cannot be computed in tiles; use "
+                "VGG19Encoder, or auto or null here"
+            )
 
     def state_dict(self) -> dict[str, Any]:
         """Return what was given and measured."""
@@ -141,10 +158,15 @@ def budget(given: str, device: torch.device) -> float:
     """
     if given == "auto":
         return _OF_FREE * _free(device)
+    return max(0.0, amount(given) - _taken(device))
+
+
+def amount(given: str) -> float:
+    """Return the bytes of an amount such as ``8GB``; raises ``InputError``."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]I?|)B?", given.strip().upper())
     if not match or not float(match[1]):
         raise InputError(f"model.memory: {given!r} is no amount of memory; use auto or such as 8GB")
-    return max(0.0, float(match[1]) * _UNITS[match[2]] - _taken(device))
+    return float(match[1]) * _UNITS[match[2]]
 
 
 def choose(job: Job, bytes_: float) -> Plan:

@@ -278,7 +278,10 @@ class NeuralStyleTransfer(LightningModule):
     def _fit_memory(self, keeper: KeepsPairs | None = None, first: bool = True) -> None:
         """Choose how pictures of the present scale are computed within the memory."""
         pair, encoder = self._pair(), self.objective.encoder
-        if not isinstance(encoder, Stepwise) or not encoder.taps:
+        if not isinstance(encoder, Stepwise):
+            self.budget.refuse_uncut(encoder)
+            return
+        if not encoder.taps:
             return
         with torch.enable_grad():
             half = encoder.in_half(self.image)

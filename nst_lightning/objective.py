@@ -14,7 +14,7 @@ from nst_lightning.losses.reference import Reference
 from nst_lightning.losses.term import LossTerm
 from nst_lightning.memory import give_back_now
 from nst_lightning.stages import Tiles
-from nst_lightning.tiles import LayersInTiles, features_in_tiles, score
+from nst_lightning.tiles import LayersInTiles, OnTile, features_in_tiles, score
 
 Encoder = Callable[[Tensor], dict[str, Tensor]]
 EncoderFactory = Callable[[Sequence[str]], nn.Module]
@@ -33,6 +33,8 @@ class Objective(nn.Module):
     Attributes:
         shared: Encodings of other runs; see :class:`SharedTargets`.
         tiles: How pictures are cut, to be computed in less memory; None for whole.
+        on_tile: Called after each tile; see `nst_lightning.tiles.features_in_tiles`. No copy has
+            it.
         schedules: Name of a weight -> what sets it during a run.
 
     Raises:
@@ -50,7 +52,12 @@ class Objective(nn.Module):
         self.encoder = encoder(list(layers))
         self.shared: SharedTargets | None = None
         self.tiles: Tiles | None = None
+        self.on_tile: OnTile | None = None
         self.schedules: dict[str, Any] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out who watches: copies and pickles are computed elsewhere."""
+        return self.__dict__ | {"on_tile": None}
 
     @property
     def terms(self) -> dict[str, LossTerm]:
@@ -181,7 +188,9 @@ class Objective(nn.Module):
             features = self.encoder(picture)
             scores = {n: term(picture, term.take(features)) for n, term in self.terms.items()}
         else:
-            seen = features_in_tiles(self._in_parts(), self.terms, picture, self.tiles)
+            seen = features_in_tiles(
+                self._in_parts(), self.terms, picture, self.tiles, self.on_tile
+            )
             scores = {n: score(term, picture, seen[n]) for n, term in self.terms.items()}
         losses = {f"{name}_loss": self.terms[name].weight * s for name, s in scores.items()}
         return losses | {"loss": torch.stack(list(losses.values())).sum()}

@@ -110,6 +110,14 @@ class Stage:
             for left, right in itertools.pairwise(bounds(size[1], tile, pixels))
         ]
         self.lengths: list[int] = []  # of the sums of each of `summed`
+        self.on_tile: Callable[[], None] | None = None  # called after each tile of `each`
+
+    def each(self) -> Iterator[Window]:
+        """Give the tiles one after another."""
+        for window in self.windows:
+            yield window
+            if self.on_tile is not None:
+                self.on_tile()
 
     def outer(self, window: Window) -> tuple[slice, slice]:
         """Return the rows and columns that a tile is computed from."""

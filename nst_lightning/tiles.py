@@ -9,14 +9,16 @@ borders are padded as ever. (The two passes are those of Galerne et al., "Scalin
 Transfer", arXiv:2212.13459, whose margins are fixed and whose tiles go through the whole network.)
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from nst_lightning.encoder import Step, Stepwise
+from nst_lightning.encoder import Stepwise
 from nst_lightning.losses.places import Tile
 from nst_lightning.losses.products import at_least_single
 from nst_lightning.losses.term import LossTerm
@@ -25,28 +27,54 @@ from nst_lightning.stages import Run, Stage, Tiles, room, stages
 Seen = dict[str, dict[str, Tensor | tuple[Tensor, ...]]]
 """Term -> layer -> the features, or the sums of what the term's `LossTerm.sums` gave."""
 
+OnTile = Callable[[int, int], None]
+"""Is told how many tiles of an evaluation are done, of how many."""
+
 
 def features_in_tiles(
-    encoder: Stepwise, terms: Mapping[str, LossTerm], picture: Tensor, tiles: Tiles
+    encoder: Stepwise,
+    terms: Mapping[str, LossTerm],
+    picture: Tensor,
+    tiles: Tiles,
+    on_tile: OnTile | None = None,
 ) -> Seen:
-    """Return what every term looks at in a picture, ``(1, 3, H, W)``; it may be differentiated."""
+    """Return what every term looks at in a picture, ``(1, 3, H, W)``; it may be differentiated.
+
+    Args:
+        encoder: Whose features.
+        terms: By name.
+        picture: In [0, 1].
+        tiles: How it is cut.
+        on_tile: Called after each tile with how many are done, of how many; those of the pass back
+            count where there will be one. On a GPU a tile is called done when it was asked for.
+    """
     seen: Seen = {name: {} for name in terms}
     half = encoder.in_half(picture)
-    x, prepare = picture, True
-    for number, steps in enumerate(stages(encoder.steps, tiles.cuts)):
-        last = number >= tiles.stages
+    parts = list(stages(encoder.steps, tiles.cuts))
 
-        def run(part: Tensor, steps: Sequence[Step] = steps, prepare: bool = prepare) -> Run:
-            return encoder.run(encoder.prepared(part, half) if prepare else part, steps)
+    def run(part: Tensor, number: int) -> Run:
+        return encoder.run(encoder.prepared(part, half) if number == 0 else part, parts[number])
 
-        if last:
-            _, taps = run(x)
-            for name, term in terms.items():
-                seen[name] |= _taken(term, taps)
-            break
-        begins = (x.shape[-2], x.shape[-1])
-        stage = Stage(run, steps, begins, tiles.size_of(number), encoder.taps, terms)
-        x, prepare = _put_into(seen, stage, x), False
+    tiled: list[Stage] = []
+    size = (picture.shape[-2], picture.shape[-1])
+    for number, steps in enumerate(parts[: tiles.stages]):
+        its_run = functools.partial(run, number=number)
+        stage = Stage(its_run, steps, size, tiles.size_of(number), encoder.taps, terms)
+        tiled.append(stage)
+        pixels = stage.scales[stage.end]
+        size = (size[0] // pixels, size[1] // pixels)
+    if on_tile is not None:
+        passes = 2 if picture.requires_grad and torch.is_grad_enabled() else 1
+        of, numbers = passes * sum(len(stage.windows) for stage in tiled), itertools.count(1)
+        for stage in tiled:
+            stage.on_tile = lambda: on_tile(next(numbers), of)
+    x = picture
+    for stage in tiled:
+        x = _put_into(seen, stage, x)
+    if len(parts) > len(tiled):
+        _, taps = run(x, len(tiled))
+        for name, term in terms.items():
+            seen[name] |= _taken(term, taps)
     return seen
 
 
@@ -77,7 +105,7 @@ class _InTiles(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, stage: Stage) -> tuple[Tensor, ...]:
         wholes: list[Tensor] = []
         totals: list[list[Tensor]] = []
-        for window in stage.windows:
+        for window in stage.each():
             rows, columns = stage.outer(window)
             laid, sums = stage.products(x[..., rows, columns], window)
             if window == stage.windows[0]:
@@ -99,7 +127,7 @@ class _InTiles(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor, None]:
         (x,), stage = ctx.saved_tensors, ctx.stage
         gradient = torch.zeros_like(x)
-        for window in stage.windows:
+        for window in stage.each():
             rows, columns = stage.outer(window)
             with torch.enable_grad():
                 part = x[..., rows, columns].detach().requires_grad_()

@@ -1,6 +1,9 @@
 """Loss and gradient in tiles against those of the whole picture."""
 
+import copy
+import inspect
 import itertools
+import threading
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -9,6 +12,7 @@ import torch.nn.functional as F
 from test_objective import Keeps, Stranger, picture
 from torch import Tensor
 
+import nst_lightning.losses
 from nst_lightning.encoder import VGG19Encoder
 from nst_lightning.errors import InputError
 from nst_lightning.losses import (
@@ -37,22 +41,68 @@ TERMS: dict[str, Callable[[], LossTerm]] = {
     "content": lambda: ContentLoss(1.0, ["relu1_2", "relu4_1"]),
     "content, sum": lambda: ContentLoss(1e-3, ["relu2_1"], reduction="sum"),
     "content, scaled": lambda: ContentLoss(1.0, ["relu2_1", "relu3_3"], reduction="scaled"),
-    "gram": lambda: GramLoss(10.0, LAYERS),
+    "content, balanced": lambda: ContentLoss(1.0, ["relu1_2", "relu4_2"], reduction="balanced"),
+    "gram": lambda: GramLoss(10.0, LAYERS, [0.25, 1.0, 2.0, 0.0]),
     "gram, none": lambda: GramLoss(1e-9, LAYERS, divisor="none", reduction="sum"),
+    "gram, relative": lambda: GramLoss(1.0, LAYERS, reduction="relative"),
     "guided": lambda: GuidedGramLoss(10.0, LAYERS, divisor="chw"),
+    "guided, relative": lambda: GuidedGramLoss(1.0, LAYERS, reduction="relative"),
+    "guided, none": lambda: GuidedGramLoss(1e-9, LAYERS, divisor="none", reduction="sum"),
     "wasserstein": lambda: WassersteinLoss(1.0, LAYERS),
+    "wasserstein, eps": lambda: WassersteinLoss(1.0, LAYERS, eps=1e-2),
     "moments": lambda: MomentLoss(1.0, LAYERS),
+    "moments, one": lambda: MomentLoss(1.0, LAYERS, order=1),
+    "moments, five": lambda: MomentLoss(1.0, LAYERS, order=5),
     "deviations": lambda: MeanDeviationLoss(1.0, LAYERS),
     "neighbours": lambda: NearestNeighbourLoss(1.0, LAYERS, metric="cosine"),
     "neighbours, covered": lambda: NearestNeighbourLoss(1.0, LAYERS, coverage=1.0),
     "neighbours by layer": lambda: NearestNeighbourLoss(1.0, LAYERS, per_layer=True),
+    "neighbours by layer, covered": lambda: NearestNeighbourLoss(
+        1.0, LAYERS, per_layer=True, coverage=0.5, metric="cosine"
+    ),
     "neighbours, fine grid": lambda: NearestNeighbourLoss(1.0, LAYERS, grid="conv2_2"),
     "neighbours, coarse grid": lambda: NearestNeighbourLoss(1.0, LAYERS, grid="relu4_1"),
+    "neighbours, mixed": lambda: NearestNeighbourLoss(1.0, LAYERS, mix=0.0, every=1),
+    "neighbours, turned": lambda: NearestNeighbourLoss(1.0, LAYERS, rotations=True),
+    "neighbours, texture": lambda: NearestNeighbourLoss(
+        1.0, [*LAYERS, "relu5_1"], [0.25, 0.5, 1.0, 2.0, 4.0], mix=0.4, metric="cosine", texture=0.5
+    ),
+    "neighbours, fine texture": lambda: NearestNeighbourLoss(
+        1.0, LAYERS, texture=0.5, texture_layers=["relu1_1", "relu4_1"]
+    ),
     "relations": lambda: SelfSimilarityLoss(1.0, LAYERS, places=300),
     "hypercolumns": lambda: SelfSimilarityLoss(1.0, LAYERS, places=300, hypercolumns=True),
     "sliced": lambda: SlicedWassersteinLoss(1.0, ["relu1_1", "relu3_1"], places=500),
+    "sliced, all places": lambda: SlicedWassersteinLoss(
+        1.0, ["relu2_1", "relu3_1"], directions=5, places=None, seed=3, every=1
+    ),
     "variation": lambda: TotalVariationLoss(1.0, "nine_point"),
+    "variation, side": lambda: TotalVariationLoss(1.0, "l1", reduction="side"),
+    "variation, mean": lambda: TotalVariationLoss(1.0, "l2", reduction="mean", scale=255),
 }
+
+
+def test_every_shipped_term_and_option_is_here() -> None:
+    built = [make() for make in TERMS.values()]
+    for name in nst_lightning.losses.__all__:
+        kind = getattr(nst_lightning.losses, name)
+        if not (isinstance(kind, type) and issubclass(kind, LossTerm)):
+            continue
+        if not kind(**({"layers": ["relu1_1"]} if "layers" in options(kind) else {})).has_formula:
+            continue  # abstract
+        mine = [term for term in built if type(term) is kind]
+        assert mine, f"{name} is not among TERMS"
+        for option, default in options(kind).items():
+            if option not in ("weight", "layers", "layer_weights") and hasattr(mine[0], option):
+                seen = {repr(getattr(term, option)) for term in mine}
+                chosen = seen - {repr(default)}
+                assert chosen, f"{name} has no {option} in TERMS other than {default!r}"
+
+
+def options(kind: type[LossTerm]) -> dict[str, object]:
+    """Return a term's arguments and their defaults."""
+    parameters = inspect.signature(kind).parameters.values()
+    return {parameter.name: parameter.default for parameter in parameters}
 
 
 def losses_and_gradient(
@@ -157,6 +207,34 @@ def test_the_pass_back_keeps_no_more_than_a_tile() -> None:
         objective.losses(x.requires_grad_())["loss"].backward()
     # A tile with its margins at 64 channels; the whole picture would be 10 times as much.
     assert kept <= 64 * 56 * 56
+
+
+@pytest.mark.parametrize("stages", [1, 2, 3])
+def test_whoever_watches_is_told_of_each_tile(stages: int) -> None:
+    objective, x, _ = ready({"a": GramLoss(1.0, LAYERS)}, (97, 141))
+    expected = losses_and_gradient(objective, x, Tiles(48, stages))
+    told: list[tuple[int, int]] = []
+    objective.on_tile = lambda done, of: told.append((done, of))
+    losses, gradient = losses_and_gradient(objective, x, Tiles(48, stages))
+    # 6 tiles of 48 px; 24 x 35 and 12 x 17 places are one tile each. Forward and back.
+    of = 2 * sum([6, 1, 1][:stages])
+    assert told == [(done, of) for done in range(1, of + 1)]
+    assert losses == expected[0]
+    assert torch.equal(gradient, expected[1])
+    told.clear()
+    with torch.no_grad():
+        objective.losses(x)
+    assert told == [(done, of // 2) for done in range(1, of // 2 + 1)]
+
+
+def test_no_copy_is_watched() -> None:
+    objective, _, _ = ready({"a": GramLoss(1.0, ["relu1_1"])}, (32, 32))
+    names = set(objective.state_dict())
+    lock = threading.Lock()  # which cannot be copied
+    objective.on_tile = lambda done, of: lock.release()
+    assert copy.deepcopy(objective).on_tile is None
+    assert objective.on_tile is not None
+    assert set(objective.state_dict()) == names
 
 
 def test_half_precision_is_the_untiled_one_but_for_rounding() -> None:
