@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
-from nst_lightning.checks import number, whole_number
+from nst_lightning.checks import choice, number, whole_number
 from nst_lightning.data.colour_match import match_covariance, match_histogram, match_luminance
 from nst_lightning.data.images import LoadedImage, load_image
 from nst_lightning.data.regions import Regions, load_regions
@@ -24,6 +24,9 @@ SizeRule = Literal["long", "short", "height", "area"]
 ColourRule = Literal["style", "luminance", "covariance", "histogram", "palette"]
 STARTS = ("content", "blurred", "style", "noise", "grey")
 """What ``init`` may be besides a file."""
+
+
+_FINE = 1000  # pixels; strokes that are fine in a larger picture are as large as in one of these
 
 
 @dataclass
@@ -49,6 +52,8 @@ class ImagePair(LightningDataModule):
         style_resize: ``scale`` gives a style its own shape at ``size * style_scale``; ``content``
             squeezes it to the content's width and height, as the PyTorch tutorial does.
         style_scale: Size of the styles relative to the content's; larger gives larger strokes.
+        strokes: How strokes grow beyond 1000 pixels: ``large`` ones with the picture, ``fine`` ones
+            not at all, so that a large picture has more of them.
         init: The picture to start from: ``content``, ``blurred`` (the content reduced to a quarter
             and enlarged again), ``style``, ``noise``, ``grey``, or a file.
         init_noise: Standard deviation of the ``noise`` around mid-grey, in units of [0, 1].
@@ -87,6 +92,7 @@ class ImagePair(LightningDataModule):
         size_rule: SizeRule = "long",
         style_resize: Literal["scale", "content"] = "scale",
         style_scale: float = 1.0,
+        strokes: Literal["large", "fine"] = "large",
         init: str = "content",
         init_noise: float = 0.25,
         steps_per_epoch: int = 100,
@@ -105,6 +111,7 @@ class ImagePair(LightningDataModule):
         self.size, self.size_rule = whole_number("data.size", size, 1), size_rule
         self.style_resize = style_resize
         self.style_scale = number("data.style_scale", style_scale, above=0)
+        self.strokes = choice("data.strokes", strokes, ("large", "fine"))
         if init not in STARTS and (near := did_you_mean(init, STARTS)) and not Path(init).exists():
             raise InputError(f"data.init: there is no file {init}{near}")
         self.init = resolve_one(init, artworks)
@@ -157,7 +164,8 @@ class ImagePair(LightningDataModule):
             for style in styles:
                 style.pixels = resize_to(style.pixels, content.pixels.shape[-2:])
         else:
-            style_size = size * self.style_scale
+            grown = size if self.strokes == "large" else min(size, _FINE)
+            style_size = grown * self.style_scale
             styles = [self._load_sized(s, "style", style_size) for s in self.style_sources]
         regions = None
         if self.content_mask is not None:
