@@ -2,10 +2,11 @@
 
 from torch import Tensor
 
+from nst_lightning.losses.kept import Representation
 from nst_lightning.losses.places import Tile
 from nst_lightning.losses.products import at_least_single, at_size_of
 from nst_lightning.losses.reference import Reference
-from nst_lightning.losses.term import LossTerm, Representation
+from nst_lightning.losses.term import LossTerm
 
 
 class SummedTerm(LossTerm):

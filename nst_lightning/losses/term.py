@@ -2,25 +2,22 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal, TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nst_lightning.checks import names, number
 from nst_lightning.errors import InputError
-from nst_lightning.losses.places import Tile
+from nst_lightning.losses.kept import KeepsTargets, Representation
 from nst_lightning.losses.products import at_least_single, at_size_of, weighted_sum
 from nst_lightning.losses.reference import Reference
+from nst_lightning.losses.sees_tiles import SeesTiles
 
 STD5 = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 """The style layers of Gatys, Ecker & Bethge (2016), and of most systems after them."""
 
-Representation: TypeAlias = Any
-"""A tensor or a tuple of tensors, as the term says."""
 
-
-class LossTerm(nn.Module):
+class LossTerm(KeepsTargets, SeesTiles):
     """One term of the objective.
 
     A subclass says in `represent` what it sees in the features of a layer, and in `distance` how
@@ -69,9 +66,6 @@ class LossTerm(nn.Module):
             weights as layers, if there is no layer, or if one is named twice.
     """
 
-    target_from: Literal["content", "styles"] = "styles"
-    """Which pictures the targets are made of."""
-
     takes_half: bool = False
     """Whether `represent` is exact enough with features in half precision, which an encoder may
     compute for speed. Where it is false the features are made float32 first."""
@@ -104,7 +98,6 @@ class LossTerm(nn.Module):
             for i, w in enumerate(layer_weights)
         ]
         self.regions = 0
-        self._kept: dict[str, list[str] | str] = {}  # name → its buffer, or those of a tuple
 
     rotations: bool = False
     """Whether the styles are wanted turned by 90, 180 and 270 degrees too, as further styles."""
@@ -198,45 +191,6 @@ class LossTerm(nn.Module):
                 seen = [self._see(layer, picture, region) for picture in shown]
                 self.set_target(_target_name(layer, region), self.blend(layer, seen, weights))
 
-    def set_target(self, name: str, value: Representation) -> None:
-        """Keep a copy of a tensor or a tuple of tensors, in place of what the name stood for.
-
-        Without a graph, and usable in a backward pass even if it was made in inference mode.
-        """
-        parts = value if isinstance(value, tuple) else (value,)
-        # Names of layers may have dots, which nn.Module takes for paths into submodules.
-        buffers = [f"target_{name}_{i}".replace(".", "_") for i in range(len(parts))]
-        with torch.inference_mode(False), torch.no_grad():
-            for buffer, part in zip(buffers, parts, strict=True):
-                self.register_buffer(buffer, part.clone(), persistent=False)
-        self._kept[name] = buffers if isinstance(value, tuple) else buffers[0]
-
-    def target(self, name: str) -> Representation:
-        """Return what `set_target` kept under ``name``.
-
-        Raises:
-            RuntimeError: If it kept nothing.
-        """
-        kept = self._kept.get(name)
-        if kept is None:
-            raise RuntimeError(
-                f"{type(self).__name__} has no target {name!r}; call set_targets() first"
-            )
-        if isinstance(kept, str):
-            return self._buffers[kept]
-        return tuple(self._buffers[buffer] for buffer in kept)
-
-    def has_target(self, name: str) -> bool:
-        """Say whether `set_target` kept something under ``name``."""
-        return name in self._kept
-
-    def forget(self, name: str) -> Representation:
-        """Keep what `set_target` kept under ``name`` no longer; return it."""
-        value, kept = self.target(name), self._kept.pop(name)
-        for buffer in [kept] if isinstance(kept, str) else kept:
-            del self._buffers[buffer]
-        return value
-
     def at_strength(self, strength: float) -> None:
         """Shift the term between the photograph and the painting, before anything else is done.
 
@@ -316,45 +270,6 @@ class LossTerm(nn.Module):
             (self.score_sums(k, v) if isinstance(v, tuple) else self._score(k, v)).to(kind)
             for k, v in ((layer, seen[layer]) for layer in self.layers)
         )
-
-    def reach(self, layer: str, size: tuple[int, int]) -> int | None:
-        """Say whether a layer, ``(height, width)``, can be looked at in tiles.
-
-        Returns:
-            None if it must be seen whole, which is always right but takes memory. Else how many
-            places beyond its own a tile must know; the term then defines `sums`.
-        """
-        return None
-
-    def places_kept(
-        self, layer: str, places: Mapping[str, float], in_tiles: bool
-    ) -> tuple[float, float]:
-        """Return for how many places of a layer the term has features, for an estimate of memory.
-
-        Args:
-            layer: Its name.
-            places: Of each of the term's layers, how many it has.
-            in_tiles: Whether the picture is computed in tiles.
-
-        Returns:
-            How many all the time, and how many besides while `redraw` is at work.
-        """
-        return (places[layer] if self.target_from == "content" else 0.0), 0.0
-
-    def sums(self, layer: str, computed: Tensor, tile: Tile) -> tuple[Tensor, ...]:
-        """Return what a tile adds to the sums over all places of a layer.
-
-        Args:
-            layer: Its name.
-            computed: ``(N, C, h, w)``, the tile's places and some around it.
-            tile: Which of them count here.
-        """
-        raise NotImplementedError
-
-    def score_sums(self, layer: str, sums: tuple[Tensor, ...]) -> Tensor:
-        """Return a layer's loss from the sums of what `sums` gave: the only sum by default."""
-        (loss,) = sums
-        return loss
 
     def _score(self, layer: str, features: Tensor) -> Tensor:
         if not self.regions:
