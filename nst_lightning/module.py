@@ -11,21 +11,16 @@ from torch.optim import Optimizer
 from nst_lightning import refusals
 from nst_lightning.average import Average
 from nst_lightning.best import BestPicture
-from nst_lightning.budget import Budget, Job
+from nst_lightning.budget import Budget
 from nst_lightning.checks import number
 from nst_lightning.data.image_pair import ImagePair, pictures_of
 from nst_lightning.data.resizing import carry_up, resize_to
-from nst_lightning.encoder import Stepwise, VGG19Encoder
+from nst_lightning.encoder import VGG19Encoder
+from nst_lightning.fit_memory import fit_memory
 from nst_lightning.losses.term import LossTerm
-from nst_lightning.memory import give_back_large
 from nst_lightning.objective import EncoderFactory, Objective, compiled, named_terms
 from nst_lightning.optim import BoundedLBFGS
-from nst_lightning.optim.protocols import (
-    AsksToRefine,
-    KeepsPairs,
-    forget_picture,
-    objective_changed,
-)
+from nst_lightning.optim.protocols import AsksToRefine, forget_picture, objective_changed
 from nst_lightning.view import View
 
 OptimizerFactory = Callable[[Iterable[Tensor]], Optimizer]
@@ -272,32 +267,12 @@ class NeuralStyleTransfer(LightningModule):
         if isinstance(optimizer, AsksToRefine):
             optimizer.refine = self._refine
         refusals.check_gradients(optimizer, self.trainer)
-        self._fit_memory(optimizer if isinstance(optimizer, KeepsPairs) else None, first)
+        self._fit_memory(optimizer, first)
         return optimizer
 
-    def _fit_memory(self, keeper: KeepsPairs | None = None, first: bool = True) -> None:
-        """Choose how pictures of the present scale are computed within the memory."""
-        pair, encoder = self._pair(), self.objective.encoder
-        if not isinstance(encoder, Stepwise):
-            self.budget.refuse_uncut(encoder)
-            return
-        if not encoder.taps:
-            return
-        with torch.enable_grad():
-            half = encoder.in_half(self.image)
-        steps = pair.steps_left(0, int(self.trainer.estimated_stepping_batches))
-        terms, kept = self.objective.terms, keeper.pairs_kept if keeper is not None else 0
-
-        def job(scale: int) -> Job:
-            return Job(encoder, terms, *pair.sizes(scale), half, min(kept, steps[scale]))
-
-        largest = job(len(pair.scales)) if first else None
-        plan = self.budget.plan(job(pair.scale), largest, self.device)
-        self.objective.tiles = plan.tiles if plan is not None else None
-        if self.objective.tiles is not None and self.device.type == "cpu":
-            give_back_large()
-        if keeper is not None and plan is not None and plan.half_pairs:
-            keeper.keep_pairs(plan.pairs, half=True)
+    def _fit_memory(self, keeper: Optimizer | None = None, first: bool = True) -> None:
+        steps = int(self.trainer.estimated_stepping_batches)
+        fit_memory(self.budget, self.objective, self._pair(), self.image, steps, keeper, first)
 
     def _refine(self) -> bool:
         """Compute more exactly from here on; losses before are another objective's."""

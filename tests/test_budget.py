@@ -7,10 +7,11 @@ import pytest
 import torch
 from helpers.painting import paint
 
-from nst_lightning.budget import Budget, Job, budget, choose, plans
+from nst_lightning.budget import Budget, budget, choose, plans
 from nst_lightning.encoder import VGG19Encoder
 from nst_lightning.errors import InputError
 from nst_lightning.losses import ContentLoss, GramLoss, LossTerm
+from nst_lightning.peak import Job
 from nst_lightning.session import open_run
 from nst_lightning.stages import Tiles
 
