@@ -14,7 +14,6 @@ from nst_lightning.best import BestPicture
 from nst_lightning.budget import Budget
 from nst_lightning.checks import number
 from nst_lightning.data.image_pair import ImagePair, pictures_of
-from nst_lightning.data.resizing import carry_up, resize_to
 from nst_lightning.encoder import VGG19Encoder
 from nst_lightning.fit_memory import fit_memory
 from nst_lightning.losses.term import LossTerm
@@ -101,6 +100,7 @@ class NeuralStyleTransfer(LightningModule):
         self._resumed_held: dict[str, Tensor | None] = {}
         self.best = BestPicture()
         self.unavailable_measures: dict[str, str] = {}
+        self._small = torch.empty(0)  # the painting of the scale before
         self.view = View()
         self.settings: dict[str, Any] = {}
         self.public_settings: dict[str, Any] = {}
@@ -180,15 +180,9 @@ class NeuralStyleTransfer(LightningModule):
     @torch.no_grad()
     def _climb(self, pair: ImagePair, scale: int) -> None:
         """Carry the picture up to a larger scale, with a new optimiser and new targets."""
-        picture, before = self.view.carried(self.painted), pair.content.to(self.device)
+        self._small = self.view.carried(self.painted)
         pair.use_scale(scale)
-        content = pair.content.to(self.device)
-        detail = 1.0 if pair.detail == "content" else min(1.0, max(0.0, 2 - 4 * self.strength))
-        if pair.init == "content" and detail:
-            picture = carry_up(picture, before, content, detail)
-        else:
-            picture = resize_to(picture, (content.shape[-2], content.shape[-1]))
-        self.image = nn.Parameter(picture.clone())
+        self.image = nn.Parameter(self._enlarged(pair).clone())
         if self.average is not None:
             self.average.clear()
         self.best.clear()
@@ -196,6 +190,9 @@ class NeuralStyleTransfer(LightningModule):
         self._look_at(pair)
         self.trainer.optimizers = [self.configure_optimizers(first=False)]
         self.set_targets()
+
+    def _enlarged(self, pair: ImagePair) -> Tensor:
+        return pair.enlarged(self._small, min(1.0, max(0.0, 2 - 4 * self.strength)))
 
     def on_fit_start(self) -> None:
         """Compute the targets on the device where the picture is.
@@ -224,7 +221,8 @@ class NeuralStyleTransfer(LightningModule):
             of_styles = [mask.to(self.device) for mask in pair.regions.styles]
             masks = pair.regions.content.to(self.device), of_styles
         with torch.no_grad():
-            content = self.view.of_encoder(pair.content.to(self.device))
+            content = self._enlarged(pair) if pair.repaints else pair.content.to(self.device)
+            content = self.view.of_encoder(content)
         styles = [style.to(self.device) for style in pair.style_targets]
         self.objective.set_targets(content, styles, pair.blend, masks)
         self.objective.hold(held or {})
@@ -300,6 +298,7 @@ class NeuralStyleTransfer(LightningModule):
             "best": self.best.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
             "scale": self._pair().scale,
+            "small": self._small if self._pair().repaints else None,
             "refined": self.objective.refined,
             "memory": self.budget.state_dict(),
             "held": self.objective.held(),

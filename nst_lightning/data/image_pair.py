@@ -14,19 +14,16 @@ from nst_lightning.checks import choice, number, whole_number
 from nst_lightning.data.colour_match import match_covariance, match_histogram, match_luminance
 from nst_lightning.data.images import LoadedImage, load_image
 from nst_lightning.data.regions import Regions, load_regions
-from nst_lightning.data.resizing import resize_to
+from nst_lightning.data.resizing import carry_up, resize_to
 from nst_lightning.data.scales import Scale, checked_scales, octaves
+from nst_lightning.data.sizes import SMALL, SizeRule, long_side, of_style
 from nst_lightning.data.sources import resolve, resolve_one
 from nst_lightning.data.steps import StepLoader
 from nst_lightning.errors import InputError, did_you_mean
 
-SizeRule = Literal["long", "short", "height", "area"]
 ColourRule = Literal["style", "luminance", "covariance", "histogram", "palette"]
 STARTS = ("content", "blurred", "style", "noise", "grey")
 """What ``init`` may be besides a file."""
-
-
-_FINE = 1000  # pixels; strokes that are fine in a larger picture are as large as in one of these
 
 
 @dataclass
@@ -52,8 +49,10 @@ class ImagePair(LightningDataModule):
         style_resize: ``scale`` gives a style its own shape at ``size * style_scale``; ``content``
             squeezes it to the content's width and height, as the PyTorch tutorial does.
         style_scale: Size of the styles relative to the content's; larger gives larger strokes.
-        strokes: How strokes grow beyond 1000 pixels: ``large`` ones with the picture, ``fine`` ones
-            not at all, so that a large picture has more of them.
+        strokes: What becomes of strokes beyond 1000 pixels. ``large`` ones grow with the picture: a
+            scale above takes the painting that it starts from for its content, and adds brushwork
+            to it; a style grows too, but not beyond its own pixels. ``fine`` ones stay as they are
+            at 1000 pixels, and a larger picture has more of them, and more of the photograph.
         init: The picture to start from: ``content``, ``blurred`` (the content reduced to a quarter
             and enlarged again), ``style``, ``noise``, ``grey``, or a file.
         init_noise: Standard deviation of the ``noise`` around mid-grey, in units of [0, 1].
@@ -143,7 +142,7 @@ class ImagePair(LightningDataModule):
             raise InputError("data.style: the list is empty; give at least one picture")
         found = [resolve(source, self.artworks) for source in sources]
         self.style_sources: list[Any] = list(itertools.chain.from_iterable(found))
-        self.blend = _normalised(self.style_weights, len(self.style_sources))
+        self.blend = _shares(self.style_weights, len(self.style_sources))
 
     def setup(self, stage: str) -> None:
         """Read and resize every picture, once; for a fit at every scale."""
@@ -158,34 +157,20 @@ class ImagePair(LightningDataModule):
             self._start = resize_to(picture, self.content.shape[-2:])
 
     def _load(self, size: int) -> _Sized:
-        content = self._load_sized(self.content_source, "content", size)
+        content = load_image(self.content_source, long_side(size, self.size_rule), role="content")
         if self.style_resize == "content":
             styles = [load_image(s, role="style") for s in self.style_sources]
             for style in styles:
                 style.pixels = resize_to(style.pixels, content.pixels.shape[-2:])
         else:
-            grown = size if self.strokes == "large" else min(size, _FINE)
-            style_size = grown * self.style_scale
-            styles = [self._load_sized(s, "style", style_size) for s in self.style_sources]
+            side = of_style(size, self.style_scale, self.size_rule, self.strokes == "large")
+            styles = [load_image(s, side, role="style") for s in self.style_sources]
         regions = None
         if self.content_mask is not None:
             regions = load_regions(
                 self.content_mask, self.style_mask, content, styles, self.mask_feather
             )
         return _Sized(content, styles, regions)
-
-    def _load_sized(self, source: Any, role: str, size: float) -> LoadedImage:
-        def long_side(width: int, height: int) -> int:
-            longest, shortest = max(width, height), min(width, height)
-            ratio = {
-                "long": 1.0,
-                "short": longest / shortest,
-                "height": longest / height,
-                "area": math.sqrt(longest / shortest),
-            }[self.size_rule]
-            return max(1, round(size * ratio))
-
-        return load_image(source, long_side, role=role)
 
     def scale_at(self, step: int) -> int:
         """Return the number of the scale of a step, counted from 0, the coarsest."""
@@ -199,9 +184,37 @@ class ImagePair(LightningDataModule):
     def use_scale(self, scale: int) -> None:
         """Let content, styles and regions be those of a scale; of the last if there are fewer."""
         self.scale = min(scale, len(self.scales))
-        if self.scale not in self._sized:
-            sizes = [*(scale.size for scale in self.scales), self.size]
-            self._sized[self.scale] = self._load(sizes[self.scale])
+        self._at(self.scale)
+
+    def _at(self, scale: int) -> _Sized:
+        if scale not in self._sized:
+            self._sized[scale] = self._load(self._sizes[scale])
+        return self._sized[scale]
+
+    @property
+    def _sizes(self) -> list[int]:
+        return [*(scale.size for scale in self.scales), self.size]
+
+    @property
+    def repaints(self) -> bool:
+        """Whether the content of the present scale is the painting that it starts from."""
+        above = self.scale > 0 and self._sizes[self.scale] > SMALL
+        return above and self.strokes == "large"
+
+    def enlarged(self, painting: Tensor, detail: float) -> Tensor:
+        """Return what the present scale starts from.
+
+        Args:
+            painting: Of the scale before, ``(1, 3, h, w)``, values in [0, 1].
+            detail: How much of the content's detail comes in, from 0 to 1, where the run began with
+                the content; ``data.detail: content`` lets all of it in.
+        """
+        detail = 1.0 if self.detail == "content" else detail
+        content = self.content.to(painting)
+        if self.init == "content" and detail:
+            before = self._at(self.scale - 1).content.pixels.to(painting)
+            return carry_up(painting, before, content, detail)
+        return resize_to(painting, (content.shape[-2], content.shape[-1]))
 
     @property
     def largest(self) -> tuple[int, int]:
@@ -309,7 +322,7 @@ def pictures_of(trainer: Any) -> ImagePair:
     return pair
 
 
-def _normalised(weights: list[float] | None, count: int) -> list[float]:
+def _shares(weights: list[float] | None, count: int) -> list[float]:
     if weights is None:
         return [1 / count] * count
     if len(weights) != count:
