@@ -25,9 +25,7 @@ Samples = NDArray[Any]
 """Whole levels, (H, W, 3) or with alpha (H, W, 4), uint8 or uint16."""
 
 
-def quantise(
-    pixels: Tensor, alpha: Tensor | None, bits: int, *, on_white: bool = False
-) -> Samples:
+def quantise(pixels: Tensor, alpha: Tensor | None, bits: int, *, on_white: bool = False) -> Samples:
     """Round to whole levels of 8 or 16 bits, halves up, after clamping to [0, 1].
 
     Pixels have the shape (1, 3, H, W) or (3, H, W), alpha (1, 1, H, W), (1, H, W) or (H, W);

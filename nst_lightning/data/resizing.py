@@ -93,9 +93,21 @@ def carry_up(picture: Tensor, coarse: Tensor, fine: Tensor, detail: float = 1.0)
     return change.add_(fine).clamp_(0.0, 1.0)
 
 
-def resize_with_alpha(
-    pixels: Tensor, alpha: Tensor, size: Sequence[int]
-) -> tuple[Tensor, Tensor]:
+def at_most(pixels: Tensor, alpha: Tensor | None, side: int | None) -> tuple[Tensor, Tensor | None]:
+    """Shrink a picture, and its alpha, whose long side is over so many pixels; None for no limit.
+
+    The very same tensors if it is not.
+    """
+    height, width = pixels.shape[-2:]
+    if side is None or max(height, width) <= side:
+        return pixels, alpha
+    size = fit_long_side(width, height, side)
+    if alpha is None:
+        return resize_to(pixels, size), None
+    return resize_with_alpha(pixels, alpha.to(pixels), size)
+
+
+def resize_with_alpha(pixels: Tensor, alpha: Tensor, size: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Resize a picture with transparency as `resized` does.
 
     Args:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_BAND = 2**20  # pixels: 12 MB of a picture in float32
+_BAND = 2**18  # pixels: 3 MB of a picture in float32
 
 
 def bands(height: int, width: int) -> Iterator[slice]:
-    """Yield the rows of a picture from the top on, about a megapixel at a time."""
+    """Yield the rows of a picture from the top on, a quarter of a megapixel at a time."""
     rows = max(1, _BAND // width)
     for first in range(0, height, rows):
         yield slice(first, min(first + rows, height))
