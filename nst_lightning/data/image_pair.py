@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
-from nst_lightning.checks import choice, number, whole_number
+from nst_lightning.checks import choice, number, shares, whole_number
 from nst_lightning.data.colour_match import match_covariance, match_histogram, match_luminance
 from nst_lightning.data.images import LoadedImage, load_image
 from nst_lightning.data.regions import Regions, load_regions
@@ -142,7 +142,7 @@ class ImagePair(LightningDataModule):
             raise InputError("data.style: the list is empty; give at least one picture")
         found = [resolve(source, self.artworks) for source in sources]
         self.style_sources: list[Any] = list(itertools.chain.from_iterable(found))
-        self.blend = _shares(self.style_weights, len(self.style_sources))
+        self.blend = shares("data.style_weights", self.style_weights, len(self.style_sources))
 
     def setup(self, stage: str) -> None:
         """Read and resize every picture, once; for a fit at every scale."""
@@ -320,16 +320,3 @@ def pictures_of(trainer: Any) -> ImagePair:
     if not isinstance(pair, ImagePair):
         raise InputError("no pictures: give the trainer an ImagePair as datamodule")
     return pair
-
-
-def _shares(weights: list[float] | None, count: int) -> list[float]:
-    if weights is None:
-        return [1 / count] * count
-    if len(weights) != count:
-        raise InputError(
-            f"data.style_weights: {len(weights)} weights for {count} styles; give one for each"
-        )
-    total = sum(number("data.style_weights", weight, least=0) for weight in weights)
-    if total == 0:
-        raise InputError("data.style_weights: all are zero; give at least one above zero")
-    return [weight / total for weight in weights]
