@@ -74,12 +74,12 @@ def _evaluation(job: Job, tiles: Tiles | None) -> float:
         area *= 4 ** sum(operation == "pool" for operation, _ in steps)
         carried += 2 * number * channels * pixels / area  # and its gradient
         for name in (name for _, name in steps if name in job.encoder.taps):
-            whole = any(
+            laid = any(
                 name in term.layers and term.reach(name, job.content) is None
                 for term in job.terms.values()
             )
             # The layer, as float32, and the gradient.
-            carried += whole * (2 * number + 8) * _channels(name) * pixels / _area(name)
+            carried += laid * (2 * number + 8) * _channels(name) * pixels / _area(name)
     rest = [step for steps in parts[cut:] for step in steps]
     # What terms make of the layers behind the cut, in float32, until the gradient is taken.
     seen = sum(12 * _channels(name) / _area(name) for _, name in rest if name in job.encoder.taps)

@@ -92,13 +92,13 @@ def most_similar(
     """
     there = F.normalize(there - there.mean(0), dim=1)
     index = torch.arange(len(wanted), device=there.device) if index is None else index
-    mean = torch.stack([wanted[block].sum(0) for block in index.split(_ROWS_AT_ONCE)]).sum(0)
+    mean = torch.stack([wanted[block].sum(0) for block in torch.split(index, _ROWS_AT_ONCE)]).sum(0)
     mean /= len(index)
     if half is None:
         half = there.dtype == torch.float32 and not there.is_cuda and has_fast_bfloat16()
     rounded = there.bfloat16().mT.contiguous() if half and len(there) >= 2 * _CHUNKS else None
     found = []
-    for block in index.split(max(1, _SIMILARITIES_AT_ONCE // len(there))):
+    for block in torch.split(index, max(1, _SIMILARITIES_AT_ONCE // len(there))):
         rows = F.normalize(wanted[block] - mean, dim=1)
         if rounded is None:
             found.append((rows @ there.mT).argmax(1))

@@ -96,7 +96,8 @@ class NearestNeighbourLoss(MatchedTerm):
         texture_layers: Sequence[str] | None = None,
     ) -> None:
         super().__init__(weight, layers, layer_weights, grid, mix, every, coverage, per_layer)
-        self.metric = choice(self.named("metric"), metric, get_args(Metric))
+        choice(self.named("metric"), metric, get_args(Metric))
+        self.metric = metric
         self.rotations = rotations
         self.texture = number(self.named("texture"), texture, least=0)
         self._texture: GuidedGramLoss | None = None
