@@ -26,19 +26,20 @@ def rows_at(features: Tensor, size: Size, index: Tensor) -> Tensor:
     """Return places of a grid, ``(n, C)``; between those of the features they are bilinear.
 
     Args:
-        features: ``(1, C, h, w)``, no finer than the grid.
+        features: ``(1, C, h, w)``, no finer than the grid. The result is float32 at least.
         size: ``(height, width)`` of the grid.
         index: Of the places, row by row, ``(n,)``.
     """
     height, width = features.shape[-2:]
     rows = features[0].flatten(1).mT  # (h · w, C); a view where channels lie last
     if (height, width) == (size[0], size[1]):
-        return rows[index]
+        return at_least_single(rows[index])
     above, below, down = _between(index // size[1], height, size[0])
     left, right, along = _between(index % size[1], width, size[1])
-    along, down = along.to(rows)[:, None], down.to(rows)[:, None]
-    upper = rows[above * width + left].lerp_(rows[above * width + right], along)
-    lower = rows[below * width + left].lerp_(rows[below * width + right], along)
+    kind = torch.promote_types(rows.dtype, torch.float32)
+    along, down = along.to(rows.device, kind)[:, None], down.to(rows.device, kind)[:, None]
+    upper = rows[above * width + left].to(kind).lerp_(rows[above * width + right].to(kind), along)
+    lower = rows[below * width + left].to(kind).lerp_(rows[below * width + right].to(kind), along)
     return upper.lerp_(lower, down)
 
 

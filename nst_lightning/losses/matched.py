@@ -26,6 +26,8 @@ _STYLE_SIDE_BY_LAYER = 128
 _MOST_STYLE_PLACES = 2**13  # neighbours are nearly the same
 _COVERED_A_PLACE = 4  # places of the style, at most, for each of the picture
 _ROWS_AT_ONCE = 64  # of a grid
+LARGE = 2**20
+"""Places of a grid, as many as 16 megapixels have, beyond which half precision is searched."""
 
 
 class MatchedTerm(LossTerm):
@@ -154,7 +156,12 @@ class MatchedTerm(LossTerm):
                 part = self._lay_out(features[layer], self._searched[name])
             else:
                 part = no_finer(features[layer], self._searched[name])
-            yield part / self.target(layer)[1]
+            yield self._small(part / self.target(layer)[1])
+
+    def _small(self, part: Tensor) -> Tensor:
+        """Return a layer of a large picture in tiles in bfloat16: some gigabytes less."""
+        large = self._content is not None and self._searched[self.grid].numel() > LARGE
+        return part.bfloat16() if large else part
 
     def _contents(self, name: str) -> Iterator[Tensor]:
         """Give the content's likewise."""
@@ -219,14 +226,15 @@ class MatchedTerm(LossTerm):
         found = []
         for rows, tile in bands((matches.shape[0], matches.shape[1]), size, _ROWS_AT_ONCE):
             part = self._matched(layer, matches[rows].flatten())  # (1, C, rows · W)
-            found.append(averages(part.view(1, -1, *matches[rows].shape), tile, size)[0])
+            means, _ = averages(part.view(1, -1, *matches[rows].shape), tile, size)
+            found.append(self._small(means))
         return torch.cat(found, 2)
 
     def _match_of(self, layer: str, own: Tile) -> Tensor:
         """Return the matches of a tile's places, ``(1, C, h, w)``, as `distance` takes them."""
         if self.has_target(f"{layer} match"):
             laid: Tensor = self.target(f"{layer} match")
-            return own.out_of(laid)
+            return at_least_single(own.out_of(laid))
         matches: Tensor = self.target(f"{self.grid} matches").view(1, 1, *self._sizes[layer])
         rows = own.out_of(matches).long()
         return self._matched(layer, rows.flatten()).view(1, -1, *rows.shape[-2:])

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nst_lightning.checks import choice, number
 from nst_lightning.losses.guided_gram import GuidedGramLoss
-from nst_lightning.losses.matched import MatchedTerm
+from nst_lightning.losses.matched import LARGE, MatchedTerm
 from nst_lightning.losses.places import Tile, averages
 from nst_lightning.losses.products import (
     at_least_single,
@@ -164,7 +164,8 @@ class NearestNeighbourLoss(MatchedTerm):
         if self.per_layer:
             return 0.0, 0.0
         kept = (0.0 if fine else searched) if in_tiles else 2 * searched
-        return kept, searched + (places[self.grid] if self.coverage else 0.0)
+        half = 0.5 if in_tiles and places[self.grid] > LARGE else 1.0
+        return half * kept, half * searched + (places[self.grid] if self.coverage else 0.0)
 
     def sums(self, layer: str, computed: Tensor, tile: Tile) -> tuple[Tensor, ...]:
         """Return the distance to the matches of the places that the tile has, by their share.
