@@ -192,7 +192,7 @@ class NeuralStyleTransfer(LightningModule):
         self.set_targets()
 
     def _enlarged(self, pair: ImagePair) -> Tensor:
-        return pair.enlarged(self._small, min(1.0, max(0.0, 2 - 4 * self.strength)))
+        return pair.enlarged(self._small.to(self.device), min(1.0, max(0.0, 2 - 4 * self.strength)))
 
     def on_fit_start(self) -> None:
         """Compute the targets on the device where the picture is.
@@ -298,7 +298,7 @@ class NeuralStyleTransfer(LightningModule):
             "best": self.best.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
             "scale": self._pair().scale,
-            "small": self._small if self._pair().repaints else None,
+            "small": self._small if self._pair().repaints else torch.empty(0),
             "refined": self.objective.refined,
             "memory": self.budget.state_dict(),
             "held": self.objective.held(),
@@ -324,6 +324,7 @@ class NeuralStyleTransfer(LightningModule):
         self.best.load_state_dict(state["best"], self.device)
         if self.average is not None and state["average"] is not None:
             self.average.load_state_dict(state["average"], self.device)
+        self._small = state["small"]
         self.objective.refined = state["refined"]
         # The same tiles as before, whatever is free now: they round in their own way.
         self.budget.load_state_dict(state["memory"])

@@ -246,6 +246,20 @@ def test_half_precision_is_the_untiled_one_but_for_rounding() -> None:
     assert float((in_tiles - gradient).norm() / gradient.norm()) < 0.1
 
 
+def test_a_large_search_in_half_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    term = NearestNeighbourLoss(10.0, LAYERS, metric="cosine", mix=0.4)
+    objective, x, targets = ready({"a": term}, (97, 141))
+    expected, gradient = losses_and_gradient(objective, x, None)
+    for module in ("matched", "nearest_neighbour"):
+        monkeypatch.setattr(f"nst_lightning.losses.{module}.LARGE", 0)
+    objective.tiles = Tiles(48, 2)
+    targets()
+    losses, in_tiles = losses_and_gradient(objective, x, Tiles(48, 2))
+    assert term.target("relu4_1 match").dtype == torch.bfloat16
+    assert losses == pytest.approx(expected, rel=1e-2)
+    assert float((in_tiles - gradient).norm() / gradient.norm()) < 0.2
+
+
 def test_a_term_that_says_nothing_sees_its_layer_whole() -> None:
     class Median(LossTerm):
         def distance(self, layer: str, representation: Tensor, target: Tensor) -> Tensor:
