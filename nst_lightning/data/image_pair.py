@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
+from torchvision.transforms.functional import gaussian_blur
 
 from nst_lightning.checks import choice, number, shares, whole_number
 from nst_lightning.data.colour_match import match_covariance, match_histogram, match_luminance
@@ -22,6 +23,7 @@ from nst_lightning.data.steps import StepLoader
 from nst_lightning.errors import InputError, did_you_mean
 
 ColourRule = Literal["style", "luminance", "covariance", "histogram", "palette"]
+_STAIRS = 0.6  # standard deviation in pixels; at 1 the next scale is out of focus
 STARTS = ("content", "blurred", "style", "noise", "grey")
 """What ``init`` may be besides a file."""
 
@@ -209,6 +211,9 @@ class ImagePair(LightningDataModule):
             detail: How much of the content's detail comes in, from 0 to 1, where the run began with
                 the content; ``data.detail: content`` lets all of it in.
         """
+        if self.repaints:
+            # Its edges are stairs of pixels: enlarged as they are, a mosaic to be painted.
+            painting = gaussian_blur(painting, 5, _STAIRS)
         detail = 1.0 if self.detail == "content" else detail
         content = self.content.to(painting)
         if self.init == "content" and detail:
