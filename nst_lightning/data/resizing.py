@@ -147,11 +147,14 @@ def resized(source: Rows, size: Sequence[int]) -> tuple[Tensor, Tensor | None]:
         return _bicubic(parts, source.height, size).clamp_(0.0, 1.0), None
     fill = _mean_seen(source)  # (1, 3, 1, 1)
     if same:
-        parts = (torch.where(alpha > 0, pixels, fill) for pixels, alpha in source)
+        parts = (torch.where(alpha > 0, pixels, fill) for pixels, alpha in source.with_alpha())
         return joined(parts, source.height), joined(source.alphas(), source.height)
     # Premultiplied about the fill colour, not about black: where the picture is faint, the division
     # below then ends at that colour.
-    parts = ((torch.where(alpha > 0, pixels, fill) - fill) * alpha for pixels, alpha in source)
+    parts = (
+        (torch.where(alpha > 0, pixels, fill) - fill) * alpha
+        for pixels, alpha in source.with_alpha()
+    )
     colour = _bicubic(parts, source.height, size)
     opacity = _bicubic(source.alphas(), source.height, size).clamp_(0.0, 1.0)
     colour /= opacity.clamp(min=_FAINT_ALPHA)
@@ -161,11 +164,10 @@ def resized(source: Rows, size: Sequence[int]) -> tuple[Tensor, Tensor | None]:
 def _mean_seen(source: Rows) -> Tensor:
     """Return the mean colour, each pixel as heavy as it is opaque."""
     total = weight = torch.zeros((), dtype=torch.float64)
-    for pixels, alpha in source:
-        assert alpha is not None
+    for pixels, alpha in source.with_alpha():
         total = total + (pixels * alpha.double()).sum((-2, -1), keepdim=True)
         weight = weight + alpha.double().sum()
-    return (total / weight).to(pixels.dtype)
+    return (total / weight).to(torch.float32)
 
 
 def _bicubic(parts: Iterable[Tensor], height: int, size: Sequence[int]) -> Tensor:
@@ -177,6 +179,9 @@ def _bicubic(parts: Iterable[Tensor], height: int, size: Sequence[int]) -> Tenso
     narrow = joined(across, height)
     down = narrow.new_empty(*narrow.shape[:2], *size)
     # A channel at a time: F.interpolate makes a copy of what it gets.
-    for channel, plane in zip(down.split(1, 1), narrow.split(1, 1), strict=True):
-        channel[:] = F.interpolate(plane, tuple(size), mode="bicubic", antialias=True)
+    for number in range(narrow.shape[1]):
+        plane = narrow[:, number : number + 1]
+        down[:, number : number + 1] = F.interpolate(
+            plane, tuple(size), mode="bicubic", antialias=True
+        )
     return down

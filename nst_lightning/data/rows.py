@@ -49,9 +49,13 @@ class Rows:
         """Yield pixels and alpha of each band; it may be gone through several times."""
         return (self.read(rows) for rows in bands(self.height, self.width))
 
+    def with_alpha(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield pixels and alpha of each band; nothing of an opaque picture."""
+        return ((pixels, alpha) for pixels, alpha in self if alpha is not None)
+
     def alphas(self) -> Iterator[Tensor]:
         """Yield the alpha of each band; nothing of an opaque picture."""
-        return (alpha for _, alpha in self if alpha is not None)
+        return (alpha for _, alpha in self.with_alpha())
 
     def whole(self) -> tuple[Tensor, Tensor | None]:
         """Return pixels and alpha of the whole."""
