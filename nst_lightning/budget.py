@@ -38,11 +38,17 @@ class Plan:
     half_pairs: bool
     peak: float
 
-    def line(self, size: Size, given: float) -> str:
-        """Say it in one line."""
+    def line(self, size: Size, given: float, before: float) -> str:
+        """Say it in one line.
+
+        Args:
+            size: Height and width.
+            given: Bytes that it may take.
+            before: Those that the process has already.
+        """
         how = "whole" if self.tiles is None else f"in tiles of {self.tiles.size} px"
         pairs = f", {self.pairs} pairs in bfloat16" if self.half_pairs else ""
-        taken = f"about {in_gb(self.peak)} of {in_gb(given)}"
+        taken = f"about {in_gb(before + self.peak)} of {in_gb(before + given)}"
         return f"memory: {size[1]}x{size[0]} px computed {how}{pairs}: {taken}"
 
 
@@ -81,7 +87,8 @@ class Budget:
         if largest is not None:
             plan = choose(largest, self._bytes)
             if plan.tiles is not None or plan.half_pairs or self.given != "auto":
-                print(plan.line(largest.content, self._bytes), file=sys.stderr)
+                line = plan.line(largest.content, self._bytes, _taken(device))
+                print(line, file=sys.stderr)
         return choose(job, self._bytes)
 
     def refuse_uncut(self, encoder: object) -> None:
