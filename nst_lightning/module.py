@@ -269,7 +269,7 @@ class NeuralStyleTransfer(LightningModule):
         return optimizer
 
     def _fit_memory(self, keeper: Optimizer | None = None, first: bool = True) -> None:
-        steps = int(self.trainer.estimated_stepping_batches)
+        steps = int(min(self.trainer.estimated_stepping_batches, 2**31))
         fit_memory(self.budget, self.objective, self._pair(), self.image, steps, keeper, first)
 
     def _refine(self) -> bool:

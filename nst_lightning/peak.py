@@ -51,7 +51,8 @@ def peak(job: Job, tiles: Tiles | None, pairs: int, half: bool) -> float:
     kept, redrawn = _kept(job, tiles is not None)
     # The picture, its gradient, both of the step before, the best one, a preconditioner's filter.
     steady = picture * (7 + 2 * pairs / (2 if half else 1)) + kept
-    step = 9 * picture  # Fourier transforms in the optimiser; to show and to write a picture
+    # Fourier transforms in the optimiser, to show and to write a picture; pairs for a checkpoint.
+    step = picture * max(9, 2 * pairs / (2 if half else 1))
     if tiles is None:
         taps = sum(_channels(n) / _area(n) for n in job.encoder.taps)
         references = 4 * (taps * (pixels + sum(of_styles)) + 3 * 64 * max(pixels, *of_styles))

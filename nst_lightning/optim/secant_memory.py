@@ -96,9 +96,12 @@ class SecantMemory:
         return bent + _sum(weights.roll(oldest).to(kind), steps)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the filled part of the memory; its tensors are views of this memory's."""
+        """Return the filled part of the memory; where all is filled its tensors are views."""
         size = len(self)
         steps, changes = self._filled()
+        if size < self.capacity:
+            # torch.save writes all that a view is a part of.
+            steps, changes = steps.clone(), changes.clone()
         return {
             "count": self._count,
             "capacity": self.capacity,

@@ -1,3 +1,5 @@
+import io
+
 import pytest
 import torch
 
@@ -72,3 +74,13 @@ def test_rounded_pairs_are_the_dense_update_of_what_was_kept(number):
     found = memory.multiply(gradient, lambda v: p @ v)
     torch.testing.assert_close(found.double(), expected, rtol=1e-3, atol=1e-3)
     assert memory.state_dict()["steps"].dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("number", [0, 2, 4, 6])
+def test_a_checkpoint_is_as_large_as_what_is_known(number):
+    memory = SecantMemory(torch.zeros(10_000), 4)
+    for _ in range(number):
+        memory.push(torch.rand(10_000), torch.rand(10_000))
+    file = io.BytesIO()
+    torch.save(memory.state_dict(), file)
+    assert len(file.getvalue()) < 2 * min(number, 4) * 40_000 + 4_000
