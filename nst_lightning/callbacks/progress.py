@@ -1,6 +1,7 @@
 """One bar for the whole run: step, size, loss by term, time left over all scales."""
 
 import functools
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -108,7 +109,8 @@ class StyleProgressBar(Callback):
     def _seconds_left(trainer: Trainer, pace: Mapping[int, float]) -> float:
         pair = pictures_of(trainer)
         left = pair.steps_left(trainer.global_step, int(trainer.estimated_stepping_batches))
-        return seconds_left(pace, left, pair.pixels)
+        pixels = [math.prod(pair.sizes(scale)[0]) for scale in range(len(pair.scales) + 1)]
+        return seconds_left(pace, left, pixels)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

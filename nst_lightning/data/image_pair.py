@@ -1,7 +1,6 @@
 """The DataModule: one content, one or more styles, and how many steps an epoch has."""
 
 import itertools
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +16,7 @@ from nst_lightning.data.images import LoadedImage, load_image
 from nst_lightning.data.regions import Regions, load_regions
 from nst_lightning.data.resizing import carry_up, resize_to
 from nst_lightning.data.scales import Scale, checked_scales, octaves
-from nst_lightning.data.sizes import SMALL, SizeRule, long_side, of_style
+from nst_lightning.data.sizes import SMALL, Growth, SizeRule, long_side, of_style
 from nst_lightning.data.sources import resolve, resolve_one
 from nst_lightning.data.steps import StepLoader
 from nst_lightning.errors import InputError, did_you_mean
@@ -51,10 +50,10 @@ class ImagePair(LightningDataModule):
         style_resize: ``scale`` gives a style its own shape at ``size * style_scale``; ``content``
             squeezes it to the content's width and height, as the PyTorch tutorial does.
         style_scale: Size of the styles relative to the content's; larger gives larger strokes.
-        strokes: What becomes of strokes beyond 1000 pixels. ``large`` ones grow with the picture: a
-            scale above takes the painting that it starts from for its content, and adds brushwork
-            to it; a style grows too, but not beyond its own pixels. ``fine`` ones stay as they are
-            at 1000 pixels, and a larger picture has more of them, and more of the photograph.
+        strokes: What becomes of strokes beyond 1000 pixels. ``large`` ones grow with the picture:
+            an octave above takes the painting that it starts from for its content, and adds
+            brushwork to it; a style grows too, but not beyond its own pixels. ``fine`` ones stay as
+            they are at 1000 pixels, and a larger picture has more of them.
         init: The picture to start from: ``content``, ``blurred`` (the content reduced to a quarter
             and enlarged again), ``style``, ``noise``, ``grey``, or a file.
         init_noise: Standard deviation of the ``noise`` around mid-grey, in units of [0, 1].
@@ -124,6 +123,7 @@ class ImagePair(LightningDataModule):
         whole_number("data.octave_steps", octave_steps, 1)
         self.added_steps = 0
         """Steps of the octaves, which an epoch has besides those that were asked for."""
+        self.octaves = scales == "octaves"
         if scales == "octaves":
             self.scales = octaves(size, octave_steps)
             self.added_steps = octave_steps * len(self.scales)
@@ -165,7 +165,7 @@ class ImagePair(LightningDataModule):
             for style in styles:
                 style.pixels = resize_to(style.pixels, content.pixels.shape[-2:])
         else:
-            side = of_style(size, self.style_scale, self.size_rule, self.strokes == "large")
+            side = of_style(size, self.style_scale, self.size_rule, self._growth)
             styles = [load_image(s, side, role="style") for s in self.style_sources]
         regions = None
         if self.content_mask is not None:
@@ -201,7 +201,14 @@ class ImagePair(LightningDataModule):
     def repaints(self) -> bool:
         """Whether the content of the present scale is the painting that it starts from."""
         above = self.scale > 0 and self._sizes[self.scale] > SMALL
-        return above and self.strokes == "large"
+        return above and self._growth == "own"
+
+    @property
+    def _growth(self) -> Growth:
+        """How far a style grows: other scales than octaves are a known system's, left as it is."""
+        if self.strokes == "fine":
+            return "small"
+        return "own" if self.octaves else "any"
 
     def enlarged(self, painting: Tensor, detail: float) -> Tensor:
         """Return what the present scale starts from.
@@ -233,11 +240,6 @@ class ImagePair(LightningDataModule):
         sizes = [image.pixels.shape[-2:] for image in (now.content, *now.styles)]
         content, *styles = ((height, width) for height, width in sizes)
         return content, styles
-
-    @property
-    def pixels(self) -> list[int]:
-        """How many pixels the picture has at each scale, from the coarsest on."""
-        return [math.prod(self.sizes(scale)[0]) for scale in sorted(self._sized)]
 
     def steps_left(self, step: int, steps: int) -> list[int]:
         """Return how many of a run's steps, counted from 0, are left at each scale."""

@@ -6,6 +6,7 @@ from typing import Literal
 from nst_lightning.data.images import SizeOf
 
 SizeRule = Literal["long", "short", "height", "area"]
+Growth = Literal["any", "own", "small"]
 
 SMALL = 1000
 """Size in pixels up to which a style grows with the picture, and strokes with it."""
@@ -32,20 +33,23 @@ def long_side(size: float, rule: SizeRule) -> SizeOf:
     return of
 
 
-def of_style(size: float, scale: float, rule: SizeRule, large: bool) -> SizeOf:
+def of_style(size: float, scale: float, rule: SizeRule, growth: Growth) -> SizeOf:
     """Return the rule by which a style gets its long side.
 
     Args:
         size: Of the picture, in pixels.
         scale: Size of a style relative to the picture's.
         rule: What the size measures.
-        large: Whether it grows with the picture beyond `SMALL`, up to its own pixels: enlarged
-            further it would be blurred, and the picture with it.
+        growth: How far it grows with a picture beyond `SMALL`: as ``any`` does, up to its ``own``
+            pixels (enlarged further it would be blurred, and the picture with it), or not at all,
+            as for a ``small`` one.
     """
     small, grown = (long_side(n * scale, rule) for n in (min(size, SMALL), size))
 
     def of(width: int, height: int) -> int:
-        most = max(width, height) if large else 0
+        if growth == "any":
+            return grown(width, height)
+        most = max(width, height) if growth == "own" else 0
         return min(grown(width, height), max(small(width, height), most))
 
     return of

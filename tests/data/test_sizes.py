@@ -23,5 +23,6 @@ def test_long_side(rule, side):
     ],
 )
 def test_a_styles_side(size, own, large, fine):
-    assert of_style(size, 1.5, "long", large=True)(own, own // 2) == large
-    assert of_style(size, 1.5, "long", large=False)(own, own // 2) == fine
+    assert of_style(size, 1.5, "long", "own")(own, own // 2) == large
+    assert of_style(size, 1.5, "long", "any")(own, own // 2) == round(1.5 * size)
+    assert of_style(size, 1.5, "long", "small")(own, own // 2) == fine
