@@ -9,7 +9,7 @@ from nst_lightning.losses.term import LossTerm
 from nst_lightning.stages import Stage, Tiles, stages
 from nst_lightning.vgg19 import CONVOLUTIONS
 
-_SURE = 1.1  # times what is computed: blocks freed lie scattered, and libraries have their own
+_SURE = 1.2  # times what is computed: blocks freed lie scattered, and libraries have their own
 _CHANNELS = {c.name: c.shape[0] for c in CONVOLUTIONS}
 
 Size = tuple[int, int]
