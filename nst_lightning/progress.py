@@ -60,7 +60,7 @@ class ProgressBar:
         class Left(progress.TimeRemainingColumn):
             """What is known of the time left, else what the pace so far says."""
 
-            max_refresh = None  # a new estimate is shown at once
+            max_refresh = 0.0  # a new estimate is shown at once
 
             def render(self, task: progress.Task) -> Text:
                 seconds = task.fields["left"]

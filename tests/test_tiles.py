@@ -158,7 +158,9 @@ def smooth(seed: int, size: tuple[int, int]) -> Tensor:
 
 @pytest.mark.parametrize("name", TERMS)
 @pytest.mark.parametrize(
-    ("size", "tiles"), [((97, 141), Tiles(48)), ((130, 111), Tiles(64, 2))], ids=str
+    ("size", "tiles"),
+    [((97, 141), Tiles(48)), pytest.param((130, 111), Tiles(64, 2), marks=pytest.mark.slow)],
+    ids=str,
 )
 def test_every_term(name: str, size: tuple[int, int], tiles: Tiles) -> None:
     padding = "zeros" if tiles.stages == 1 else "replicate"
