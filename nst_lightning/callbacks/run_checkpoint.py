@@ -81,13 +81,14 @@ class RunCheckpoint(ModelCheckpoint):
         return trainer.global_step >= trainer.estimated_stepping_batches
 
     def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
-        super()._save_checkpoint(trainer, filepath)
-        # What a checkpoint says was logged must be on the disk too, or a killed run leaves a gap.
+        # First the log: what a checkpoint says was logged must be on the disk, or a run that is
+        # killed, or that finds no room, leaves a gap.
         for logger in trainer.loggers:
             if isinstance(logger, RunCSVLogger):
                 logger.flush(with_next=True)
             else:
                 logger.save()
+        super()._save_checkpoint(trainer, filepath)
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
