@@ -112,6 +112,8 @@ def _as_pillow(session: Session) -> "Image.Image":
     from nst_lightning.data.encoding import encode_png, quantise
 
     levels = quantise(session.picture().cpu(), session.pair.alpha, 8)
-    picture = Image.open(io.BytesIO(encode_png(levels, None)))
+    file = io.BytesIO()
+    encode_png(levels, None, file)
+    picture = Image.open(file)
     picture.load()
     return picture

@@ -139,7 +139,7 @@ class Runner:
 
     def _measure_for(self, pair: ImagePair) -> PictureMetrics:
         sources = (pair.content_source, *pair.style_sources, pair.size_rule)
-        sizes = (pair.style_resize, pair.style_scale, pair.largest)
+        sizes = (pair.style_resize, pair.style_scale, pair.strokes, pair.largest)
         key = (tuple(map(str, sources)), sizes, tuple(pair.blend))
         if self._metrics is None or self._metrics[0] != key:
             pair.use_scale(len(pair.scales))

@@ -7,11 +7,8 @@ import torch
 from torch import Tensor
 
 from nst_lightning.checks import choice
-from nst_lightning.losses.products import (
-    at_least_single,
-    check_same_shape,
-    squared_error,
-)
+from nst_lightning.losses.places import Tile
+from nst_lightning.losses.products import at_least_single, check_same_shape, squared_error
 from nst_lightning.losses.reference import Reference
 from nst_lightning.losses.term import LossTerm
 
@@ -29,9 +26,14 @@ def scaled_error(value: Tensor, target: Tensor) -> Tensor:
     Raises:
         ValueError: If the shapes differ.
     """
+    squares, absolutes = _sums(value, target)
+    return squares / (absolutes + _NOTHING)
+
+
+def _sums(value: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     check_same_shape(value, target)
     difference = at_least_single(value) - at_least_single(target)
-    return difference.square().sum() / (difference.abs().sum() + _NOTHING)
+    return difference.square().sum(), difference.abs().sum()
 
 
 class ContentLoss(LossTerm):
@@ -94,6 +96,37 @@ class ContentLoss(LossTerm):
             return squared_error(representation, target) / unit
         return squared_error(representation, target, self.reduction)
 
+    def reach(self, layer: str, size: tuple[int, int]) -> int | None:
+        """See the base class: 0."""
+        return 0
+
+    def sums(self, layer: str, computed: Tensor, tile: Tile) -> tuple[Tensor, ...]:
+        """Return the sum of the squared differences, and of the absolute ones if it is scaled."""
+        own, target = tile.own(computed), tile.out_of(self.target(layer))
+        if self.reduction == "scaled":
+            return _sums(own, target)
+        return (squared_error(own, target, "sum"),)
+
+    def score_sums(self, layer: str, sums: tuple[Tensor, ...]) -> Tensor:
+        """Return what `distance` gives."""
+        if self.reduction == "scaled":
+            return sums[0] / (sums[1] + _NOTHING)
+        if self.reduction == "sum":
+            return sums[0]
+        target: Tensor = self.target(layer)
+        mean = sums[0] / target.numel()
+        if self.reduction == "mean":
+            return mean
+        unit: Tensor = self.target(f"{layer} unit")
+        return mean / unit
+
 
 def _mean_square(reference: Reference, layer: str) -> Tensor:
-    return at_least_single(reference.features[layer]).square().mean()
+    features = reference.features[layer]
+    if isinstance(features, Tensor):
+        return at_least_single(features).square().mean()
+    shares = [
+        tile.share * at_least_single(tile.own(computed)).square().mean()
+        for computed, tile in features.tiles()
+    ]
+    return torch.stack(shares).sum()

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from nst_lightning.checks import choice
 from nst_lightning.losses.products import at_least_single, self_product, squared_error
-from nst_lightning.losses.term import STD5, LossTerm
+from nst_lightning.losses.summed import SummedTerm
+from nst_lightning.losses.term import STD5
 
 GramDivisor = Literal["hw", "chw", "none"]
 GramReduction = Literal["mean", "sum", "relative"]
@@ -49,7 +50,7 @@ def relative_error(value: Tensor, target: Tensor) -> Tensor:
     return squared_error(value, target) / own
 
 
-class GramLoss(LossTerm):
+class GramLoss(SummedTerm):
     """Squared distance of the features' Gram matrices to the style's.
 
     Gatys, Ecker & Bethge, "A Neural Algorithm of Artistic Style" (2015) and "Image Style Transfer
@@ -94,6 +95,18 @@ class GramLoss(LossTerm):
     def represent(self, layer: str, features: Tensor) -> Tensor:
         """See `gram_matrix`."""
         return gram_matrix(features, self.divisor)
+
+    def part(self, layer: str, features: Tensor) -> tuple[Tensor, ...]:
+        """Return the undivided Gram matrix and the number of places."""
+        gram = gram_matrix(features, "none")
+        return gram, gram.new_tensor(features.shape[-2] * features.shape[-1])
+
+    def whole(self, layer: str, sums: tuple[Tensor, ...]) -> Tensor:
+        """Return the Gram matrix of the sums of `part`."""
+        gram, places = sums
+        if self.divisor == "none":
+            return gram
+        return gram / (places * (gram.shape[-1] if self.divisor == "chw" else 1))
 
     def distance(self, layer: str, representation: Tensor, target: Tensor) -> Tensor:
         """See `squared_error` and `relative_error`."""

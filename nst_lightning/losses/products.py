@@ -5,7 +5,7 @@ autograd's. ``P`` is the number of places, height times width.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,14 @@ Reduction = Literal["mean", "sum"]
 
 _PLACES_A_RUN = 512  # places whose bfloat16 product is rounded once
 _FEWEST_RUNS = 64  # below which the roundings would not cancel
+
+
+class HasShape(Protocol):
+    """A tensor, or what has the shape of one."""
+
+    @property
+    def shape(self) -> torch.Size:
+        """Its shape."""
 
 
 def at_least_single(values: Tensor) -> Tensor:
@@ -93,7 +101,7 @@ def weighted_sum(weights: Sequence[float], values: Sequence[Tensor]) -> Tensor:
     return torch.stack([w * v for w, v in zip(weights, values, strict=True)]).sum(0)
 
 
-def at_size_of(mask: Tensor, features: Tensor) -> Tensor:
+def at_size_of(mask: Tensor, features: HasShape) -> Tensor:
     """Return ``(1, R, H, W)`` at the size of features by averaging: edges as soft as these."""
     return F.adaptive_avg_pool2d(mask, (features.shape[-2], features.shape[-1]))
 

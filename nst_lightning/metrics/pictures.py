@@ -6,6 +6,9 @@ from torch.nn import functional as F
 
 from nst_lightning.errors import InputError
 
+MEASURED_SIDE = 2048
+"""Long side, in pixels, to which larger pictures are reduced before they are measured."""
+
 _TOLERANCE = 1e-4
 
 
