@@ -100,7 +100,7 @@ class ImageCheckpoint(Callback):
             # A step may ruin the picture before any loss shows it: no reason to end the run.
             if bool(torch.isfinite(picture).all()):
                 path = self.folder(trainer) / f"step-{step:05d}.{self.format}"
-                self._save_small(trainer, pl_module, picture, path)
+                self._save(trainer, pl_module, picture, path, self.side)
                 self._to_tensorboard(trainer, picture, step)
 
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
@@ -125,14 +125,15 @@ class ImageCheckpoint(Callback):
         picture = pl_module.picture() if best is None else pl_module.shown(best)
         self._save(trainer, pl_module, picture, self.result_path(trainer))
 
-    def _save(self, trainer: Trainer, pl_module: Any, picture: Tensor, path: Path) -> None:
-        self._write(pl_module, path, picture, pictures_of(trainer).alpha)
-
-    def _save_small(self, trainer: Trainer, pl_module: Any, picture: Tensor, path: Path) -> None:
-        alpha = pictures_of(trainer).alpha
-        self._write(pl_module, path, *at_most(picture, alpha, self.side))
-
-    def _write(self, pl_module: Any, path: Path, picture: Tensor, alpha: Tensor | None) -> None:
+    def _save(
+        self,
+        trainer: Trainer,
+        pl_module: Any,
+        picture: Tensor,
+        path: Path,
+        side: int | None = None,
+    ) -> None:
+        picture, alpha = at_most(picture, pictures_of(trainer).alpha, side)
         save_image(
             picture,
             path,
@@ -149,7 +150,7 @@ class ImageCheckpoint(Callback):
         loss = float(best.loss)
         if loss != self._best_written:
             path = self.folder(trainer) / f"best.{self.format}"
-            self._save_small(trainer, pl_module, pl_module.shown(best.picture), path)
+            self._save(trainer, pl_module, pl_module.shown(best.picture), path, self.side)
             self._best_written = loss
 
     def _to_tensorboard(self, trainer: Trainer, picture: Tensor, step: int) -> None:

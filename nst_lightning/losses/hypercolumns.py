@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from nst_lightning.losses.matching import on_grid
-from nst_lightning.losses.places import LayerInTiles, averages
+from nst_lightning.losses.places import LayerInTiles, averaged
 from nst_lightning.losses.products import at_least_single
 
 Size = Sequence[int]
@@ -76,12 +76,9 @@ class Places:
         fine = layer.shape[-2:].numel() >= size[0] * size[1]
         if isinstance(layer, Tensor) or not fine:
             return rows_at(no_finer(layer, size), size, index)
-        ratio = max(n / cells for n, cells in zip(layer.shape[-2:], size, strict=True))
         row, column = index // size[1], index % size[1]
         found: Tensor | None = None
-        for computed, tile in layer.tiles(0 if ratio == 1 else int(ratio) + 1):
-            part, own = averages(computed, tile, (size[0], size[1]))
-            part = at_least_single(part)
+        for part, own in averaged(layer, (size[0], size[1])):
             if found is None:
                 row, column = row.to(part.device), column.to(part.device)
                 found = part.new_empty(len(index), part.shape[1])

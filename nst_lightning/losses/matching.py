@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nst_lightning.losses.places import LayerInTiles, averages
+from nst_lightning.losses.places import LayerInTiles, averaged
 from nst_lightning.losses.products import at_least_single
 from nst_lightning.processor import has_fast_bfloat16
 
@@ -24,9 +24,8 @@ def on_grid(features: Tensor | LayerInTiles, size: Sequence[int]) -> Tensor:
     quarter of the time.
     """
     if not isinstance(features, Tensor):
-        ratios = [features.shape[-2] / size[0], features.shape[-1] / size[1]]
-        if min(ratios) >= 1:
-            return _averaged_in_tiles(features, (size[0], size[1]), int(max(ratios)) + 1)
+        if features.shape[-2] >= size[0] and features.shape[-1] >= size[1]:
+            return _averaged_in_tiles(features, (size[0], size[1]))
         features = features.whole()
     height, width = features.shape[-2:]
     # Not interpolate's antialiasing: for a width of 1 its gradient is wrong (torch 2.14).
@@ -38,11 +37,9 @@ def on_grid(features: Tensor | LayerInTiles, size: Sequence[int]) -> Tensor:
     return F.interpolate(features, size=(size[0], size[1]), mode="bilinear")
 
 
-def _averaged_in_tiles(layer: LayerInTiles, size: tuple[int, int], reach: int) -> Tensor:
+def _averaged_in_tiles(layer: LayerInTiles, size: tuple[int, int]) -> Tensor:
     found: Tensor | None = None
-    for computed, tile in layer.tiles(reach):
-        part, own = averages(computed, tile, size)
-        part = at_least_single(part)
+    for part, own in averaged(layer, size):
         if found is None:
             found = part.new_empty((*part.shape[:2], *size))
         own.out_of(found).copy_(part)

@@ -9,7 +9,7 @@ from torch import Tensor
 from nst_lightning.checks import choice, number
 from nst_lightning.losses.guided_gram import GuidedGramLoss
 from nst_lightning.losses.matched import LARGE, MatchedTerm
-from nst_lightning.losses.places import Tile, averages
+from nst_lightning.losses.places import Tile, averages, reach_of
 from nst_lightning.losses.products import (
     at_least_single,
     cosine_distance,
@@ -151,10 +151,9 @@ class NearestNeighbourLoss(MatchedTerm):
 
     def reach(self, layer: str, size: tuple[int, int]) -> int | None:
         """Return how many places of a layer one that is compared has; None where it has more."""
-        across = [n / cells for n, cells in zip(size, self._sizes.get(layer, size), strict=True)]
-        if self.per_layer or min(across) < 1:
-            return None
-        return 0 if max(across) == 1 else int(max(across)) + 1
+        grid = self._sizes.get(layer, size)
+        coarser = size[0] < grid[0] or size[1] < grid[1]
+        return None if self.per_layer or coarser else reach_of(size, grid)
 
     def places_kept(
         self, layer: str, places: Mapping[str, float], in_tiles: bool

@@ -1,11 +1,13 @@
 """Which places of a layer a tile has, and what terms need of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
+
+from nst_lightning.losses.products import at_least_single
 
 
 @dataclass(frozen=True)
@@ -106,14 +108,31 @@ def averages(computed: Tensor, tile: Tile, size: tuple[int, int]) -> tuple[Tenso
     return (x / counts.to(x).unsqueeze(2)).permute(0, 3, 1, 2), own
 
 
+def reach_of(size: Sequence[int], grid: Sequence[int]) -> int:
+    """Return how many places beyond its own a tile must know for `averages`.
+
+    Args:
+        size: ``(height, width)`` of the layer.
+        grid: Of the grid, neither larger.
+    """
+    across = max(places / cells for places, cells in zip(size, grid, strict=True))
+    return 0 if across == 1 else int(across) + 1
+
+
+def averaged(layer: LayerInTiles, size: tuple[int, int]) -> Iterator[tuple[Tensor, Tile]]:
+    """Give what `averages` gives of each tile of a layer, in float32 at least."""
+    for computed, tile in layer.tiles(reach_of(layer.shape[-2:], size)):
+        part, own = averages(computed, tile, size)
+        yield at_least_single(part), own
+
+
 def bands(size: tuple[int, int], grid: tuple[int, int], rows: int) -> Iterator[tuple[slice, Tile]]:
     """Give, of about so many rows each, what `averages` needs to reduce a layer to a grid.
 
     Yields:
         The layer's rows that must be computed, and the tile.
     """
-    height, width = size
-    reach = -(-height // grid[0]) + 1
+    (height, width), reach = size, reach_of(size, grid)
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
         yield slice(top, min(bottom + reach, height)), Tile(size, top, bottom, 0, width, (top, 0))
