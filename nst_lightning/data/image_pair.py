@@ -11,6 +11,7 @@ from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
 from nst_lightning.checks import choice, number, shares, whole_number
+from nst_lightning.data.coherence import coherent
 from nst_lightning.data.colour_match import match_covariance, match_histogram, match_luminance
 from nst_lightning.data.images import LoadedImage, load_image
 from nst_lightning.data.regions import Regions, load_regions
@@ -22,7 +23,8 @@ from nst_lightning.data.steps import StepLoader
 from nst_lightning.errors import InputError, did_you_mean
 
 ColourRule = Literal["style", "luminance", "covariance", "histogram", "palette"]
-_STAIRS = 0.6  # standard deviation in pixels; at 1 the next scale is out of focus
+_STAIRS = 0.6  # standard deviation in pixels
+_SHARPNESS = 0.7  # of an enlarged painting; at 1 its strokes look cut out
 STARTS = ("content", "blurred", "style", "noise", "grey")
 """What ``init`` may be besides a file."""
 
@@ -218,15 +220,20 @@ class ImagePair(LightningDataModule):
             detail: How much of the content's detail comes in, from 0 to 1, where the run began with
                 the content; ``data.detail: content`` lets all of it in.
         """
-        if self.repaints:
-            # Its edges are stairs of pixels: enlarged as they are, a mosaic to be painted.
-            painting = gaussian_blur(painting, 5, _STAIRS)
         detail = 1.0 if self.detail == "content" else detail
+        redrawn = self.repaints and detail < 1
+        if redrawn:
+            # Its edges are stairs of pixels: enlarged as they are, a mosaic to be painted.
+            painting = torch.lerp(gaussian_blur(painting, 5, _STAIRS), painting, detail)
         content = self.content.to(painting)
         if self.init == "content" and detail:
             before = self._at(self.scale - 1).content.pixels.to(painting)
-            return carry_up(painting, before, content, detail)
-        return resize_to(painting, (content.shape[-2], content.shape[-1]))
+            painting = carry_up(painting, before, content, detail)
+        else:
+            painting = resize_to(painting, (content.shape[-2], content.shape[-1]))
+        if redrawn:
+            painting = torch.lerp(coherent(painting, _SHARPNESS), painting, detail)
+        return painting
 
     @property
     def largest(self) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from nst_lightning.cli import main
+from nst_lightning.data.coherence import coherent
 from nst_lightning.data.images import load_image
 from nst_lightning.data.resizing import carry_up, resize_to
 from nst_lightning.objective import Objective
@@ -120,7 +121,9 @@ def test_the_content_of_a_large_picture(
     for content, before in zip(taken[1:], painted, strict=True):
         blurred = gaussian_filter(before.numpy(), (0, 0, 0.6, 0.6), mode="mirror", radius=2)
         enlarged = resize_to(torch.from_numpy(blurred), (content.shape[-2], content.shape[-1]))
-        torch.testing.assert_close(content, enlarged, rtol=0, atol=0.01)
+        # Where no direction stands out, the file's rounding decides on one.
+        assert (content - coherent(enlarged, 0.7)).abs().mean() < 0.002
+        assert (content - enlarged).abs().mean() > 0.004
     with pytest.raises(Killed):
         paint(
             broken,
