@@ -11,10 +11,11 @@ from torch.optim import Optimizer
 from nst_lightning import refusals
 from nst_lightning.average import Average
 from nst_lightning.best import BestPicture
+from nst_lightning.budget import Budget
 from nst_lightning.checks import number
 from nst_lightning.data.image_pair import ImagePair, pictures_of
-from nst_lightning.data.resizing import carry_up, resize_to
 from nst_lightning.encoder import VGG19Encoder
+from nst_lightning.fit_memory import fit_memory
 from nst_lightning.losses.term import LossTerm
 from nst_lightning.objective import EncoderFactory, Objective, compiled, named_terms
 from nst_lightning.optim import BoundedLBFGS
@@ -52,7 +53,11 @@ class NeuralStyleTransfer(LightningModule):
             It moves the terms' weights (`LossTerm.at_strength`); below 0.5 it lets the
             photograph's detail and colours in, where ``data`` keeps them out.
         compile: Mode of ``torch.compile`` for the loss and its gradient, null for none. Compiling
-            takes half a minute and needs a C++ compiler; on a CPU it gains next to nothing.
+            takes half a minute and needs a C++ compiler; on a CPU it gains next to nothing. What is
+            computed in tiles is not compiled.
+        memory: How much the run may take: ``auto``, most of what the machine or the GPU has free,
+            or such as ``8GB``. Where a picture needs more, it is computed in tiles, with the same
+            losses and gradients. Null for as much as it takes.
 
     Attributes:
         objective: What is minimised.
@@ -78,6 +83,7 @@ class NeuralStyleTransfer(LightningModule):
         average: float | None = None,
         strength: float = 0.5,
         compile: Literal["default", "reduce-overhead", "max-autotune"] | None = None,
+        memory: str | None = "auto",
     ) -> None:
         super().__init__()
         terms = named_terms({"content": content, "style": style, "tv": tv}, extra or {})
@@ -89,10 +95,12 @@ class NeuralStyleTransfer(LightningModule):
         self.clamp = clamp
         self.average = None if average is None else Average(average)
         self._compiled = None if compile is None else compiled(self.losses, compile)
+        self.budget = Budget(memory)
         self._resumed_optimizer: str | None = None
         self._resumed_held: dict[str, Tensor | None] = {}
         self.best = BestPicture()
         self.unavailable_measures: dict[str, str] = {}
+        self._small = torch.empty(0)  # the painting of the scale before
         self.view = View()
         self.settings: dict[str, Any] = {}
         self.public_settings: dict[str, Any] = {}
@@ -115,10 +123,11 @@ class NeuralStyleTransfer(LightningModule):
     @torch.no_grad()
     def picture(self) -> Tensor:
         """Return the picture as it would be shown: shape ``(1, 3, H, W)``, values in [0, 1]."""
-        return self.shown(self._painted)
+        return self.shown(self.painted)
 
     @property
-    def _painted(self) -> Tensor:
+    def painted(self) -> Tensor:
+        """The picture before it is made ready to be shown: the optimiser's, or their average."""
         average = self.average.picture() if self.average is not None else None
         return self.image if average is None else average
 
@@ -171,22 +180,19 @@ class NeuralStyleTransfer(LightningModule):
     @torch.no_grad()
     def _climb(self, pair: ImagePair, scale: int) -> None:
         """Carry the picture up to a larger scale, with a new optimiser and new targets."""
-        picture, before = self.view.carried(self._painted), pair.content.to(self.device)
+        self._small = self.view.carried(self.painted)
         pair.use_scale(scale)
-        content = pair.content.to(self.device)
-        detail = 1.0 if pair.detail == "content" else max(0.0, 1 - 2 * self.strength)
-        if pair.init == "content" and detail:
-            picture = carry_up(picture, before, content, detail)
-        else:
-            picture = resize_to(picture, (content.shape[-2], content.shape[-1]))
-        self.image = nn.Parameter(picture.clone())
+        self.image = nn.Parameter(self._enlarged(pair).clone())
         if self.average is not None:
             self.average.clear()
         self.best.clear()
         self.objective.refined = False  # another scale, another descent
         self._look_at(pair)
+        self.trainer.optimizers = [self.configure_optimizers(first=False)]
         self.set_targets()
-        self.trainer.optimizers = [self.configure_optimizers()]
+
+    def _enlarged(self, pair: ImagePair) -> Tensor:
+        return pair.enlarged(self._small.to(self.device), min(1.0, max(0.0, 2 - 4 * self.strength)))
 
     def on_fit_start(self) -> None:
         """Compute the targets on the device where the picture is.
@@ -204,6 +210,7 @@ class NeuralStyleTransfer(LightningModule):
 
     def on_test_start(self) -> None:
         """Compute the targets, so that the losses of a finished picture can be computed."""
+        self._fit_memory()
         self.set_targets(self._resumed_held or self.objective.held())
 
     def set_targets(self, held: Mapping[str, Tensor | None] | None = None) -> None:
@@ -214,7 +221,8 @@ class NeuralStyleTransfer(LightningModule):
             of_styles = [mask.to(self.device) for mask in pair.regions.styles]
             masks = pair.regions.content.to(self.device), of_styles
         with torch.no_grad():
-            content = self.view.of_encoder(pair.content.to(self.device))
+            content = self._enlarged(pair) if pair.repaints else pair.content.to(self.device)
+            content = self.view.of_encoder(content)
         styles = [style.to(self.device) for style in pair.style_targets]
         self.objective.set_targets(content, styles, pair.blend, masks)
         self.objective.hold(held or {})
@@ -232,7 +240,8 @@ class NeuralStyleTransfer(LightningModule):
         if self.clamp == "closure":
             with torch.no_grad():
                 self.image.clamp_(0, 1)
-        losses = (self._compiled or self.losses)(self.image)
+        whole = self.objective.tiles is None
+        losses = (self._compiled if self._compiled and whole else self.losses)(self.image)
         self.best.update(losses["loss"], self.image)
         self.log_dict({name: loss.detach() for name, loss in losses.items()}, batch_size=1)
         return losses["loss"]
@@ -246,7 +255,7 @@ class NeuralStyleTransfer(LightningModule):
             if self.average is not None:
                 self.average.add(self.image)
 
-    def configure_optimizers(self) -> Optimizer:
+    def configure_optimizers(self, first: bool = True) -> Optimizer:
         """Build the optimiser on the picture alone.
 
         Raises:
@@ -256,13 +265,17 @@ class NeuralStyleTransfer(LightningModule):
         if isinstance(optimizer, AsksToRefine):
             optimizer.refine = self._refine
         refusals.check_gradients(optimizer, self.trainer)
+        self._fit_memory(optimizer, first)
         return optimizer
+
+    def _fit_memory(self, keeper: Optimizer | None = None, first: bool = True) -> None:
+        steps = int(min(self.trainer.estimated_stepping_batches, 2**31))
+        fit_memory(self.budget, self.objective, self._pair(), self.image, steps, keeper, first)
 
     def _refine(self) -> bool:
         """Compute more exactly from here on; losses before are another objective's."""
         refined = self.objective.refine()
         if refined:
-            self.set_targets(self.objective.held())  # as a run that is resumed will
             self.best.clear()
         return refined
 
@@ -280,14 +293,17 @@ class NeuralStyleTransfer(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what a bit-for-bit resume needs beside the picture and the optimiser's state."""
+        optimizers = self.trainer.optimizers if checkpoint.get("optimizer_states") else []
         checkpoint[CHECKPOINT_KEY] = {
             "best": self.best.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
             "scale": self._pair().scale,
+            "small": self._small if self._pair().repaints else torch.empty(0),
             "refined": self.objective.refined,
+            "memory": self.budget.state_dict(),
             "held": self.objective.held(),
             "settings": self.settings,
-            "optimizer": next((type(o).__name__ for o in self.trainer.optimizers), None),
+            "optimizer": next((type(o).__name__ for o in optimizers), None),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -308,5 +324,8 @@ class NeuralStyleTransfer(LightningModule):
         self.best.load_state_dict(state["best"], self.device)
         if self.average is not None and state["average"] is not None:
             self.average.load_state_dict(state["average"], self.device)
+        self._small = state["small"]
         self.objective.refined = state["refined"]
+        # The same tiles as before, whatever is free now: they round in their own way.
+        self.budget.load_state_dict(state["memory"])
         self._resumed_optimizer, self._resumed_held = state["optimizer"], state["held"]

@@ -51,7 +51,8 @@ def stylize(
     Args:
         content: A path, URL, ``sample:NAME``, or a Pillow picture.
         style: The same, or a sequence of them.
-        steps: Optimiser steps in all; the configuration's epochs and steps if left out.
+        steps: Optimiser steps, those of the octaves not counted; the configuration's epochs and
+            steps if left out.
         config: A configuration file, or the name of one in configs/ such as ``gatys``; several are
             laid over one another from left to right.
         settings: Any setting of the command line by its name, as ``{"model.style.divisor": "hw"}``.
@@ -111,6 +112,8 @@ def _as_pillow(session: Session) -> "Image.Image":
     from nst_lightning.data.encoding import encode_png, quantise
 
     levels = quantise(session.picture().cpu(), session.pair.alpha, 8)
-    picture = Image.open(io.BytesIO(encode_png(levels, None)))
+    file = io.BytesIO()
+    encode_png(levels, None, file)
+    picture = Image.open(file)
     picture.load()
     return picture

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from nst_lightning.data.colour_match import grey, with_luminance
 from nst_lightning.data.palette import to_palette
+from nst_lightning.data.rows import bands
 
 
 class View:
@@ -51,8 +52,12 @@ class View:
         picture = picture.detach().clamp(0, 1)
         if self.colours_of is None:
             return picture
-        return with_luminance(self.colours_of.to(picture), picture)
+        for rows in bands(*picture.shape[-2:]):
+            colours, light = self.colours_of[..., rows, :].to(picture), picture[..., rows, :]
+            picture[..., rows, :] = with_luminance(colours, light)
+        return picture
 
+    @torch.no_grad()
     def of_people(self, picture: Tensor) -> Tensor:
         """Return what is shown and written: within [0, 1].
 
@@ -62,4 +67,5 @@ class View:
         picture = self.carried(picture)
         if self.palette is None or not self.amount:
             return picture
-        return torch.lerp(picture, to_palette(picture, *self.palette), self.amount)
+        moved = to_palette(picture, *self.palette)
+        return moved if self.amount == 1 else torch.lerp(picture, moved, self.amount, out=moved)

@@ -4,7 +4,7 @@ import contextlib
 import io
 import warnings
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from nst_lightning.errors import InputError
 
@@ -106,6 +106,15 @@ def decode(image: Image.Image, name: str) -> tuple[Image.Image, list[str]]:
         f"{name}: {message}" for message in dict.fromkeys(_one_line(w.message) for w in caught)
     ]
     return image, notes
+
+
+def is_turned(image: Image.Image) -> bool:
+    """Return whether its EXIF orientation will exchange width and height; nothing is decoded."""
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+    # Damaged: `decode` then says that it is ignored.
+    except Exception:
+        return False
 
 
 def _bomb() -> str:
