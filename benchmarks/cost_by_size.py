@@ -6,12 +6,17 @@ products, forward and backward) at the rate that this machine multiplies 2048 x 
 same precision, taken right before and after. Everything else in a step, Lightning's part included,
 counts as overhead.
 
+Each size is computed whole and in tiles (of 512 pixels, or half the picture), where it is asked
+for; what does not fit into the memory is said and left out.
+
     python benchmarks/cost_by_size.py --out DIR
+    python benchmarks/cost_by_size.py --recipe klimt --cut whole tiles --steps 4 --out DIR
     python benchmarks/cost_by_size.py --size 512 --precision float32 bfloat16 --steps 12 --out DIR
 """
 
 import argparse
 import csv
+import itertools
 import json
 import resource
 import statistics
@@ -25,6 +30,7 @@ COLUMNS = [
     "recipe",
     "size",
     "precision",
+    "cut",
     "megapixels",
     "step_s",
     "evaluation_s",
@@ -55,8 +61,13 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
     from lightning.pytorch import Callback
     from torch.utils.flop_counter import FlopCounterMode
 
-    from nst_lightning import stylize
+    from nst_lightning import budget, stylize
+    from nst_lightning.stages import Tiles
 
+    if request["cut"] == "tiles":
+        budget._TILES = (Tiles(min(512, request["size"] // 2), 2),)
+    else:
+        budget._TILES = (None,)
     steps: list[float] = []
     evaluations: list[list[float]] = []
     flops: list[int] = []
@@ -90,18 +101,23 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
         request["content"],
         request["style"],
         config=[request["recipe"], "overlays/bounded_lbfgs.yaml"],
-        settings={"data.size_rule": "long", "model.encoder.precision": request["precision"]},
+        settings={
+            "data.size_rule": "long",
+            "data.scales": None,
+            "model.encoder.precision": request["precision"],
+            "model.memory": "auto",
+        },
         size=request["size"],
         steps=request["steps"] + 2,
         callbacks=[Watch()],
         progress=False,
     )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     rate = max(rate, matmul_rate(request["precision"]))
     evaluation = statistics.median(e for parts in evaluations[2:] for e in parts)
     spent = [sum(parts) for parts in evaluations]
     # Of all steps together: the preconditioner's fits come only every eighth step.
     share = 1 - sum(spent[2:]) / sum(steps[2:])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {
         "step_s": round(statistics.median(steps[2:]), 4),
         "evaluation_s": round(evaluation, 4),
@@ -122,11 +138,11 @@ def plot(path: Path, rows: list[dict[str, Any]]) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, 2, figsize=(10, 4))
-    for precision in dict.fromkeys(row["precision"] for row in rows):
-        mine = [row for row in rows if row["precision"] == precision]
-        pixels = [row["megapixels"] for row in mine]
-        axes[0].plot(pixels, [row["step_s"] for row in mine], "o-", label=precision)
-        axes[1].plot(pixels, [row["peak_memory_mb"] / 1024 for row in mine], "o-", label=precision)
+    for kind in dict.fromkeys((row["precision"], row["cut"]) for row in rows):
+        mine = [row for row in rows if (row["precision"], row["cut"]) == kind]
+        pixels, label = [row["megapixels"] for row in mine], ", ".join(kind)
+        axes[0].plot(pixels, [row["step_s"] for row in mine], "o-", label=label)
+        axes[1].plot(pixels, [row["peak_memory_mb"] / 1024 for row in mine], "o-", label=label)
     for axis, label in zip(axes, ("seconds a step", "peak memory, GB"), strict=True):
         axis.set(xlabel="megapixels", ylabel=label, xlim=(0, None), ylim=(0, None))
         axis.legend()
@@ -146,8 +162,9 @@ def main() -> None:
     parser.add_argument("--content", default="sample:cat")
     parser.add_argument("--style", default="sample:klimt")
     parser.add_argument("--recipe", default="pytorch_tutorial")
-    parser.add_argument("--size", type=int, nargs="*", default=[256, 384, 512, 768, 1024, 2048])
+    parser.add_argument("--size", type=int, nargs="*", default=[256, 512, 1024, 2048, 4096])
     parser.add_argument("--precision", nargs="*", default=["float32", "bfloat16"])
+    parser.add_argument("--cut", nargs="*", default=["whole"], choices=["whole", "tiles"])
     parser.add_argument("--steps", type=int, default=16)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
@@ -157,18 +174,21 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for size in args.size:
         pixels = load_image(args.content, size).pixels[0, 0].numel()
-        for precision in args.precision:
+        for precision, cut in itertools.product(args.precision, args.cut):
             request = {key: getattr(args, key) for key in ("content", "style", "recipe", "steps")}
-            request |= {"size": size, "precision": precision}
+            request |= {"size": size, "precision": precision, "cut": cut}
             done = subprocess.run(
                 [sys.executable, __file__, "--measure", json.dumps(request)],
                 capture_output=True,
                 text=True,
                 check=False,
             )
+            if "model.memory:" in done.stderr:
+                print(done.stderr.strip().splitlines()[-1])
+                continue
             if done.returncode:
                 raise SystemExit(f"{size} px, {precision}:\n{done.stderr[-3000:]}")
-            known = {"recipe": args.recipe, "size": size, "precision": precision}
+            known = {"recipe": args.recipe, "size": size, "precision": precision, "cut": cut}
             known["megapixels"] = round(pixels / 1e6, 4)
             rows.append(known | json.loads(done.stdout.splitlines()[-1]))
             print(rows[-1], flush=True)

@@ -35,6 +35,7 @@ VARIANTS: dict[str, tuple[str, bool, str | None]] = {
     "tf32 CUDA graphs": ("float32", True, "reduce-overhead"),
     "bfloat16 CUDA graphs": ("bfloat16", True, "reduce-overhead"),
 }
+CONFIGS = Path(__file__).parents[1] / "configs"
 COLUMNS = ["system", "repeat", "steps_per_s", "evaluations_per_s", "final_loss", "floor_fraction"]
 
 
@@ -168,7 +169,8 @@ def ours(
     stylize(
         files["content"],
         files["style"],
-        config=["recipes/pytorch_tutorial.yaml", "overlays/bounded_lbfgs.yaml"],
+        # By path: configs named are looked for where the program is started first.
+        config=[CONFIGS / "recipes/pytorch_tutorial.yaml", CONFIGS / "overlays/bounded_lbfgs.yaml"],
         settings=settings,
         size=size,
         steps=warm + steps,

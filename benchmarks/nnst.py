@@ -8,7 +8,7 @@ together against theirs after its first stage, then layer by layer against their
 distance, to matches made anew for the picture at hand, is the same function for both; measuring it
 is not timed.
 
-    python benchmarks/nnst.py --pairs a.jpg:b.jpg c.jpg:d.jpg --size 384 --out outputs/nnst
+    python benchmarks/nnst.py --pairs a.jpg,b.jpg c.jpg,d.jpg --size 384 --out outputs/nnst
 """
 
 import argparse
@@ -84,7 +84,8 @@ class Clock(Callback):
 
 def opened(content: str, style: str, size: int, optimizer: str, **settings: Any) -> Session:
     """Open a run of the recipe."""
-    scales = [{"size": size >> k, "steps": settings.pop("coarse")} for k in (3, 2, 1)]
+    steps = settings.pop("coarse")
+    scales = [{"size": size >> k, "steps": steps} for k in (3, 2, 1)]
     fixed = {
         "data.content": content,
         "data.style": style,
@@ -138,12 +139,12 @@ def measure(content: str, style: str, size: int, steps: int, out: Path) -> dict[
         style,
         size,
         bounded,
-        coarse=15,
-        **{"data.steps_per_epoch": 45 + 200, "model.style.every": 15},
+        coarse=10,
+        **{"data.steps_per_epoch": 30 + 200, "model.style.every": 10},
     )
     clocks.append(Clock(ours, aim=together))
     ours.run(clocks[2])
-    finish = second(ours, out / "ours.png", bounded, 200, every=5)
+    finish = second(ours, out / "ours.png", bounded, 200, every=3)
     clocks.append(Clock(finish, per_layer=True, aim=apart))
     finish.run(clocks[3])
     save_image(finish.picture(), out / "ours.png")
@@ -165,14 +166,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--pairs", nargs="+", required=True, help="CONTENT:STYLE, two files each")
+    parser.add_argument("--pairs", nargs="+", required=True, help="CONTENT,STYLE, two files each")
     parser.add_argument("--size", type=int, default=384)
     parser.add_argument("--steps", type=int, default=200, help="of theirs, in each of five stages")
     parser.add_argument("--out", type=Path, default=Path("outputs/nnst"))
     given = parser.parse_args()
     rows = []
     for pair in given.pairs:
-        content, _, style = pair.rpartition(":")
+        content, _, style = pair.rpartition(",")
         folder = given.out / f"{Path(content).stem}-{Path(style).stem}"
         folder.mkdir(parents=True, exist_ok=True)
         rows.append(measure(content, style, given.size, given.steps, folder))

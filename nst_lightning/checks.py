@@ -69,3 +69,19 @@ def names(name: str, value: Sequence[str]) -> list[str]:
     if isinstance(value, str):
         raise InputError(f"{name} must be a list of names, not {value!r}; write [{value}]")
     return list(value)
+
+
+def shares(name: str, weights: Sequence[float] | None, count: int) -> list[float]:
+    """Return weights of so many styles, scaled to sum 1; equal ones for None.
+
+    Raises:
+        InputError: If there are not as many, one is negative, or all are 0.
+    """
+    if weights is None:
+        return [1 / count] * count
+    if len(weights) != count:
+        raise InputError(f"{name}: {len(weights)} weights for {count} styles; give one for each")
+    total = sum(number(name, weight, least=0) for weight in weights)
+    if total == 0:
+        raise InputError(f"{name}: all are zero; give at least one above zero")
+    return [weight / total for weight in weights]

@@ -18,6 +18,7 @@ Pooling = Literal["max", "avg", "l2"]
 Padding = Literal["zeros", "replicate"]
 PaddingLayers = Literal["all", "first"]
 Precision = Literal["float32", "bfloat16", "auto"]
+Step = tuple[str, str]  # (operation, name): a conv or relu with its layer's name, or a pool
 
 # Every name that can be tapped, in network order: conv{b}_{i} before the ReLU, relu{b}_{i} after.
 VGG19_LAYERS: tuple[str, ...] = tuple(
@@ -47,6 +48,23 @@ class HasMinimumSize(Protocol):
     """An encoder that needs pictures of at least a certain height and width, in pixels."""
 
     minimum_size: int
+
+
+@runtime_checkable
+class Stepwise(Protocol):
+    """An encoder of 3×3 convolutions and 2×2 poolings that can be run in parts, so in tiles too."""
+
+    steps: list[Step]
+    taps: tuple[str, ...]
+
+    def in_half(self, image: Tensor) -> bool:
+        """Say whether the features of a picture are bfloat16, here and now."""
+
+    def prepared(self, image: Tensor, half: bool) -> Tensor:
+        """Return a picture (N, 3, H, W), RGB in [0,1], as the first of the `steps` takes it."""
+
+    def run(self, x: Tensor, steps: Sequence[Step]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Take some steps; return what the last one gives, and the taps on the way."""
 
 
 @runtime_checkable
@@ -84,7 +102,8 @@ class VGG19Encoder(nn.Module):
             no value beyond rounding. On a CPU that makes an evaluation 1.3 times faster
             (``docs/optimiser.md``) and is what null chooses there; elsewhere null leaves the layout
             as it comes.
-        precision: Of the convolutions and the features. ``bfloat16`` takes half
+        precision: Of the convolutions while a gradient is asked for; whatever needs none, such as
+            targets and measures, is computed as the picture is (float32). ``bfloat16`` takes half
             the time on a processor that multiplies it, at a cost in the final loss of a few parts
             in a thousand (``docs/optimiser.md``); ``auto`` chooses it on a CPU that does
             (`has_fast_bfloat16`), else float32.
@@ -92,6 +111,7 @@ class VGG19Encoder(nn.Module):
     Attributes:
         taps: The tapped layers in network order, each once.
         minimum_size: The smallest height and width accepted, in pixels.
+        steps: What is done to a picture, one after another, up to the deepest tap.
 
     Raises:
         InputError: If a name is unknown or the weights cannot be loaded.
@@ -126,15 +146,14 @@ class VGG19Encoder(nn.Module):
         # Copies of weight and bias in bfloat16, made at the first evaluation.
         self._halved: dict[str, tuple[Tensor, Tensor]] = {}
         self.minimum_size = 1
-        # (operation, name): what forward does, one after another, up to the deepest tap.
-        self._steps: list[tuple[str, str]] = []
+        self.steps: list[Step] = []
         if self.taps:
-            self._steps = _steps(self.taps[-1])
-            self.minimum_size = 2 ** sum(operation == "pool" for operation, _ in self._steps)
+            self.steps = _steps(self.taps[-1])
+            self.minimum_size = 2 ** sum(operation == "pool" for operation, _ in self.steps)
             self._load(weights, convention)
 
     def _load(self, weights: str, convention: Convention) -> None:
-        depth = sum(operation == "conv" for operation, _ in self._steps)
+        depth = sum(operation == "conv" for operation, _ in self.steps)
         loaded = load_vgg19(weights, convention, depth)
         for name, (weight, bias) in loaded.convolutions.items():
             if self.channels_last is not False:
@@ -151,7 +170,7 @@ class VGG19Encoder(nn.Module):
 
         Returns:
             Tap name to features (N, C, H / 2^b, W / 2^b), in network order; in bfloat16 if
-            ``precision`` says so.
+            ``precision`` says so and a gradient is asked for.
 
         Raises:
             InputError: If the picture is smaller than `minimum_size`.
@@ -168,14 +187,25 @@ class VGG19Encoder(nn.Module):
                 f"which needs {self.minimum_size}x{self.minimum_size}; use a larger picture or "
                 "shallower layers"
             )
-        features: dict[str, Tensor] = {}
+        _, features = self.run(self.prepared(image, self.in_half(image)), self.steps)
+        return features
+
+    def prepared(self, image: Tensor, half: bool) -> Tensor:
+        """Return a picture (N, 3, H, W), RGB in [0,1], as the first of the `steps` takes it."""
         x = (image - self.mean) / self.std
         on_cpu = x.device.type == "cpu"
         if on_cpu if self.channels_last is None else self.channels_last:
             x = x.contiguous(memory_format=torch.channels_last)
-        if self._in_half(x):
-            x = x.bfloat16()
-        for operation, name in self._steps:
+        return x.bfloat16() if half else x
+
+    def run(self, x: Tensor, steps: Sequence[Step]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Take some of the `steps`, one after another.
+
+        Returns:
+            What the last one gives, and the features of the taps on the way.
+        """
+        features: dict[str, Tensor] = {}
+        for operation, name in steps:
             if operation == "conv":
                 x = self._convolve(x, name)
             elif operation == "relu":
@@ -185,7 +215,7 @@ class VGG19Encoder(nn.Module):
                 x = pool(x, self.pooling, int(name.removeprefix("pool")))
             if name in self.taps:
                 features[name] = x
-        return features
+        return x, features
 
     def refine(self) -> bool:
         """Go on in float32, as for an optimiser that bfloat16's noise keeps from descending.
@@ -196,11 +226,12 @@ class VGG19Encoder(nn.Module):
         self.refined = True
         return changes
 
-    def _in_half(self, x: Tensor) -> bool:
-        if self.refined:
+    def in_half(self, image: Tensor) -> bool:
+        """Say whether the features of a picture are bfloat16, here and now."""
+        if self.refined or not (torch.is_grad_enabled() and image.requires_grad):
             return False
         if self.precision == "auto":
-            return self._fast_half and x.device.type == "cpu"
+            return self._fast_half and image.device.type == "cpu"
         return self.precision == "bfloat16"
 
     def _convolve(self, x: Tensor, name: str) -> Tensor:
@@ -232,8 +263,8 @@ def _in_network_order(taps: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in VGG19_LAYERS if name in taps)
 
 
-def _steps(deepest: str) -> list[tuple[str, str]]:
-    steps: list[tuple[str, str]] = []
+def _steps(deepest: str) -> list[Step]:
+    steps: list[Step] = []
     for name in VGG19_LAYERS[: VGG19_LAYERS.index(deepest) + 1]:
         kind, number = name[:4], name[4:]
         if kind == "conv" and number != "1_1" and number.endswith("_1"):

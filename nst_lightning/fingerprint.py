@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nst_lightning.data.image_pair import STARTS, ImagePair
 from nst_lightning.data.sources import source_digest
@@ -27,7 +27,7 @@ def of_objective(objective: Objective, pair: ImagePair, precision: str) -> Finge
     """Return what decides the loss of a picture; take it before the first step.
 
     It is made of the objects, so that it holds without settings too: terms, weights, layers,
-    schedules, encoder and its weights, precision, and the pixels of every picture and mask.
+    schedules, encoder and its weights, and the pixels of every picture and mask.
 
     Args:
         objective: With the weights that it was built with.
@@ -36,20 +36,21 @@ def of_objective(objective: Objective, pair: ImagePair, precision: str) -> Finge
     """
     things = {**objective.terms, "encoder": objective.encoder}
     things |= {f"schedule of {name}": rule for name, rule in objective.schedules.items()}
-    found: Fingerprint = {"precision": precision, **pair.digests}
+    found = {"precision": precision, **_pictures(pair)}
     for name, thing in things.items():
         found |= {f"{name}.{key}": value for key, value in _stated(thing).items()}
-    found["encoder.values"] = _digest(objective.encoder)
+    found["encoder.values"] = _digest(*objective.encoder.parameters(), *objective.encoder.buffers())
     if "auto" in found.values():
         found["fast bfloat16"] = has_fast_bfloat16()
     return found
 
 
-def differences(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[str]:
-    """Return the names of what is another now; empty where all is the same."""
-    missing = object()
+def differences(now: Fingerprint, then: Fingerprint | None) -> str:
+    """Return a few names of what is another now; empty where all is the same, or nothing was."""
+    missing, then = object(), now if then is None else then
     names = dict.fromkeys([*then, *now])
-    return [name for name in names if now.get(name, missing) != then.get(name, missing)]
+    others = [name for name in names if now.get(name, missing) != then.get(name, missing)]
+    return ", ".join(others[:3] + ["..."] * bool(others[3:]))
 
 
 def file_digests(
@@ -115,10 +116,24 @@ def _is_plain(value: object) -> bool:
     return isinstance(value, _PLAIN)
 
 
-def _digest(module: nn.Module) -> str:
-    """Return the digest of all that a module computes with, buffers of no checkpoint too."""
-    values: list[Tensor] = [*module.parameters(), *module.buffers()]
+def _pictures(pair: ImagePair) -> Fingerprint:
+    """Return what decides of the pictures, and their digests as the run sees them at full size."""
+    scale = pair.scale
+    pair.use_scale(len(pair.scales))
+    found: Fingerprint = {"style shares": repr(pair.blend), "colour": pair.colour}
+    if pair.scales:
+        found |= {"strokes": pair.strokes, "detail": pair.detail}
+    found["content"] = _digest(pair.content, *([] if pair.alpha is None else [pair.alpha]))
+    found |= {f"style {i}": _digest(style) for i, style in enumerate(pair.styles, start=1)}
+    if pair.regions is not None:
+        found["masks"] = _digest(pair.regions.content, *pair.regions.styles)
+    pair.use_scale(scale)
+    return found
+
+
+def _digest(*tensors: Tensor) -> str:
     digest = hashlib.sha256()
-    for value in values:
-        digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+    for tensor in tensors:
+        digest.update(repr(tuple(tensor.shape)).encode())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
     return digest.hexdigest()

@@ -1,11 +1,14 @@
 """Memory kept by the process instead of given back and fetched again at every step."""
 
+import contextlib
 import ctypes
 import sys
 
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
 _M_MMAP_MAX = -4
+_LARGE = 2**25  # bytes; glibc takes no higher threshold
 
 
 def keep_memory() -> bool:
@@ -18,10 +21,33 @@ def keep_memory() -> bool:
     Returns:
         Whether it could be done: only with glibc, that is on most Linux systems.
     """
+    return _mallopt({_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: 2**31 - 1})
+
+
+def give_back_large() -> bool:
+    """Tell glibc to give blocks of 32 MB and more back to the system as soon as they are freed.
+
+    Where memory is short, what is kept for the next allocation, and the gaps between, would be
+    several times what is in use. Blocks of the size of a tile's activations are still kept.
+
+    Returns:
+        See `keep_memory`.
+    """
+    return _mallopt({_M_MMAP_MAX: 2**16, _M_MMAP_THRESHOLD: _LARGE, _M_TRIM_THRESHOLD: _LARGE})
+
+
+def give_back_now() -> None:
+    """Give back what glibc keeps for the next allocation, where there is one."""
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
+
+
+def _mallopt(options: dict[int, int]) -> bool:
     if not sys.platform.startswith("linux"):
         return False
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):  # musl has none
         return False
-    return bool(mallopt(_M_MMAP_MAX, 0)) and bool(mallopt(_M_TRIM_THRESHOLD, 2**31 - 1))
+    return all(mallopt(option, value) for option, value in options.items())

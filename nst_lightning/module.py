@@ -11,11 +11,12 @@ from torch.optim import Optimizer
 from nst_lightning import refusals
 from nst_lightning.average import Average
 from nst_lightning.best import BestPicture
+from nst_lightning.budget import Budget
 from nst_lightning.checks import number
 from nst_lightning.data.image_pair import ImagePair, pictures_of
-from nst_lightning.data.resizing import carry_up, resize_to
 from nst_lightning.encoder import VGG19Encoder
 from nst_lightning.fingerprint import Fingerprint, differences, of_objective
+from nst_lightning.fit_memory import fit_memory
 from nst_lightning.losses.term import LossTerm
 from nst_lightning.objective import EncoderFactory, Objective, compiled, named_terms
 from nst_lightning.optim import BoundedLBFGS
@@ -54,7 +55,11 @@ class NeuralStyleTransfer(LightningModule):
             It moves the terms' weights (`LossTerm.at_strength`); below 0.5 it lets the
             photograph's detail and colours in, where ``data`` keeps them out.
         compile: Mode of ``torch.compile`` for the loss and its gradient, null for none. Compiling
-            takes half a minute and needs a C++ compiler; on a CPU it gains next to nothing.
+            takes half a minute and needs a C++ compiler; on a CPU it gains next to nothing. What is
+            computed in tiles is not compiled.
+        memory: How much the run may take: ``auto``, most of what the machine or the GPU has free,
+            or such as ``8GB``. Where a picture needs more, it is computed in tiles, with the same
+            losses and gradients. Null for as much as it takes.
 
     Attributes:
         objective: What is minimised.
@@ -80,6 +85,7 @@ class NeuralStyleTransfer(LightningModule):
         average: float | None = None,
         strength: float = 0.5,
         compile: Literal["default", "reduce-overhead", "max-autotune"] | None = None,
+        memory: str | None = "auto",
     ) -> None:
         super().__init__()
         terms = named_terms({"content": content, "style": style, "tv": tv}, extra or {})
@@ -93,8 +99,10 @@ class NeuralStyleTransfer(LightningModule):
         self._compiled = None if compile is None else compiled(self.losses, compile)
         self._resumed: dict[str, Any] = {}  # what the checkpoint says beside the picture
         self._objective: Fingerprint = {}
+        self.budget = Budget(memory)
         self.best = BestPicture()
         self.unavailable_measures: dict[str, str] = {}
+        self._small = torch.empty(0)  # the painting of the scale before
         self.view = View()
         self.settings: dict[str, Any] = {}
         self.public_settings: dict[str, Any] = {}
@@ -109,13 +117,10 @@ class NeuralStyleTransfer(LightningModule):
         if stage == "fit":
             pair.use_scale(0)
         refusals.check_pictures(pair, self.objective)
-        self._look_at(pair)
+        self.view = View.of(pair, self.strength)
         if stage == "fit":
             refusals.check_trainer(self.trainer)
-            self.objective.refined = False
-            self.best.clear()
-            if self.average is not None:
-                self.average.clear()
+            self._forget()
             self._resumed = {}
             self.image = nn.Parameter(pair.initial().clone())
         elif self.image is not None:
@@ -128,10 +133,11 @@ class NeuralStyleTransfer(LightningModule):
     def picture(self) -> Tensor:
         """Return the picture as it would be shown: shape ``(1, 3, H, W)``, values in [0, 1]."""
         refusals.check_painted(self.image)
-        return self.shown(self._painted)
+        return self.shown(self.painted)
 
     @property
-    def _painted(self) -> Tensor:
+    def painted(self) -> Tensor:
+        """The picture before it is made ready to be shown: the optimiser's, or their average."""
         average = self.average.picture() if self.average is not None else None
         return self.image if average is None else average
 
@@ -143,12 +149,11 @@ class NeuralStyleTransfer(LightningModule):
         """
         return self.view.of_people(image)
 
-    def _look_at(self, pair: ImagePair) -> None:
-        self.view = View(
-            colours_of=pair.content if pair.colour == "luminance" else None,
-            palette=(pair.styles, pair.blend) if pair.colour == "palette" else None,
-            amount=min(1.0, 2 * self.strength),
-        )
+    def _forget(self) -> None:
+        self.objective.refined = False  # another descent
+        self.best.clear()
+        if self.average is not None:
+            self.average.clear()
 
     @torch.no_grad()
     def replace_picture(self, picture: Tensor) -> None:
@@ -184,70 +189,50 @@ class NeuralStyleTransfer(LightningModule):
     @torch.no_grad()
     def _climb(self, pair: ImagePair, scale: int) -> None:
         """Carry the picture up to a larger scale, with a new optimiser and new targets."""
-        picture, before = self.view.carried(self._painted), pair.content.to(self.device)
+        self._small = self.view.carried(self.painted)
         pair.use_scale(scale)
-        content = pair.content.to(self.device)
-        detail = 1.0 if pair.detail == "content" else max(0.0, 1 - 2 * self.strength)
-        if pair.init == "content" and detail:
-            picture = carry_up(picture, before, content, detail)
-        else:
-            picture = resize_to(picture, (content.shape[-2], content.shape[-1]))
-        self.image = nn.Parameter(picture.clone())
-        if self.average is not None:
-            self.average.clear()
-        self.best.clear()
-        self.objective.refined = False  # another scale, another descent
-        self._look_at(pair)
+        self.image = nn.Parameter(self._enlarged(pair).clone())
+        self._forget()
+        self.view = View.of(pair, self.strength)
+        self.trainer.optimizers = [self.configure_optimizers(first=False)]
         self.set_targets()
-        self.trainer.optimizers = [self.configure_optimizers()]
+
+    def _enlarged(self, pair: ImagePair) -> Tensor:
+        return pair.enlarged(self._small.to(self.device), min(1.0, max(0.0, 2 - 4 * self.strength)))
 
     def on_fit_start(self) -> None:
-        """Compute the targets on the device where the picture is.
-
-        Raises:
-            InputError: If the run goes on from a checkpoint of another optimiser, or the loss is
-                random and the optimiser an L-BFGS.
-        """
+        """Compute the targets where the picture is; raises ``InputError`` for what cannot run."""
         refusals.check_optimizer(self.trainer.optimizers[0], self._resumed.get("optimizer"))
-        refusals.check_scales(self._pair(), self.trainer.estimated_stepping_batches)
-        self._compare_objectives()
-        self.set_targets(self._resumed.pop("held", None))
-        if not self._resumed:
-            refusals.check_steady(self.trainer.optimizers[0], self.losses, self.image)
-
-    def _compare_objectives(self) -> None:
-        """Forget what was measured by the checkpoint's objective if this run has another."""
-        self._objective = of_objective(self.objective, self._pair(), self.trainer.precision)
-        then = self._resumed.get("objective", self._objective)
-        if changes := differences(self._objective, then):
-            more = ", ..." if changes[3:] else ""
-            say(
-                f"note: the checkpoint's loss was another ({', '.join(changes[:3])}{more}): its "
-                "best picture is forgotten"
-            )
+        pair, decides = self._pair(), {"strength": self.strength}
+        refusals.check_scales(pair, self.trainer.estimated_stepping_batches)
+        self._objective = of_objective(self.objective, pair, self.trainer.precision) | decides
+        if changes := differences(self._objective, self._resumed.get("objective")):
+            say(f"note: the checkpoint's loss was another ({changes}): its best is forgotten")
+            self._resumed["held"] = None
             self.objective.refined = False
             self.best.clear()
-            self._resumed["held"] = None
+        self.set_targets(self._resumed.pop("held", None))
+        if self._resumed.get("optimizer") is None:
+            refusals.check_steady(self.trainer.optimizers[0], self.losses, self.image)
 
     def on_train_start(self) -> None:
         """Have the optimiser, whose state is there by now, forget another objective's loss."""
-        if self._resumed.get("objective", self._objective) != self._objective:
+        if differences(self._objective, self._resumed.get("objective")):
             self.objective_changed()
 
     def on_test_start(self) -> None:
         """Compute the targets, so that the losses of a finished picture can be computed."""
         refusals.check_painted(self.image)
+        self._fit_memory()
         self.set_targets(self._resumed.get("held") or self.objective.held())
 
     def set_targets(self, held: Mapping[str, Tensor | None] | None = None) -> None:
         """Take every term's targets from the present scale's pictures; go on with ``held``."""
         pair = self._pair()
-        masks = None
-        if pair.regions is not None:
-            of_styles = [mask.to(self.device) for mask in pair.regions.styles]
-            masks = pair.regions.content.to(self.device), of_styles
+        masks = None if pair.regions is None else pair.regions.on(self.device)
         with torch.no_grad():
-            content = self.view.of_encoder(pair.content.to(self.device))
+            content = self._enlarged(pair) if pair.repaints else pair.content.to(self.device)
+            content = self.view.of_encoder(content)
         styles = [style.to(self.device) for style in pair.style_targets]
         self.objective.set_targets(content, styles, pair.blend, masks)
         self.objective.hold(held or {})
@@ -265,7 +250,8 @@ class NeuralStyleTransfer(LightningModule):
         if self.clamp == "closure":
             with torch.no_grad():
                 self.image.clamp_(0, 1)
-        losses = (self._compiled or self.losses)(self.image)
+        compiled = None if self.objective.tiles else self._compiled
+        losses = (compiled or self.losses)(self.image)
         self.best.update(losses["loss"], self.image)
         self.log_dict({name: loss.detach() for name, loss in losses.items()}, batch_size=1)
         return losses["loss"]
@@ -279,49 +265,46 @@ class NeuralStyleTransfer(LightningModule):
             if self.average is not None:
                 self.average.add(self.image)
 
-    def configure_optimizers(self) -> Optimizer:
-        """Build the optimiser on the picture alone.
-
-        Raises:
-            InputError: If the trainer would change the gradients under an L-BFGS.
-        """
+    def configure_optimizers(self, first: bool = True) -> Optimizer:
+        """Build the optimiser on the picture; raises ``InputError`` if the trainer spoils it."""
         optimizer = self.optimizer_factory([self.image])
         if isinstance(optimizer, AsksToRefine):
             optimizer.refine = self._refine
         refusals.check_gradients(optimizer, self.trainer)
+        self._fit_memory(optimizer, first)
         return optimizer
+
+    def _fit_memory(self, keeper: Optimizer | None = None, first: bool = True) -> None:
+        steps = self.trainer.estimated_stepping_batches
+        fit_memory(self.budget, self.objective, self._pair(), self.image, steps, keeper, first)
 
     def _refine(self) -> bool:
         """Compute more exactly from here on; losses before are another objective's."""
-        refined = self.objective.refine()
-        if refined:
-            self.set_targets(self.objective.held())  # as a run that is resumed will
+        if refined := self.objective.refine():
             self.best.clear()
         return refined
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
         """Log the measures of the picture, and of the untouched content as a control."""
-        from nst_lightning.metrics.evaluate import PictureMetrics
+        from nst_lightning.metrics.evaluate import with_control
 
-        pair = self._pair()
-        measure = PictureMetrics.of(pair, device=self.device)
-        self.unavailable_measures = measure.unavailable
-        content = pair.content.to(self.device)
-        for prefix, picture in (("picture/", self.picture()), ("content/", content)):
-            measures = {prefix + name: value for name, value in measure(picture).items()}
-            self.log_dict(measures, batch_size=1)
+        measures, self.unavailable_measures = with_control(self._pair(), self.picture())
+        self.log_dict(measures, batch_size=1)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what a bit-for-bit resume needs beside the picture and the optimiser's state."""
+        optimizers = self.trainer.optimizers if checkpoint.get("optimizer_states") else []
         checkpoint[CHECKPOINT_KEY] = {
             "best": self.best.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
             "scale": self._pair().scale,
+            "small": self._small if self._pair().repaints else torch.empty(0),
             "refined": self.objective.refined,
+            "memory": self.budget.state_dict(),
             "held": self.objective.held(),
             "settings": self.settings,
             "objective": self._objective,
-            "optimizer": next((type(o).__name__ for o in self.trainer.optimizers), None),
+            "optimizer": next((type(o).__name__ for o in optimizers), None),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -332,17 +315,16 @@ class NeuralStyleTransfer(LightningModule):
         """
         image, state = refusals.picture_in(checkpoint, CHECKPOINT_KEY)
         pair = self._pair() if self._trainer is not None else None
-        if pair is None:  # opened without a trainer, as by load_from_checkpoint
-            self.image = nn.Parameter(torch.empty_like(image, device=self.device))
-        elif state["scale"] != pair.scale:
+        if pair is not None:  # as it is when load_from_checkpoint opens it
             pair.use_scale(state["scale"])
-            self._look_at(pair)
-            self.image = nn.Parameter(pair.content.clone().to(self.device))
-        if self.image is None:
-            self.image = nn.Parameter(torch.empty_like(image, device=self.device))
-        refusals.check_checkpoint_size(self.image, image)
+            self.view = View.of(pair, self.strength)
+            refusals.check_checkpoint_size(pair.content, image)
+        self.image = nn.Parameter(torch.empty_like(image, device=self.device))
         self.best.load_state_dict(state["best"], self.device)
         if self.average is not None and state["average"] is not None:
             self.average.load_state_dict(state["average"], self.device)
+        self._small = state["small"]
         self.objective.refined = state["refined"]
+        # The same tiles as before, whatever is free now: they round in their own way.
+        self.budget.load_state_dict(state["memory"])
         self._resumed = {key: state[key] for key in ("optimizer", "held", "objective")}

@@ -55,7 +55,8 @@ def stylize(
     Args:
         content: A path, URL, ``sample:NAME``, or a Pillow picture.
         style: The same, or a sequence of them.
-        steps: Optimiser steps in all; the configuration's epochs and steps if left out.
+        steps: Optimiser steps, those of the octaves not counted; the configuration's epochs and
+            steps if left out.
         config: A configuration file, or the name of one in configs/ such as ``gatys``; several are
             laid over one another from left to right.
         settings: Any setting of the command line by its name, as ``{"model.style.divisor": "hw"}``.

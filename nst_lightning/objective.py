@@ -8,10 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nst_lightning.encoder import HasMinimumSize, Refinable, VGG19Encoder
+from nst_lightning.encoder import HasMinimumSize, Refinable, Stepwise, VGG19Encoder
 from nst_lightning.errors import InputError
 from nst_lightning.losses.reference import Reference
 from nst_lightning.losses.term import LossTerm
+from nst_lightning.memory import give_back_now
+from nst_lightning.stages import Tiles
+from nst_lightning.tiles import LayersInTiles, OnTile, features_in_tiles, score
 
 Encoder = Callable[[Tensor], dict[str, Tensor]]
 EncoderFactory = Callable[[Sequence[str]], nn.Module]
@@ -29,6 +32,9 @@ class Objective(nn.Module):
 
     Attributes:
         shared: Encodings of other runs; see :class:`SharedTargets`.
+        tiles: How pictures are cut, to be computed in less memory; None for whole.
+        on_tile: Called after each tile; see `nst_lightning.tiles.features_in_tiles`. No copy has
+            it.
         schedules: Name of a weight -> what sets it during a run.
 
     Raises:
@@ -46,7 +52,13 @@ class Objective(nn.Module):
         layers = dict.fromkeys(layer for term in terms.values() for layer in term.layers)
         self.encoder = encoder(list(layers))
         self.shared: SharedTargets | None = None
+        self.tiles: Tiles | None = None
+        self.on_tile: OnTile | None = None
         self.schedules: dict[str, Any] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out who watches: copies and pickles are computed elsewhere."""
+        return self.__dict__ | {"on_tile": None}
 
     @property
     def terms(self) -> dict[str, LossTerm]:
@@ -108,6 +120,8 @@ class Objective(nn.Module):
             if term.rotations:
                 of_styles = [turned for style in of_styles for turned in self._turns(style)]
             term.set_targets(of_content, of_styles)
+        if self.tiles is not None:
+            give_back_now()
 
     def _turns(self, style: Reference) -> Iterator[Reference]:
         """Give a style as it is and turned by 90, 180 and 270 degrees; they share its share."""
@@ -119,17 +133,33 @@ class Objective(nn.Module):
 
     def reference(self, picture: Tensor, weight: float = 1.0) -> Reference:
         """Encode one picture, ``(1, 3, H, W)`` in [0, 1], as a target with a share in a blend."""
-        encode: Encoder = self.encoder
-        if self.shared is None:
-            return Reference(image=picture, features=encode(picture), weight=weight)
+        if self.shared is None or self.tiles is not None:
+            return Reference(image=picture, features=self._encoded(picture), weight=weight)
         return replace(self.shared.reference(self.encoder, picture), weight=weight)
+
+    def _encoded(self, picture: Tensor) -> Mapping[str, Any]:
+        if self.tiles is not None:
+            return LayersInTiles(self._in_parts(), picture, self.tiles)
+        encode: Encoder = self.encoder
+        return encode(picture)
 
     @torch.no_grad()
     def redraw(self, step: int, picture: Tensor) -> bool:
         """Have every term renew what it holds, before a step at ``picture``: `LossTerm.redraw`."""
-        features = functools.cache(lambda: self.encoder(picture))
+        features = functools.cache(lambda: self._as_evaluated(picture))
         counting = [term for term in self.terms.values() if term.weight]
-        return sum(term.redraw(step, features) for term in counting) > 0
+        redrawn = sum(term.redraw(step, features) for term in counting) > 0
+        if redrawn and self.tiles is not None:
+            give_back_now()
+        return redrawn
+
+    def _as_evaluated(self, picture: Tensor) -> Mapping[str, Any]:
+        """Encode as `losses` does: an encoder may be coarse, and fast, where a gradient is due."""
+        with torch.enable_grad():
+            seen = self._encoded(picture.detach().requires_grad_())
+        if self.tiles is not None:
+            return seen
+        return {layer: features.detach() for layer, features in seen.items()}
 
     def held(self) -> dict[str, Tensor | None]:
         """Return what each term holds between steps, for a checkpoint and `hold`."""
@@ -141,17 +171,29 @@ class Objective(nn.Module):
             if value is not None:
                 self.terms[name].hold(value)
 
+    def _in_parts(self) -> Stepwise:
+        if isinstance(self.encoder, Stepwise):
+            return self.encoder
+        raise InputError(
+            f"model.encoder: {type(self.encoder).__name__} cannot be computed in tiles; use "
+            "VGG19Encoder, a smaller data.size, or model.memory: null"
+        )
+
     def losses(self, picture: Tensor) -> dict[str, Tensor]:
         """Return every term's weighted loss as ``NAME_loss``, and their sum as ``loss``.
 
         Args:
             picture: Shape ``(1, 3, H, W)``, values in [0, 1].
         """
-        features = self.encoder(picture)
-        losses = {
-            f"{name}_loss": term.weight * term(picture, term.take(features))
-            for name, term in self.terms.items()
-        }
+        if self.tiles is None:
+            features = self.encoder(picture)
+            scores = {n: term(picture, term.take(features)) for n, term in self.terms.items()}
+        else:
+            seen = features_in_tiles(
+                self._in_parts(), self.terms, picture, self.tiles, self.on_tile
+            )
+            scores = {n: score(term, picture, seen[n]) for n, term in self.terms.items()}
+        losses = {f"{name}_loss": self.terms[name].weight * s for name, s in scores.items()}
         return losses | {"loss": torch.stack(list(losses.values())).sum()}
 
 
@@ -208,8 +250,7 @@ class SharedTargets:
     def reference(self, encoder: nn.Module, picture: Tensor) -> Reference:
         """Return a picture, ``(1, 3, H, W)`` in [0, 1], encoded; anew only if it is new."""
         # The encoder itself: the id of one that is gone is given to the next.
-        refined = isinstance(encoder, Refinable) and encoder.refined
-        key = (encoder, refined, tuple(picture.shape), picture.cpu().numpy().tobytes())
+        key = (encoder, tuple(picture.shape), picture.cpu().numpy().tobytes())
         if key not in self._references:
             while len(self._references) >= self.keep:
                 del self._references[next(iter(self._references))]

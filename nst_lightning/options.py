@@ -165,15 +165,17 @@ def flatten(settings: Settings, prefix: str = "") -> dict[str, Any]:
 def lay_over(*layers: Settings) -> dict[str, Any]:
     """Return settings by their dotted names, those of later layers on top.
 
-    A setting that is given again moves to the end: settings are applied one after another. A class
-    whose arguments were given stays before them.
+    A setting that is given again moves to the end, for settings are applied one after another: a
+    class with its arguments after it, null without them.
     """
     settings: dict[str, Any] = {}
     for layer in layers:
         for name, value in flatten(layer).items():
-            if value is None or not any(other.startswith(f"{name}.") for other in settings):
-                settings.pop(name, None)
+            under = {o: settings.pop(o) for o in [*settings] if o.startswith(f"{name}.")}
+            settings.pop(name, None)
             settings[name] = value
+            if value is not None:
+                settings |= under
     return settings
 
 

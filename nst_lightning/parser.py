@@ -131,6 +131,7 @@ def explain(message: str, parser: ArgumentParser) -> str:
         r"expected a list, got one \1",
         text,
     )
+    text = re.sub(r"^(expected a list)(?:, got one \w+)? expected (one of)", r"\1 or \2", text)
     text = re.sub(r"\ba (?=int\b)", "an ", text)
     text = re.sub(
         r"Not a valid subclass of (\w+)(.*?) Subclass types expect one of: .*",

@@ -6,6 +6,13 @@ from typing import Any, Self
 from nst_lightning.say import is_terminal, say
 
 
+def duration(seconds: float) -> str:
+    """Write a time as the bar does: ``1:02:03``."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}"
+
+
 class ProgressBar:
     """Description, bar, count, time taken and time left, then any further words.
 
@@ -37,6 +44,7 @@ class ProgressBar:
             "completed": completed,
             "description": description,
             "details": details,
+            "left": None,
         }
         self._unit, self._lasting = unit, lasting
         self._progress: Any = None
@@ -49,6 +57,18 @@ class ProgressBar:
             return self
         from rich import progress
         from rich.console import Console
+        from rich.text import Text
+
+        class Left(progress.TimeRemainingColumn):
+            """What is known of the time left, else what the pace so far says."""
+
+            max_refresh = 0.0  # a new estimate is shown at once
+
+            def render(self, task: progress.Task) -> Text:
+                seconds = task.fields["left"]
+                if seconds is None:
+                    return super().render(task)
+                return Text(duration(seconds), style="progress.remaining")
 
         self._progress = progress.Progress(
             # A picture's name may hold [brackets], which are rich's markup.
@@ -58,7 +78,7 @@ class ProgressBar:
             *([progress.TextColumn(self._unit)] if self._unit else []),
             progress.TimeElapsedColumn(),
             progress.TextColumn("left"),
-            progress.TimeRemainingColumn(elapsed_when_finished=False),
+            Left(elapsed_when_finished=False),
             progress.TextColumn("{task.fields[details]}", markup=False),
             console=Console(stderr=True),
             speed_estimate_period=120,
@@ -92,13 +112,15 @@ class ProgressBar:
         total: float | None = None,
         description: str | None = None,
         details: str | None = None,
+        left: float | None = None,
     ) -> None:
-        """Change what is given, as in the constructor; the rest stays."""
+        """Change what is given, as in the constructor, or the seconds left; the rest stays."""
         given = {
             "completed": completed,
             "total": total,
             "description": description,
             "details": details,
+            "left": left,
         }
         changed = {key: value for key, value in given.items() if value is not None}
         self._state |= changed

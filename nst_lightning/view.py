@@ -1,12 +1,15 @@
 """What the encoder sees of the picture, and what people see."""
 
 from collections.abc import Sequence
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from nst_lightning.data.colour_match import grey, with_luminance
+from nst_lightning.data.image_pair import ImagePair
 from nst_lightning.data.palette import to_palette
+from nst_lightning.data.rows import bands
 
 
 class View:
@@ -33,6 +36,15 @@ class View:
         self.palette = palette
         self.amount = amount
 
+    @classmethod
+    def of(cls, pair: ImagePair, strength: float) -> Self:
+        """Make the view of a run's pictures at their present scale; ``strength`` is the model's."""
+        return cls(
+            colours_of=pair.content if pair.colour == "luminance" else None,
+            palette=(pair.styles, pair.blend) if pair.colour == "palette" else None,
+            amount=min(1.0, 2 * strength),
+        )
+
     def of_encoder(self, picture: Tensor) -> Tensor:
         """Return what encoder and terms see; it may be differentiated.
 
@@ -51,8 +63,12 @@ class View:
         picture = picture.detach().clamp(0, 1)
         if self.colours_of is None:
             return picture
-        return with_luminance(self.colours_of.to(picture), picture)
+        for rows in bands(*picture.shape[-2:]):
+            colours, light = self.colours_of[..., rows, :].to(picture), picture[..., rows, :]
+            picture[..., rows, :] = with_luminance(colours, light)
+        return picture
 
+    @torch.no_grad()
     def of_people(self, picture: Tensor) -> Tensor:
         """Return what is shown and written: within [0, 1].
 
@@ -62,4 +78,5 @@ class View:
         picture = self.carried(picture)
         if self.palette is None or not self.amount:
             return picture
-        return torch.lerp(picture, to_palette(picture, *self.palette), self.amount)
+        moved = to_palette(picture, *self.palette)
+        return moved if self.amount == 1 else torch.lerp(picture, moved, self.amount, out=moved)

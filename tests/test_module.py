@@ -390,13 +390,13 @@ def test_checkpoint_of_another_size(tmp_path: Path, pictures: tuple[Path, Path])
 def test_checkpoint_of_another_optimiser(
     tmp_path: Path, pictures: tuple[Path, Path], optimiser: tuple[str, ...]
 ) -> None:
-    paint(tmp_path, pictures, steps=2)
+    paint(tmp_path, pictures, "--checkpoint.optimizer=full", steps=2)
     with pytest.raises(InputError, match=r"optimi[sz]er.*BoundedLBFGS"):
         paint(tmp_path, pictures, "--ckpt_path=last", *optimiser, steps=4)
 
 
 def test_checkpoint_of_adam_for_bounded_lbfgs(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
-    paint(tmp_path, pictures, *ADAM, steps=2)
+    paint(tmp_path, pictures, *ADAM, "--checkpoint.optimizer=full", steps=2)
     with pytest.raises(InputError, match=r"optimi[sz]er"):
         paint(
             *(tmp_path, pictures, "--ckpt_path=last"),

@@ -5,11 +5,13 @@ from typing import Any, Literal, get_args
 
 import torch
 from lightning.pytorch import Callback, Trainer
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 from torch import Tensor
 
+from nst_lightning.checks import whole_number
 from nst_lightning.data.image_pair import pictures_of
 from nst_lightning.data.output import check_path, contact_sheet, save_animation, save_image
+from nst_lightning.data.resizing import MINIMUM_SIDE, at_most
 from nst_lightning.errors import InputError
 from nst_lightning.files import remove_parts
 from nst_lightning.run_folder import forget_older_run
@@ -19,6 +21,8 @@ PictureFormat = Literal["png", "jpg", "webp", "tiff"]
 
 FRAME_SIDE = 320
 """Long side of the frames of an animation or a contact sheet, in pixels."""
+TENSORBOARD_SIDE = 1024
+"""Long side, at most, of the pictures in TensorBoard, in pixels."""
 
 
 class ImageCheckpoint(Callback):
@@ -36,6 +40,8 @@ class ImageCheckpoint(Callback):
         quality: Quality of jpg and webp, 1 to 100.
         film: Also join the pictures on the way to ``film.gif`` or ``film.webp``.
         sheet: Also lay the pictures on the way out in ``contact_sheet.png``.
+        side: Long side, at most, of the pictures on the way in pixels, the best too, and in
+            TensorBoard, where it is never over 1024; null for no limit. The result is always whole.
 
     Raises:
         InputError: If a value is out of range.
@@ -50,6 +56,7 @@ class ImageCheckpoint(Callback):
         quality: int = 95,
         film: Literal["gif", "webp"] | None = None,
         sheet: bool = False,
+        side: int | None = 2048,
     ) -> None:
         if every_n_steps < 0:
             raise InputError(f"images.every_n_steps: {every_n_steps} is negative; use 0 for none")
@@ -61,6 +68,7 @@ class ImageCheckpoint(Callback):
         self.quality = quality
         self.film = film
         self.sheet = sheet
+        self.side = None if side is None else whole_number("images.side", side, MINIMUM_SIDE)
         self._best_written: float | None = None
 
     def result_path(self, trainer: Trainer) -> Path:
@@ -97,7 +105,7 @@ class ImageCheckpoint(Callback):
             # A step may ruin the picture before any loss shows it: no reason to end the run.
             if bool(torch.isfinite(picture).all()):
                 path = self.folder(trainer) / f"step-{step:05d}.{self.format}"
-                self._save(trainer, pl_module, picture, path)
+                self._save(trainer, pl_module, picture, path, self.side)
                 self._to_tensorboard(trainer, picture, step)
 
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
@@ -130,11 +138,19 @@ class ImageCheckpoint(Callback):
         picture = pl_module.picture() if best is None else pl_module.shown(best)
         self._save(trainer, pl_module, picture, self.result_path(trainer))
 
-    def _save(self, trainer: Trainer, pl_module: Any, picture: Tensor, path: Path) -> None:
+    def _save(
+        self,
+        trainer: Trainer,
+        pl_module: Any,
+        picture: Tensor,
+        path: Path,
+        side: int | None = None,
+    ) -> None:
+        picture, alpha = at_most(picture, pictures_of(trainer).alpha, side)
         save_image(
             picture,
             path,
-            alpha=pictures_of(trainer).alpha,
+            alpha=alpha,
             settings=pl_module.public_settings,
             quality=self.quality,
             bits=self.bits,
@@ -147,15 +163,15 @@ class ImageCheckpoint(Callback):
         loss = float(best.loss)
         if loss != self._best_written:
             path = self.folder(trainer) / f"best.{self.format}"
-            self._save(trainer, pl_module, pl_module.shown(best.picture), path)
+            self._save(trainer, pl_module, pl_module.shown(best.picture), path, self.side)
             self._best_written = loss
 
-    @staticmethod
-    def _to_tensorboard(trainer: Trainer, picture: Tensor, step: int) -> None:
+    def _to_tensorboard(self, trainer: Trainer, picture: Tensor, step: int) -> None:
+        side = min(self.side or TENSORBOARD_SIDE, TENSORBOARD_SIDE)
         for logger in trainer.loggers:
             add_image = getattr(getattr(logger, "experiment", None), "add_image", None)
             if add_image is not None:
-                add_image("picture", picture[0], step)
+                add_image("picture", at_most(picture, None, side)[0][0], step)
 
     def _frames(self, trainer: Trainer) -> tuple[list[Image.Image], list[str]]:
         if not (self.film or self.sheet):
@@ -165,23 +181,25 @@ class ImageCheckpoint(Callback):
             for path in self.folder(trainer).glob(f"step-*.{self.format}")
             if (number := path.stem.removeprefix("step-")).isdigit()
         }
-        result = self.result_path(trainer)
-        # The last picture on the way is mostly the result itself: show it once.
-        last = steps.get(trainer.global_step)
-        if last is not None and last.read_bytes() == result.read_bytes():
-            del steps[trainer.global_step]
-        paths = [*(steps[step] for step in sorted(steps)), result]
-        labels = [
-            *(f"step {step}" for step in sorted(steps)),
-            f"result, step {trainer.global_step}",
-        ]
-        frames = []
-        for path in paths:
+        with Image.open(self.result_path(trainer)) as picture:
+            # All as the result: pictures of a coarser scale are smaller.
+            scale = min(1.0, FRAME_SIDE / max(picture.size))
+            size = [max(1, round(side * scale)) for side in picture.size]
+
+        def frame(path: Path) -> Image.Image:
             with Image.open(path) as picture:
-                frame = picture.convert("RGB")
-            frames.append(frame)
-        # All as the result: pictures of a coarser scale are smaller.
-        scale = min(1.0, FRAME_SIDE / max(frames[-1].size))
-        size = [max(1, round(side * scale)) for side in frames[-1].size]
-        frames = [frame.resize((size[0], size[1]), Image.Resampling.LANCZOS) for frame in frames]
-        return frames, labels
+                rgb = picture.convert("RGB")
+            return rgb.resize((size[0], size[1]), Image.Resampling.LANCZOS)
+
+        frames = {step: frame(steps[step]) for step in sorted(steps)}
+        result, last = frame(self.result_path(trainer)), trainer.global_step
+        # The last picture on the way is mostly the result itself, smaller or not: show it once.
+        if last in frames and _alike(frames[last], result):
+            del frames[last]
+        labels = [*(f"step {step}" for step in frames), f"result, step {last}"]
+        return [*frames.values(), result], labels
+
+
+def _alike(one: Image.Image, other: Image.Image) -> bool:
+    """Return whether two pictures of a size differ by less than a level on average."""
+    return max(ImageStat.Stat(ImageChops.difference(one, other)).mean) < 1

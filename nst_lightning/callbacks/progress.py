@@ -1,10 +1,60 @@
-"""One bar for the whole run: step, loss by term, time left."""
+"""One bar for the whole run: step, size, loss by term, time left over all scales."""
 
+import functools
+import math
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from nst_lightning.data.image_pair import pictures_of
+from nst_lightning.objective import Objective
 from nst_lightning.progress import ProgressBar
+from nst_lightning.tiles import OnTile
+
+_RECENT = 10  # steps whose mean time counts
+
+
+def seconds_left(pace: Mapping[int, float], left: Sequence[int], pixels: Sequence[int]) -> float:
+    """Estimate the time that a run still takes.
+
+    Args:
+        pace: Seconds a step by scale, of at least one; others are estimated by their pixels from
+            the largest one known.
+        left: Steps left at each scale.
+        pixels: Of each scale.
+    """
+    known = max(pace)
+    each = [pace.get(s, pace[known] * size / pixels[known]) for s, size in enumerate(pixels)]
+    return sum(steps * seconds for steps, seconds in zip(left, each, strict=True))
+
+
+class _Evaluation:
+    """How long the tiles of a step's evaluations take."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.began = self._turned = 0.0  # when it began, and the pass back did
+        self._done = self._of = 0
+
+    def add(self, now: float, done: int, of: int) -> None:
+        """Note a tile, of how many in both passes."""
+        if done == 1:
+            self.number, self.began = self.number + 1, now
+        if done == of // 2 + 1:
+            self._turned = now
+        self._done, self._of = done, of
+
+    def seconds(self, now: float) -> float | None:
+        """Estimate what the evaluation takes in all; None before the second tile of the pass back.
+
+        A tile takes longer there than before, and what is computed whole lies in between.
+        """
+        back = self._done - self._of // 2 - 1
+        if back < 1:
+            return None
+        return now - self.began + (now - self._turned) / back * (self._of - self._done)
 
 
 class StyleProgressBar(Callback):
@@ -14,11 +64,53 @@ class StyleProgressBar(Callback):
 
     def __init__(self) -> None:
         self._bar: ProgressBar | None = None
+        self._began = 0.0
+        self._taken: dict[int, list[float]] = {}  # seconds of each step, by scale
+        self._pace: dict[int, float] = {}  # seconds a step, by scale
+        self._left: float | None = None  # seconds, as the last step ended
+        self._losses = ""
+        self._evaluation = _Evaluation()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the bar at the step where the run starts or goes on."""
         steps = trainer.estimated_stepping_batches
         self._bar = ProgressBar(steps, "painting", completed=trainer.global_step).start()
+        if self._bar.is_shown:
+            self._watch(pl_module, functools.partial(self._within_step, trainer))
+
+    @staticmethod
+    def _watch(pl_module: LightningModule, on_tile: OnTile | None) -> None:
+        if isinstance(objective := getattr(pl_module, "objective", None), Objective):
+            objective.on_tile = on_tile
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Look at the clock."""
+        self._began, self._evaluation = time.monotonic(), _Evaluation()
+
+    def _within_step(self, trainer: Trainer, done: int, of: int) -> None:
+        """Say how far a step is that is computed in tiles."""
+        if self._bar is None:
+            return
+        now, scale = time.monotonic(), pictures_of(trainer).scale
+        self._evaluation.add(now, done, of)
+        began, left = self._began, self._left
+        if scale not in self._pace and (seconds := self._evaluation.seconds(now)) is not None:
+            began = self._evaluation.began
+            left = self._seconds_left(trainer, self._pace | {scale: seconds})
+        tile = f"evaluation {self._evaluation.number}, tile {done} of {of}"
+        self._bar.update(
+            left=None if left is None else max(0.0, left - (now - began)),
+            details=f"{tile}  {self._losses}".rstrip(),
+        )
+
+    @staticmethod
+    def _seconds_left(trainer: Trainer, pace: Mapping[int, float]) -> float:
+        pair = pictures_of(trainer)
+        left = pair.steps_left(trainer.global_step, int(trainer.estimated_stepping_batches))
+        pixels = [math.prod(pair.sizes(scale)[0]) for scale in range(len(pair.scales) + 1)]
+        return seconds_left(pace, left, pixels)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -34,10 +126,17 @@ class StyleProgressBar(Callback):
             for name in names
             if name in metrics
         )
-        self._bar.update(trainer.global_step, details=losses)
+        pair, taken = pictures_of(trainer), time.monotonic() - self._began
+        self._taken.setdefault(pair.scale, []).append(taken)
+        self._pace = {k: sum(v[-_RECENT:]) / len(v[-_RECENT:]) for k, v in self._taken.items()}
+        width, height = pair.content.shape[-1], pair.content.shape[-2]
+        self._losses = f"{losses}  {self._pace[pair.scale]:.3g} s a step of {width}x{height} px"
+        self._left = self._seconds_left(trainer, self._pace)
+        self._bar.update(trainer.global_step, left=self._left, details=self._losses)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Close the bar, however the run ended."""
+        self._watch(pl_module, None)
         if self._bar is not None:
             self._bar.stop()
 

@@ -1,11 +1,12 @@
 """Keeps one checkpoint from which the run goes on bit for bit."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from nst_lightning.checks import choice
 from nst_lightning.csv_logger import RunCSVLogger
 from nst_lightning.errors import InputError
 from nst_lightning.files import remove_parts
@@ -17,14 +18,21 @@ class RunCheckpoint(ModelCheckpoint):
 
     Args:
         every_n_steps: Steps between two checkpoints; a run that is killed repeats at most so many.
+        optimizer: How long the optimiser's state, which is far larger than the picture, is kept:
+            ``full`` for ever, ``light`` until the run has taken its last step (a longer run that
+            goes on from there learns the curvature anew), ``none`` not at all (so does a run that
+            was killed, and its picture is another one).
 
     Raises:
-        InputError: If ``every_n_steps`` is below 1.
+        InputError: If ``every_n_steps`` is below 1, or ``optimizer`` is none of these.
     """
 
-    def __init__(self, every_n_steps: int = 25) -> None:
+    def __init__(
+        self, every_n_steps: int = 25, optimizer: Literal["full", "light", "none"] = "light"
+    ) -> None:
         if every_n_steps < 1:
             raise InputError(f"checkpoint.every_n_steps: {every_n_steps} is not at least 1")
+        self.optimizer = choice("checkpoint.optimizer", optimizer, ("full", "light", "none"))
         super().__init__(
             filename="last",
             every_n_train_steps=every_n_steps,
@@ -84,6 +92,13 @@ class RunCheckpoint(ModelCheckpoint):
             else:
                 logger.save()
         super()._save_checkpoint(trainer, filepath)
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Leave the optimiser's state out where it is not wanted."""
+        if self.optimizer == "none" or (self.optimizer == "light" and self.finished(trainer)):
+            checkpoint["optimizer_states"] = []
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing: paths and scores of another machine would only mislead a resumed run."""

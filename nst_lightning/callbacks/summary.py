@@ -54,6 +54,7 @@ class RunSummary(Callback):
         from torchmetrics.functional import mean_squared_error
 
         from nst_lightning.metrics.functional import structural_similarity
+        from nst_lightning.metrics.pictures import MEASURED_SIDE, reduced
 
         picture = pl_module.picture()
         content = pictures_of(trainer).content.to(picture.device)
@@ -61,8 +62,9 @@ class RunSummary(Callback):
             losses = {name: float(value) for name, value in pl_module.losses(picture).items()}
         total = losses.pop("loss")
         terms = ", ".join(f"{name.removesuffix('_loss')} {v:.4g}" for name, v in losses.items())
-        ssim = float(structural_similarity(picture, content))
-        mse = float(mean_squared_error(picture, content))
+        seen, wanted = (reduced(shown, MEASURED_SIDE) for shown in (picture, content))
+        ssim = float(structural_similarity(seen, wanted))
+        mse = float(mean_squared_error(seen, wanted))
         if mse == 0 and pictures_of(trainer).init == "content":
             say("note: nothing was painted: the weights (model.*.weight) may be too large")
         if self._images is not None:

@@ -1,37 +1,51 @@
 """From a Pillow picture of any mode and colour space to float sRGB and an alpha channel."""
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageCms
 from torch import Tensor
 
-from nst_lightning.data.rare_tiff import to_unit
+from nst_lightning.data.rare_tiff import unit_scale
+from nst_lightning.data.rows import Rows, bands
 
 # A profile that moves no colour by more than this many 8-bit levels is sRGB by another name.
 _ROUNDING = 1
 
+_Conversion = Callable[[Image.Image], Image.Image]
 
-def to_srgb(image: Image.Image, name: str) -> tuple[Tensor, Tensor | None, list[str]]:
-    """Convert a decoded picture of any Pillow mode; remarks call it by its name.
 
-    Returns:
-        Pixels (1, 3, H, W), float32, sRGB in [0, 1]; alpha (1, 1, H, W) in [0, 1], or None if every
-        pixel is opaque; remarks for the user.
+def to_srgb(image: Image.Image, name: str) -> Rows:
+    """Convert a decoded picture of any Pillow mode, band by band; remarks call it by its name.
+
+    Its pixels are sRGB in [0, 1]; it is transparent only if some pixel is.
 
     Raises:
         InputError: If a value is not finite.
     """
+    height, width = image.height, image.width
     if image.mode.startswith(("I", "F")):
         return _deep_grey(image, name)
-    colour, opacity = _split_alpha(image)
-    colour, notes = _apply_profile(colour, image.info.get("icc_profile"), name)
-    alpha = None if opacity is None else _planes(opacity)
-    if alpha is not None and bool((alpha == 1).all()):
-        alpha = None
-    return _planes(colour), alpha, notes
+
+    def cut(rows: slice) -> Image.Image:
+        return image.crop((0, rows.start, width, rows.stop))
+
+    alphas = (_split_alpha(cut(rows))[1] for rows in bands(height, width))
+    transparent = image.has_transparency_data and any(
+        alpha is not None and alpha.getextrema() != (255, 255) for alpha in alphas
+    )
+    convert, notes = _by_profile(image, name)
+
+    def read(rows: slice) -> tuple[Tensor, Tensor | None]:
+        colour, alpha = _split_alpha(cut(rows))
+        opacity = _planes(alpha) if alpha is not None and transparent else None
+        return _planes(convert(colour)), opacity
+
+    return Rows(height, width, transparent, read, notes)
 
 
 def _planes(image: Image.Image) -> Tensor:
@@ -53,47 +67,56 @@ def _split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     return image.convert("L" if image.mode == "1" else "RGB"), None
 
 
-def _apply_profile(
-    image: Image.Image, profile: bytes | None, name: str
-) -> tuple[Image.Image, list[str]]:
-    """Bring L, RGB, CMYK or LAB to sRGB, by the embedded profile where that is possible."""
+def _by_profile(image: Image.Image, name: str) -> tuple[_Conversion, list[str]]:
+    """Return what brings the colours to sRGB, by the embedded profile where that is possible."""
+    # One pixel tells what L, RGB, CMYK or LAB the others are split into.
+    mode = _split_alpha(image.crop((0, 0, 1, 1)))[0].mode
+    profile = image.info.get("icc_profile")
     srgb = ImageCms.createProfile("sRGB")
     notes: list[str] = []
     if profile:
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             space = source.profile.xcolor_space.strip().upper()
-            if space == "RGB" and image.mode == "L":
-                image = image.convert("RGB")
-            if space != {"L": "GRAY"}.get(image.mode, image.mode):
-                raise ImageCms.PyCMSError(f"made for {space}, not for {image.mode}")
+            if space == "RGB" and mode == "L":
+                mode = "RGB"
+            if space != {"L": "GRAY"}.get(mode, mode):
+                raise ImageCms.PyCMSError(f"made for {space}, not for {mode}")
             flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
-            if image.mode == "L":
-                # The fast way is coarse for dark greys; see _apply for why this is not slow.
+            if mode == "L":
+                # The fast way is coarse for dark greys; see _greys for why this is not slow.
                 flags |= ImageCms.Flags.NOOPTIMIZE
             intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
-            transform = ImageCms.buildTransform(source, srgb, image.mode, "RGB", intent, flags)
-            if image.mode == "RGB" and _changes_nothing(transform):
-                return image, notes
-            return _apply(image, transform), notes
+            transform = ImageCms.buildTransform(source, srgb, mode, "RGB", intent, flags)
+            if mode == "L":
+                return _greys(transform), notes
+            if mode != "RGB" or not _changes_nothing(transform):
+                return lambda band: transform.apply(_in_mode(band, mode)), notes
+            return _as_rgb, notes
         except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
             why = " ".join(str(error).split())
             notes.append(f"{name}: its colour profile is ignored ({why})")
-    if image.mode == "LAB":
+    if mode == "LAB":
         lab = ImageCms.createProfile("LAB")
-        return _apply(image, ImageCms.buildTransform(lab, srgb, "LAB", "RGB")), notes
-    if image.mode == "CMYK" and not profile:
+        return ImageCms.buildTransform(lab, srgb, "LAB", "RGB").apply, notes
+    if mode == "CMYK" and not profile:
         notes.append(f"{name} is CMYK without a colour profile; its colours are approximate")
-    return image.convert("RGB"), notes
+    return _as_rgb, notes
 
 
-def _apply(image: Image.Image, transform: ImageCms.ImageCmsTransform) -> Image.Image:
-    if image.mode != "L":
-        return transform.apply(image)
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    return _in_mode(image, "RGB")
+
+
+def _greys(transform: ImageCms.ImageCmsTransform) -> _Conversion:
     # Only 256 greys to convert: then every pixel is a look-up.
     ramp = Image.frombytes("L", (256, 1), bytes(range(256)))
-    curves = transform.apply(ramp).split()
-    return Image.merge("RGB", [image.point(list(curve.tobytes())) for curve in curves])
+    curves = [list(curve.tobytes()) for curve in transform.apply(ramp).split()]
+    return lambda band: Image.merge("RGB", [band.point(curve) for curve in curves])
 
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
@@ -105,24 +128,34 @@ def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
     return bool(np.abs(change).max() <= _ROUNDING)
 
 
-def _deep_grey(image: Image.Image, name: str) -> tuple[Tensor, Tensor | None, list[str]]:
+def _deep_grey(image: Image.Image, name: str) -> Rows:
     """Scale one channel of more than 8 bits by what its format can hold; never clip."""
-    samples: Any = np.array(image)
+    height, width = image.height, image.width
+
+    signed = image.mode == "I" and image.format is None
+
+    def raw(rows: slice) -> NDArray[Any]:
+        found = np.array(image.crop((0, rows.start, width, rows.stop)))
+        return found if signed or image.mode == "F" else found.astype(np.uint32)
+
     tags = getattr(image, "tag_v2", None) or {}
     # Pillow keeps the 12 bits of some TIFF files as 12; what it reads as I from a file has 16.
-    bits = 12 if tags.get(258) in (12, (12,)) else 16
-    if image.mode.startswith("I"):
-        in_memory = image.mode == "I" and image.format is None
-        bits, samples = (32, samples) if in_memory else (bits, samples.astype(np.uint32))
-    values, notes = to_unit(samples, bits, name)
+    bits = 12 if tags.get(258) in (12, (12,)) else 32 if signed else 16
+    to_unit, notes = unit_scale(lambda: map(raw, bands(height, width)), bits, name)
     # Pillow inverts TIFF files whose white is 0 up to 8 bits only.
-    if image.mode.startswith("I;16") and tags.get(262) == 0:
-        values = 1 - values
+    inverted = image.mode.startswith("I;16") and tags.get(262) == 0
     if image.info.get("icc_profile"):
         notes.append(f"{name}: its colour profile is ignored (a grey picture of over 8 bits)")
-    grey = torch.from_numpy(values).to(torch.float32)
-    alpha = None
     key = image.info.get("transparency")
-    if isinstance(key, int):
-        alpha = torch.from_numpy((samples != key).astype(np.float32))[None, None]
-    return grey.expand(1, 3, *grey.shape).contiguous(), alpha, notes
+    transparent = isinstance(key, int)
+
+    def read(rows: slice) -> tuple[Tensor, Tensor | None]:
+        found = raw(rows)
+        values = to_unit(found)
+        if inverted:
+            values = 1 - values
+        grey = torch.from_numpy(values).to(torch.float32)
+        alpha = torch.from_numpy((found != key).astype(np.float32)) if transparent else None
+        return grey.expand(1, 3, *grey.shape), None if alpha is None else alpha[None, None]
+
+    return Rows(height, width, transparent, read, notes)

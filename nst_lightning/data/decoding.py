@@ -5,9 +5,9 @@ import io
 import struct
 import warnings
 import zlib
+from typing import Any
 
-import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from nst_lightning.data import rare_tiff
 from nst_lightning.errors import InputError
@@ -145,7 +145,8 @@ def decode(image: Image.Image, name: str) -> tuple[Image.Image, list[str]]:
                 notes.append(f"{name} has 16 bits a channel; read as 8")
             image.load()
             if ";16" in bits and image.mode in ("RGB", "RGBA"):
-                most = int(np.asarray(image.convert("RGB")).max())
+                ends: Any = image.getextrema()
+                most = max(high for _, high in ends[:3])
                 if 0 < most < 16:
                     notes.append(
                         f"{name} is black to a sixteenth of what its 16 bits hold; if it has fewer "
@@ -164,6 +165,15 @@ def decode(image: Image.Image, name: str) -> tuple[Image.Image, list[str]]:
         f"{name}: {message}" for message in dict.fromkeys(_one_line(w.message) for w in caught)
     ]
     return image, notes
+
+
+def is_turned(image: Image.Image) -> bool:
+    """Return whether its EXIF orientation will exchange width and height; nothing is decoded."""
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+    # Damaged: `decode` then says that it is ignored.
+    except Exception:
+        return False
 
 
 def _bomb() -> str:

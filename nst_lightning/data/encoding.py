@@ -1,11 +1,11 @@
-"""From float pixels or frames to the bytes of a picture file; nothing is written here."""
+"""From float pixels or frames to the bytes of a picture file, in bands where the whole is large."""
 
 import io
 import struct
 import zlib
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -16,36 +16,50 @@ from torch import Tensor
 
 from nst_lightning.data.decoding import PNG_KEYWORD
 from nst_lightning.data.metadata import SOFTWARE
+from nst_lightning.data.rows import bands
 
 _PALETTE_FRAMES = 8  # frames, spread over the run, that the palette of a GIF is drawn from
 _PALETTE_SIDE = 256
+_CLASSIC_TIFF = 2**32 - 2**25  # bytes; its offsets have 32 bits, and there is more than pixels
 
 Samples = NDArray[Any]
 """Whole levels, (H, W, 3) or with alpha (H, W, 4), uint8 or uint16."""
 
 
-def quantise(pixels: Tensor, alpha: Tensor | None, bits: int) -> Samples:
+def quantise(pixels: Tensor, alpha: Tensor | None, bits: int, *, on_white: bool = False) -> Samples:
     """Round to whole levels of 8 or 16 bits, halves up, after clamping to [0, 1].
 
-    Pixels have the shape (1, 3, H, W) or (3, H, W), alpha (1, 1, H, W), (1, H, W) or (H, W).
+    Pixels have the shape (1, 3, H, W) or (3, H, W), alpha (1, 1, H, W), (1, H, W) or (H, W);
+    ``on_white`` leaves no alpha but lays the pixels on white by it.
 
     Raises:
         ValueError: If the shapes do not fit or a value is not finite.
     """
-    planes = pixels.squeeze(0) if pixels.ndim == 4 else pixels
-    planes = planes.detach().to("cpu", torch.float64)
+    planes = (pixels.squeeze(0) if pixels.ndim == 4 else pixels).detach()
     if planes.ndim != 3 or planes.shape[0] != 3:
         raise ValueError(f"pixels must have shape (1, 3, H, W), not {tuple(pixels.shape)}")
+    height, width = planes.shape[-2:]
+    opacity = None
     if alpha is not None:
-        size = tuple(planes.shape[-2:])
-        if tuple(alpha.shape[-2:]) != size or alpha.numel() != size[0] * size[1]:
+        if tuple(alpha.shape[-2:]) != (height, width) or alpha.numel() != height * width:
+            size = (height, width)
             raise ValueError(f"alpha of shape {tuple(alpha.shape)} does not fit pixels of {size}")
-        planes = torch.cat([planes, alpha.detach().to("cpu", torch.float64).reshape(1, *size)])
-    if not bool(torch.isfinite(planes).all()):
-        raise ValueError("the picture holds values that are not finite (NaN or infinity)")
-    # Doubles: a float32 near 65535 has too few digits left for the half.
-    levels = (planes.clamp(0, 1) * (2**bits - 1) + 0.5).floor().permute(1, 2, 0).numpy()
-    return np.ascontiguousarray(levels.astype(np.uint8 if bits == 8 else np.uint16))
+        opacity = alpha.detach().reshape(1, height, width)
+    channels = 3 if opacity is None or on_white else 4
+    levels = np.empty((height, width, channels), np.uint8 if bits == 8 else np.uint16)
+    for rows in bands(height, width):
+        band = planes[:, rows]
+        if opacity is not None and on_white:
+            band = torch.lerp(torch.ones_like(band), band, opacity[:, rows].to(band))
+        # Doubles: a float32 near 65535 has too few digits left for the half.
+        band = band.to("cpu", torch.float64)
+        if opacity is not None and not on_white:
+            band = torch.cat([band, opacity[:, rows].to("cpu", torch.float64)])
+        if not bool(torch.isfinite(band).all()):
+            raise ValueError("the picture holds values that are not finite (NaN or infinity)")
+        whole = (band.clamp(0, 1) * (2**bits - 1) + 0.5).floor()
+        levels[rows] = whole.permute(1, 2, 0).numpy()  # (3 or 4, h, W) -> (h, W, 3 or 4)
+    return levels
 
 
 @cache
@@ -59,37 +73,41 @@ def srgb_profile() -> bytes:
     return bytes(data)
 
 
-def encode_png(levels: Samples, text: str | None) -> bytes:
-    """Encode 8 or 16 bits a channel, with an sRGB profile and the settings as text."""
+def encode_png(levels: Samples, text: str | None, file: BinaryIO) -> None:
+    """Write 8 or 16 bits a channel, with an sRGB profile and the settings as text."""
     if levels.dtype == np.uint16:
-        return _png16(levels, text)
+        _png16(levels, text, file)
+        return
     info = PngInfo()
     info.add_text("Software", SOFTWARE)
     if text is not None:
         info.add_itxt(PNG_KEYWORD, text)
-    return _pillow(levels, "PNG", pnginfo=info, optimize=False, compress_level=6)
+    _pillow(levels, "PNG", file, pnginfo=info, optimize=False, compress_level=6)
 
 
-def encode_jpeg(levels: Samples, text: str | None, quality: int) -> bytes:
-    """Encode at full colour resolution (4:4:4)."""
+def encode_jpeg(levels: Samples, text: str | None, file: BinaryIO, quality: int) -> None:
+    """Write at full colour resolution (4:4:4)."""
+    # To memory first, compressed: of a file's full disk Pillow says only "encoder error".
+    buffer = io.BytesIO()
     # Not optimize=True: Pillow then guesses the size of its buffer, too small for a busy picture.
-    return _pillow(levels, "JPEG", quality=quality, subsampling=0, exif=_exif(text))
+    _pillow(levels, "JPEG", buffer, quality=quality, subsampling=0, exif=_exif(text))
+    file.write(buffer.getbuffer())
 
 
-def encode_webp(levels: Samples, text: str | None, quality: int) -> bytes:
-    """Encode; quality 100 is lossless, WebP's only way to keep the full colour resolution."""
+def encode_webp(levels: Samples, text: str | None, file: BinaryIO, quality: int) -> None:
+    """Write; quality 100 is lossless, WebP's only way to keep the full colour resolution."""
     lossless = quality == 100
-    return _pillow(levels, "WEBP", quality=quality, lossless=lossless, exif=_exif(text))
+    _pillow(levels, "WEBP", file, quality=quality, lossless=lossless, exif=_exif(text))
 
 
-def encode_tiff(levels: Samples, text: str | None) -> bytes:
-    """Encode 8 or 16 bits a channel, losslessly compressed."""
+def encode_tiff(levels: Samples, text: str | None, file: BinaryIO) -> None:
+    """Write 8 or 16 bits a channel, losslessly compressed; BigTIFF where 4 GB may not do."""
     import tifffile
 
-    buffer = io.BytesIO()
     tifffile.imwrite(
-        buffer,
+        file,
         levels,
+        bigtiff=levels.nbytes > _CLASSIC_TIFF,
         photometric="rgb",
         extrasamples=["unassalpha"] if levels.shape[-1] == 4 else None,
         compression="zlib",
@@ -99,13 +117,10 @@ def encode_tiff(levels: Samples, text: str | None) -> bytes:
         # No shape comment of tifffile's own: the description holds the settings.
         metadata=None,
     )
-    return buffer.getvalue()
 
 
-def _pillow(levels: Samples, format_: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(levels).save(buffer, format_, icc_profile=srgb_profile(), **options)
-    return buffer.getvalue()
+def _pillow(levels: Samples, format_: str, file: BinaryIO, **options: Any) -> None:
+    Image.fromarray(levels).save(file, format_, icc_profile=srgb_profile(), **options)
 
 
 def _exif(text: str | None) -> Image.Exif:
@@ -116,30 +131,34 @@ def _exif(text: str | None) -> Image.Exif:
     return exif
 
 
-def _png16(levels: Samples, text: str | None) -> bytes:
+def _png16(levels: Samples, text: str | None, file: BinaryIO) -> None:
     """Write a PNG of 16 bits a channel chunk by chunk: Pillow writes colour at 8 bits only."""
     height, width, channels = levels.shape
     header = struct.pack(">2I5B", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
-    buffer = io.BytesIO(b"\x89PNG\r\n\x1a\n")
-    buffer.seek(0, io.SEEK_END)
-    putchunk(buffer, b"IHDR", header)
-    putchunk(buffer, b"iCCP", b"sRGB\0\0" + zlib.compress(srgb_profile(), 9))
-    putchunk(buffer, b"tEXt", b"Software\0" + SOFTWARE.encode("latin-1"))
+    file.write(b"\x89PNG\r\n\x1a\n")
+    putchunk(file, b"IHDR", header)
+    putchunk(file, b"iCCP", b"sRGB\0\0" + zlib.compress(srgb_profile(), 9))
+    putchunk(file, b"tEXt", b"Software\0" + SOFTWARE.encode("latin-1"))
     if text is not None:
         # Keyword, not compressed, no language, no translated keyword.
-        putchunk(buffer, b"iTXt", PNG_KEYWORD.encode() + b"\0\0\0\0\0" + text.encode())
-    putchunk(buffer, b"IDAT", zlib.compress(_filter_paeth(levels), 6))
-    putchunk(buffer, b"IEND", b"")
-    return buffer.getvalue()
+        putchunk(file, b"iTXt", PNG_KEYWORD.encode() + b"\0\0\0\0\0" + text.encode())
+    stream = zlib.compressobj(6)
+    above = np.zeros_like(levels[:1])
+    for rows in bands(height, width):
+        putchunk(file, b"IDAT", stream.compress(_filter_paeth(levels[rows], above)))
+        above = levels[rows][-1:]
+    putchunk(file, b"IDAT", stream.flush())
+    putchunk(file, b"IEND", b"")
 
 
-def _filter_paeth(levels: Samples) -> bytes:
+def _filter_paeth(levels: Samples, above: Samples) -> bytes:
     """Replace each byte by its difference to the best of left, up and upper left (PNG filter 4)."""
     height, width, channels = levels.shape
-    raw = levels.astype(">u2").view(np.uint8).reshape(height, width * channels * 2)
     step = channels * 2
-    padded = np.zeros((height + 1, raw.shape[1] + step), np.int16)
-    padded[1:, step:] = raw
+    padded = np.zeros((height + 1, (width + 1) * step), np.int16)
+    whole = np.concatenate([above, levels]).astype(">u2").view(np.uint8)
+    padded[:, step:] = whole.reshape(height + 1, width * step)
+    raw = padded[1:, step:]
     left, up, corner = padded[1:, :-step], padded[:-1, step:], padded[:-1, :-step]
     estimate = left + up - corner
     to_left, to_up, to_corner = (np.abs(estimate - p) for p in (left, up, corner))

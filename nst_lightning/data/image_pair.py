@@ -1,28 +1,30 @@
 """The DataModule: one content, one or more styles, and how many steps an epoch has."""
 
-import hashlib
 import itertools
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
+from torchvision.transforms.functional import gaussian_blur
 
-from nst_lightning.checks import number, whole_number
+from nst_lightning.checks import choice, number, shares, whole_number
+from nst_lightning.data.coherence import coherent
 from nst_lightning.data.colour_match import match_covariance, match_histogram, match_luminance
 from nst_lightning.data.images import LoadedImage, load_image
 from nst_lightning.data.regions import Regions, load_regions
-from nst_lightning.data.resizing import resize_to
+from nst_lightning.data.resizing import carry_up, resize_to
 from nst_lightning.data.scales import Scale, checked_scales, octaves
+from nst_lightning.data.sizes import SMALL, Growth, SizeRule, long_side, of_style
 from nst_lightning.data.sources import resolve, resolve_one
 from nst_lightning.data.steps import StepLoader
-from nst_lightning.errors import InputError
+from nst_lightning.errors import InputError, did_you_mean
 
-SizeRule = Literal["long", "short", "height", "area"]
 ColourRule = Literal["style", "luminance", "covariance", "histogram", "palette"]
+_STAIRS = 0.6  # standard deviation in pixels
+_SHARPNESS = 0.7  # of an enlarged painting; at 1 its strokes look cut out
 STARTS = ("content", "blurred", "style", "noise", "grey")
 """What ``init`` may be besides a file."""
 
@@ -50,6 +52,10 @@ class ImagePair(LightningDataModule):
         style_resize: ``scale`` gives a style its own shape at ``size * style_scale``; ``content``
             squeezes it to the content's width and height, as the PyTorch tutorial does.
         style_scale: Size of the styles relative to the content's; larger gives larger strokes.
+        strokes: What becomes of strokes beyond 1000 pixels. ``large`` ones grow with the picture:
+            an octave above takes the painting that it starts from for its content, and adds
+            brushwork to it; a style grows too, but not beyond its own pixels. ``fine`` ones stay as
+            they are at 1000 pixels, and a larger picture has more of them.
         init: The picture to start from: ``content``, ``blurred`` (the content reduced to a quarter
             and enlarged again), ``style``, ``noise``, ``grey``, or a file.
         init_noise: Standard deviation of the ``noise`` around mid-grey, in units of [0, 1].
@@ -68,7 +74,8 @@ class ImagePair(LightningDataModule):
         scales: Sizes to paint at first, from coarse to fine, each with its steps; the rest of the
             run's steps are at ``size``. It gives larger strokes. ``octaves`` is 64 pixels,
             twice as many and so on.
-        octave_steps: Steps at each of the octaves; they come on top of ``steps_per_epoch``.
+        octave_steps: Steps at each of the octaves; an epoch has them on top of
+            ``steps_per_epoch``.
         detail: What comes in at a larger scale of a run that starts from ``content``: the
             ``content``'s detail, under the strokes, or nothing but the enlarged ``painting``.
         artworks: Folder of the paintings that ``artworks:`` names; if null, the environment
@@ -87,6 +94,7 @@ class ImagePair(LightningDataModule):
         size_rule: SizeRule = "long",
         style_resize: Literal["scale", "content"] = "scale",
         style_scale: float = 1.0,
+        strokes: Literal["large", "fine"] = "large",
         init: str = "content",
         init_noise: float = 0.25,
         steps_per_epoch: int = 100,
@@ -95,7 +103,7 @@ class ImagePair(LightningDataModule):
         style_mask: str | list[str | None] | None = None,
         mask_feather: float = 0.0,
         scales: list[Scale] | Literal["octaves"] | None = None,
-        octave_steps: int = 30,
+        octave_steps: int = 24,
         detail: Literal["content", "painting"] = "content",
         artworks: str | None = None,
     ) -> None:
@@ -105,6 +113,9 @@ class ImagePair(LightningDataModule):
         self.size, self.size_rule = whole_number("data.size", size, 1), size_rule
         self.style_resize = style_resize
         self.style_scale = number("data.style_scale", style_scale, above=0)
+        self.strokes = choice("data.strokes", strokes, ("large", "fine"))
+        if init not in STARTS and (near := did_you_mean(init, STARTS)) and not Path(init).exists():
+            raise InputError(f"data.init: there is no file {init}{near}")
         self.init = resolve_one(init, artworks)
         self.init_noise = number("data.init_noise", init_noise, least=0)
         self.steps_per_epoch = whole_number("data.steps_per_epoch", steps_per_epoch, 1)
@@ -112,13 +123,16 @@ class ImagePair(LightningDataModule):
         self.content_mask, self.style_mask = content_mask, style_mask
         self.mask_feather = number("data.mask_feather", mask_feather, least=0, most=0.5)
         whole_number("data.octave_steps", octave_steps, 1)
+        self.added_steps = 0
+        """Steps of the octaves, which an epoch has besides those that were asked for."""
+        self.octaves = scales == "octaves"
         if scales == "octaves":
             self.scales = octaves(size, octave_steps)
-            self.steps_per_epoch += octave_steps * len(self.scales)
+            self.added_steps = octave_steps * len(self.scales)
         else:
             self.scales = checked_scales(scales or [], size)
-        self.scale, self.detail = 0, detail
-        self.artworks = artworks
+        self.steps_per_epoch += self.added_steps
+        self.scale, self.detail, self.artworks = 0, detail, artworks
         self.content_source: Any = resolve_one(content, artworks)
         self.style_weights = style_weights
         self.set_styles(style if isinstance(style, list) else [style])
@@ -131,7 +145,7 @@ class ImagePair(LightningDataModule):
             raise InputError("data.style: the list is empty; give at least one picture")
         found = [resolve(source, self.artworks) for source in sources]
         self.style_sources: list[Any] = list(itertools.chain.from_iterable(found))
-        self.blend = _normalised(self.style_weights, len(self.style_sources))
+        self.blend = shares("data.style_weights", self.style_weights, len(self.style_sources))
 
     def setup(self, stage: str) -> None:
         """Read and resize every picture, once; for a fit at every scale."""
@@ -146,33 +160,20 @@ class ImagePair(LightningDataModule):
             self._start = resize_to(picture, self.content.shape[-2:])
 
     def _load(self, size: int) -> _Sized:
-        content = self._load_sized(self.content_source, "content", size)
+        content = load_image(self.content_source, long_side(size, self.size_rule), role="content")
         if self.style_resize == "content":
             styles = [load_image(s, role="style") for s in self.style_sources]
             for style in styles:
                 style.pixels = resize_to(style.pixels, content.pixels.shape[-2:])
         else:
-            style_size = size * self.style_scale
-            styles = [self._load_sized(s, "style", style_size) for s in self.style_sources]
+            side = of_style(size, self.style_scale, self.size_rule, self._growth)
+            styles = [load_image(s, side, role="style") for s in self.style_sources]
         regions = None
         if self.content_mask is not None:
             regions = load_regions(
                 self.content_mask, self.style_mask, content, styles, self.mask_feather
             )
         return _Sized(content, styles, regions)
-
-    def _load_sized(self, source: Any, role: str, size: float) -> LoadedImage:
-        def long_side(width: int, height: int) -> int:
-            longest, shortest = max(width, height), min(width, height)
-            ratio = {
-                "long": 1.0,
-                "short": longest / shortest,
-                "height": longest / height,
-                "area": math.sqrt(longest / shortest),
-            }[self.size_rule]
-            return max(1, round(size * ratio))
-
-        return load_image(source, long_side, role=role)
 
     def scale_at(self, step: int) -> int:
         """Return the number of the scale of a step, counted from 0, the coarsest."""
@@ -186,15 +187,71 @@ class ImagePair(LightningDataModule):
     def use_scale(self, scale: int) -> None:
         """Let content, styles and regions be those of a scale; of the last if there are fewer."""
         self.scale = min(scale, len(self.scales))
-        if self.scale not in self._sized:
-            sizes = [*(scale.size for scale in self.scales), self.size]
-            self._sized[self.scale] = self._load(sizes[self.scale])
+        self._at(self.scale)
+
+    def _at(self, scale: int) -> _Sized:
+        if scale not in self._sized:
+            self._sized[scale] = self._load(self._sizes[scale])
+        return self._sized[scale]
+
+    @property
+    def _sizes(self) -> list[int]:
+        return [*(scale.size for scale in self.scales), self.size]
+
+    @property
+    def repaints(self) -> bool:
+        """Whether the content of the present scale is the painting that it starts from."""
+        above = self.scale > 0 and self._sizes[self.scale] > SMALL
+        return above and self._growth == "own"
+
+    @property
+    def _growth(self) -> Growth:
+        """How far a style grows: other scales than octaves are a known system's, left as it is."""
+        if self.strokes == "fine":
+            return "small"
+        return "own" if self.octaves else "any"
+
+    def enlarged(self, painting: Tensor, detail: float) -> Tensor:
+        """Return what the present scale starts from.
+
+        Args:
+            painting: Of the scale before, ``(1, 3, h, w)``, values in [0, 1].
+            detail: How much of the content's detail comes in, from 0 to 1, where the run began with
+                the content; ``data.detail: content`` lets all of it in.
+        """
+        detail = 1.0 if self.detail == "content" else detail
+        redrawn = self.repaints and detail < 1
+        if redrawn:
+            # Its edges are stairs of pixels: enlarged as they are, a mosaic to be painted.
+            painting = torch.lerp(gaussian_blur(painting, 5, _STAIRS), painting, detail)
+        content = self.content.to(painting)
+        if self.init == "content" and detail:
+            before = self._at(self.scale - 1).content.pixels.to(painting)
+            painting = carry_up(painting, before, content, detail)
+        else:
+            painting = resize_to(painting, (content.shape[-2], content.shape[-1]))
+        if redrawn:
+            painting = torch.lerp(coherent(painting, _SHARPNESS), painting, detail)
+        return painting
 
     @property
     def largest(self) -> tuple[int, int]:
         """Width and height of the finished picture."""
         height, width = self._sized[len(self.scales)].content.pixels.shape[-2:]
         return width, height
+
+    def sizes(self, scale: int) -> tuple[tuple[int, int], list[tuple[int, int]]]:
+        """Return height and width of the content at a scale, and of each style."""
+        now = self._sized[scale]
+        content, *styles = (
+            (image.pixels.shape[-2], image.pixels.shape[-1]) for image in (now.content, *now.styles)
+        )
+        return content, styles
+
+    def steps_left(self, step: int, steps: int) -> list[int]:
+        """Return how many of a run's steps, counted from 0, are left at each scale."""
+        ends = [*itertools.accumulate(scale.steps for scale in self.scales), steps]
+        return [max(0, end - max(step, begin)) for begin, end in itertools.pairwise([0, *ends])]
 
     @property
     def _now(self) -> _Sized:
@@ -235,17 +292,6 @@ class ImagePair(LightningDataModule):
         return [match(style, self.content) for style in self.styles]
 
     @property
-    def digests(self) -> dict[str, str]:
-        """A digest of every picture and mask as the run sees it at full size, by its setting."""
-        full = self._sized[len(self.scales)]
-        found = {"content": [full.content.pixels, full.content.alpha]}
-        found |= {f"style {i}": [style.pixels] for i, style in enumerate(full.styles, start=1)}
-        if full.regions is not None:
-            found["masks"] = [full.regions.content, *full.regions.styles]
-        shares = {"style shares": repr(self.blend), "colour": self.colour}
-        return shares | {name: _digest(tensors) for name, tensors in found.items()}
-
-    @property
     def notes(self) -> list[str]:
         """What the user should know about how the files were read."""
         now = self._now
@@ -264,10 +310,8 @@ class ImagePair(LightningDataModule):
             return resize_to(resize_to(content, small), content.shape[-2:])
         if self.init == "style":
             return resize_to(self.styles[0], content.shape[-2:])
-        grey = torch.full_like(content, 0.5)
-        if self.init == "grey":
-            return grey
-        return (grey + self.init_noise * torch.randn_like(content)).clamp(0, 1)
+        noise = self.init_noise * torch.randn_like(content) if self.init == "noise" else 0.0
+        return (torch.full_like(content, 0.5) + noise).clamp(0, 1)
 
     def train_dataloader(self) -> StepLoader:
         """Return one item a step."""
@@ -279,33 +323,8 @@ class ImagePair(LightningDataModule):
 
 
 def pictures_of(trainer: Any) -> ImagePair:
-    """Return the pictures of Lightning's trainer.
-
-    Raises:
-        InputError: If its datamodule is no ``ImagePair``.
-    """
+    """Return the pictures of a trainer; raises ``InputError`` if it has no ``ImagePair``."""
     pair = getattr(trainer, "datamodule", None)
     if not isinstance(pair, ImagePair):
         raise InputError("no pictures: give the trainer an ImagePair as datamodule")
     return pair
-
-
-def _digest(tensors: Sequence[Tensor | None]) -> str:
-    digest = hashlib.sha256()
-    for tensor in tensors:
-        if tensor is not None:
-            digest.update(repr(tuple(tensor.shape)).encode() + tensor.numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _normalised(weights: list[float] | None, count: int) -> list[float]:
-    if weights is None:
-        return [1 / count] * count
-    if len(weights) != count:
-        raise InputError(
-            f"data.style_weights: {len(weights)} weights for {count} styles; give one for each"
-        )
-    total = sum(number("data.style_weights", weight, least=0) for weight in weights)
-    if total == 0:
-        raise InputError("data.style_weights: all are zero; give at least one above zero")
-    return [weight / total for weight in weights]

@@ -8,13 +8,12 @@ from PIL import Image
 from torch import Tensor
 
 from nst_lightning.data.colour import to_srgb
-from nst_lightning.data.decoding import decode, open_header
+from nst_lightning.data.decoding import decode, is_turned, open_header
 from nst_lightning.data.resizing import (
     check_sides,
     check_size,
     fit_long_side,
-    resize_to,
-    resize_with_alpha,
+    resized,
 )
 from nst_lightning.data.sources import open_source
 from nst_lightning.errors import InputError
@@ -24,6 +23,8 @@ SizeOf = Callable[[int, int], int]
 
 # A picture is first shrunk in 8 bits to this many times the size wanted, which saves memory.
 _FIRST_SHRINK_TO = 4
+# A JPEG of more pixels is not decoded whole if that many times the size wanted is at most half.
+_DRAFT_ABOVE = 2**24
 
 
 @dataclass
@@ -76,23 +77,41 @@ def load_image(
         else:
             data, name = open_source(source)
             picture = open_header(data, name)
+            del data  # Pillow lets go of it once the pixels are decoded.
         # Before decoding: a strip or a dot is refused without spending memory on it.
         check_sides(name, *picture.size)
+        whole = _draft(picture, size)
         picture, notes = decode(picture, name)
-        width, height = picture.size
+        width, height = whole or picture.size
         long_side = check_size(size(width, height)) if callable(size) else size
         check_sides(name, width, height, long_side)
         target = (height, width) if long_side is None else fit_long_side(width, height, long_side)
-        pixels, alpha, more = to_srgb(_shrink(picture, target), name)
-        if alpha is not None and not bool((alpha > 0).any()):
+        picture = _shrink(picture, target)
+        rows = to_srgb(picture, name)
+        if rows.transparent and not any(bool((alpha > 0).any()) for alpha in rows.alphas()):
             raise InputError(f"{name} is wholly transparent; there is nothing to see in it")
     except InputError as error:
         raise InputError(f"{role} picture: {error}") from error.__cause__
-    if alpha is None:
-        pixels = resize_to(pixels, target)
-    else:
-        pixels, alpha = resize_with_alpha(pixels, alpha, target)
-    return LoadedImage(pixels, alpha, name, (width, height), notes + more)
+    pixels, alpha = resized(rows, target)
+    return LoadedImage(pixels, alpha, name, (width, height), notes + rows.notes)
+
+
+def _draft(image: Image.Image, size: int | SizeOf | None) -> tuple[int, int] | None:
+    """Let a large JPEG be decoded at a half, a quarter or an eighth of its sides.
+
+    Returns:
+        Width and height of the whole as displayed; None for a picture to be decoded as it is.
+    """
+    large = image.width * image.height > _DRAFT_ABOVE
+    if size is None or not large or image.format not in ("JPEG", "MPO"):
+        return None
+    turned = is_turned(image)
+    width, height = image.size[::-1] if turned else image.size
+    long_side = check_size(size(width, height)) if callable(size) else size
+    wanted = [_FIRST_SHRINK_TO * side for side in fit_long_side(width, height, long_side)]
+    # As in the file: width and height.
+    image.draft(None, (wanted[0], wanted[1]) if turned else (wanted[1], wanted[0]))
+    return width, height
 
 
 def _shrink(image: Image.Image, target: tuple[int, int]) -> Image.Image:

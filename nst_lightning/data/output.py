@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from PIL import Image
 from torch import Tensor
 
@@ -18,7 +17,7 @@ from nst_lightning.data import encoding
 from nst_lightning.data.colour import to_srgb
 from nst_lightning.data.sheet import Cell, draw_cells
 from nst_lightning.errors import InputError, did_you_mean
-from nst_lightning.files import write_whole
+from nst_lightning.files import atomic_write, write_whole
 
 Frame = Tensor | Image.Image
 """A picture, (1, 3, H, W) in [0, 1] or Pillow's."""
@@ -96,7 +95,7 @@ def save_image(
     target = check_path(path, bits, quality)
     kind = FORMATS[target.suffix.lower()]
     if not isinstance(pixels, Tensor):
-        pixels, own_alpha, _ = to_srgb(pixels, "picture")
+        pixels, own_alpha = to_srgb(pixels, "picture").whole()
         alpha = own_alpha if alpha is None else alpha
     side = _MAXIMUM_SIDE.get(kind, 2**31 - 1)
     if max(pixels.shape[-2:]) > side:
@@ -105,24 +104,21 @@ def save_image(
         )
     if kind == "JPEG" and alpha is not None:
         _log.warning("%s: JPEG holds no transparency; the picture is laid on white", target)
-        opacity = alpha.to(pixels).reshape(1, *alpha.shape[-2:])
-        pixels, alpha = torch.lerp(torch.ones_like(pixels), pixels, opacity), None
     # ASCII, which every format can hold.
     text = None if settings is None else json.dumps(settings, default=str)
-    levels = encoding.quantise(pixels, alpha, bits)
-    if kind == "PNG":
-        data = encoding.encode_png(levels, text)
-    elif kind == "TIFF":
-        data = encoding.encode_tiff(levels, text)
-    elif kind == "WebP":
-        data = encoding.encode_webp(levels, text, quality)
-    else:
-        if text is not None and len(text) > _JPEG_TEXT:
-            _log.warning("%s: the settings are too long for a JPEG and are left out", target)
-            text = None
-        data = encoding.encode_jpeg(levels, text, quality)
-    # Encoded in memory before: on the way to the disk only a plain write can fail.
-    write_whole(target, data)
+    if kind == "JPEG" and text is not None and len(text) > _JPEG_TEXT:
+        _log.warning("%s: the settings are too long for a JPEG and are left out", target)
+        text = None
+    levels = encoding.quantise(pixels, alpha, bits, on_white=kind == "JPEG")
+    with atomic_write(target) as part, part.open("wb") as file:
+        if kind == "PNG":
+            encoding.encode_png(levels, text, file)
+        elif kind == "TIFF":
+            encoding.encode_tiff(levels, text, file)
+        elif kind == "WebP":
+            encoding.encode_webp(levels, text, file, quality)
+        else:
+            encoding.encode_jpeg(levels, text, file, quality)
     return target
 
 

@@ -66,9 +66,7 @@ def _interpolate(values: Tensor, x: Tensor, y: Tensor) -> Tensor:
     return torch.lerp(y[left], y[right], share)
 
 
-def guided_lines(
-    values: Tensor, guide: Tensor, radius: int, edge: float
-) -> tuple[Tensor, Tensor]:
+def guided_lines(values: Tensor, guide: Tensor, radius: int, edge: float) -> tuple[Tensor, Tensor]:
     """Return the slope and offset that make smooth values, slope · guide + offset, of a guide.
 
     Within a window values follow the guide, so their edges are its edges (He, Sun & Tang, "Guided
@@ -122,5 +120,12 @@ def to_palette(picture: Tensor, styles: Sequence[Tensor], shares: Sequence[float
     radius = max(2, round(max(small.shape[-2:]) / 32))
     radius = min(radius, (min(small.shape[-2:]) - 1) // 2)
     slope, offset = guided_lines(change, small.mean(1, keepdim=True), max(0, radius), _EDGE)
-    slope, offset = (F.interpolate(v, (height, width), mode="bilinear") for v in (slope, offset))
-    return (picture + slope * picture.mean(1, keepdim=True) + offset).clamp(0, 1)
+    guide, moved = picture.mean(1, keepdim=True), torch.empty_like(picture)
+    # A channel at a time: enlarged, slope and offset are as large as the picture.
+    for channel in range(3):
+        one = slice(channel, channel + 1)
+        line = F.interpolate(slope[:, one], (height, width), mode="bilinear")
+        line.mul_(guide).add_(picture[:, one])
+        line += F.interpolate(offset[:, one], (height, width), mode="bilinear")
+        moved[:, one] = line.clamp_(0, 1)
+    return moved

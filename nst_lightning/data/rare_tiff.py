@@ -1,6 +1,7 @@
 """TIFF files that Pillow refuses or reads wrongly, by tifffile: sample formats, planes, pages."""
 
 import io
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,9 @@ def read_rare(page: Any, name: str) -> Image.Image:
         raise InputError(f"{name} is {kind}, {why}; export it as PNG or uncompressed") from error
     samples = np.moveaxis(samples, 0, -1) if page.axes == "SYX" else samples
     samples = samples.reshape(*samples.shape[:2], -1)  # (H, W, C)
-    values, notes = to_unit(samples[..., :colours], page.bitspersample, name)
+    colour = samples[..., :colours]
+    to_unit, notes = unit_scale(lambda: [colour], page.bitspersample, name)
+    values = to_unit(colour)
     if int(page.photometric) == _WHITE_IS_ZERO:
         values = 1 - values
     alpha = None
@@ -88,40 +91,46 @@ def read_rare(page: Any, name: str) -> Image.Image:
     return image
 
 
-def to_unit(samples: Any, bits: int, name: str) -> tuple[Any, list[str]]:
-    """Bring numbers to [0, 1] by what their format can hold; never clip.
+def unit_scale(
+    parts: Callable[[], Iterable[Any]], bits: int, name: str
+) -> tuple[Callable[[Any], Any], list[str]]:
+    """Return what brings numbers to [0, 1] by what their format can hold; never clips.
 
     Whole numbers of more than 16 bits that end at 255 or 65535 are of 8 or 16 bits. Negative ones
     and floats outside of [0, 1] are stretched to black and white.
 
     Args:
-        samples: Of any shape.
+        parts: Gives all samples, in parts of any shape.
         bits: Of a sample.
         name: What remarks call the picture.
 
     Returns:
-        Doubles, and remarks for the user.
+        Samples -> doubles, and remarks for the user.
 
     Raises:
         InputError: If a value is not finite.
     """
-    raw = np.asarray(samples).astype(np.float64)
-    if not np.isfinite(raw).all():
-        raise InputError(f"{name} holds values that are not finite (NaN or infinity)")
-    low, high = float(raw.min()), float(raw.max())
-    kind = np.asarray(samples).dtype.kind
+    ends: list[float] = []
+    kind = ""
+    for part in parts():
+        if not np.isfinite(part).all():
+            raise InputError(f"{name} holds values that are not finite (NaN or infinity)")
+        kind = part.dtype.kind
+        ends += [float(part.min()), float(part.max())]
+    low, high = min(ends), max(ends)
     held = f"{name} holds values from {low:g} to {high:g}"
     full = 1.0 if kind == "f" else float(2 ** (bits - (kind == "i")) - 1)
-    if low < 0 or high > full:
-        stretched = (raw - low) / (high - low) if high > low else np.full_like(raw, 0.5)
-        return stretched, [f"{held}; stretched to black and white"]
     notes = []
+    if low < 0 or high > full:
+        notes = [f"{held}; stretched to black and white"]
+        low, full = (low, high - low) if high > low else (low - 0.5, 1.0)
+        return lambda part: (part.astype(np.float64) - low) / full, notes
     if kind in "iu" and bits > 16 and high <= 65535:
         full = 255.0 if high <= 255 else 65535.0
         notes = [] if high <= 255 else [f"{held}; read as 16 bits"]
     elif kind in "iu" and bits == 16 and 0 < high <= full / 15:
         notes = [f"{held} of {full:g}; if it has fewer bits than 16, save it with all of them"]
-    return raw / full, notes
+    return lambda part: part.astype(np.float64) / full, notes
 
 
 def _word(kind: Any) -> str:

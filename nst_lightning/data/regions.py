@@ -36,6 +36,10 @@ class Regions:
     styles: list[Tensor]
     notes: list[str]
 
+    def on(self, device: torch.device) -> tuple[Tensor, list[Tensor]]:
+        """Return the masks of the content and of the styles on a device."""
+        return self.content.to(device), [mask.to(device) for mask in self.styles]
+
 
 def load_regions(
     content_mask: str | list[str],

@@ -40,7 +40,10 @@ def draw_cells(
     """
     pictures = [[_fit(cell.picture, tile) for cell in row] for row in rows]
     sizes = [picture.size for row in pictures for picture in row if picture] or [(tile, tile)]
-    width, height = max(w for w, _ in sizes), max(h for _, h in sizes)
+    width = max(w for w, _ in sizes)
+    # A row is as high as its highest picture; one without a picture as the highest of all.
+    highest = max(h for _, h in sizes)
+    heights = [max((p.height for p in row if p), default=highest) for row in pictures]
     line = max(12, tile // 14)
     font, small = ImageFont.load_default(line), ImageFont.load_default(line * 0.8)
     gap = max(6, tile // 24)
@@ -55,7 +58,8 @@ def draw_cells(
     title_width = _extent(probe, title, font)[0] * 2 + 2 * gap if title else 0
     across = max(len(row) for row in rows)
     page_width = max(left + across * (width + gap), min(title_width, 3 * tile))
-    page = Image.new("RGB", (page_width, top + len(rows) * (height + under + gap)), "white")
+    page_height = top + sum(heights) + len(rows) * (under + gap)
+    page = Image.new("RGB", (page_width, page_height), "white")
     draw = ImageDraw.Draw(page)
     draw.text((gap, gap), _wrapped(draw, title, font, page_width - 2 * gap), "black", font)
     draw.text((left, top - label_height - caption_height), caption, GREY, small)
@@ -63,11 +67,11 @@ def draw_cells(
         place = (left + column * (width + gap) + width / 2, top - gap)
         draw.multiline_text(place, label, "black", font, anchor="md", align="center")
     for number, row in enumerate(rows):
-        y = top + number * (height + under + gap)
+        y = top + sum(heights[:number]) + number * (under + gap)
         if heads:
             draw.multiline_text((gap, y), heads[number], "black", font)
         for column, cell in enumerate(row):
-            box = (left + column * (width + gap), y, width, height)
+            box = (left + column * (width + gap), y, width, heights[number])
             _draw_cell(page, draw, box, cell, pictures[number][column], small)
     return page
 

@@ -71,8 +71,9 @@ class Runner:
                 "trainer": {"callbacks": session.settings["trainer"]["callbacks"]},
             }
             pictures = list(file_digests(decides, self._digest).values())
-            apart = run.apart() if session.depends_on_length else [run]
-            found += [replace(each, pictures=pictures) for each in apart]
+            cells = [replace(cell, added=pair.added_steps) for cell in run.cells]
+            run = replace(run, cells=cells, pictures=pictures)
+            found += run.apart() if session.depends_on_length else [run]
         return found
 
     def check(self, run: Run) -> None:
@@ -147,7 +148,7 @@ class Runner:
 
     def _measure_for(self, pair: ImagePair) -> PictureMetrics:
         sources = (pair.content_source, *pair.style_sources, pair.size_rule)
-        sizes = (pair.style_resize, pair.style_scale, pair.largest)
+        sizes = (pair.style_resize, pair.style_scale, pair.strokes, pair.largest)
         key = (tuple(map(str, sources)), sizes, tuple(pair.blend))
         if self._metrics is None or self._metrics[0] != key:
             pair.use_scale(len(pair.scales))
@@ -159,7 +160,9 @@ class Runner:
 
 def _length(run: Run, steps: int) -> dict[str, int]:
     if run.whole:
-        return {"trainer.max_epochs": run.epochs, "data.steps_per_epoch": steps // run.epochs}
+        # The pair adds the octaves' steps itself.
+        asked = run.cells[0].steps_per_epoch
+        return {"trainer.max_epochs": run.epochs, "data.steps_per_epoch": asked}
     # Within one epoch without end, so that a grid with more epochs goes on from this one's last.
     return {
         "trainer.max_epochs": -1,

@@ -73,10 +73,10 @@ class Snapshots(Callback):
     def _keep(
         self, trainer: Trainer, pl_module: Any, step: int, loss: float, ended: int | None = None
     ) -> None:
-        picture = pl_module.picture()
+        painted = pl_module.painted
         if self.session.guard.is_worse(pl_module):
-            picture = pl_module.shown(pl_module.best.picture)
-            loss = float(pl_module.best.loss)
+            painted, loss = pl_module.best.picture, float(pl_module.best.loss)
+        picture = pl_module.shown(painted)
         row: dict[str, Any] = {"step": step, "seconds": round(self.seconds, 2), "ended": ended}
         finite = bool(torch.isfinite(picture).all())
         folder = Path(trainer.default_root_dir)
@@ -87,11 +87,11 @@ class Snapshots(Callback):
             if self.measure is not None and pair.scale == len(pair.scales):
                 measures = self.measure(picture.cpu())
                 row |= {name: measures[name] for name in MEASURES if name in measures}
-        shown = row.get("loss", math.nan)
+        # Within bounds, but of its own colours: moved to a palette they cost loss, as they may.
+        within = float(pl_module.losses(pl_module.view.carried(painted))["loss"])
         row["best_loss"] = float(pl_module.best.loss)
         row["first_explosion"] = self.exploded_at
-        # Both the picture as shown and the one that the optimiser works on.
-        losses = (shown,) if ended is not None else (shown, loss)
+        losses = (within,) if ended is not None else (within, loss)
         row["exploded"] = any(self._is_above(trainer, pl_module, value) for value in losses)
         if finite:
             alpha = pictures_of(trainer).alpha

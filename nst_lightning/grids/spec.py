@@ -83,16 +83,24 @@ class Grid:
 
 @dataclass(frozen=True)
 class Cell:
-    """One picture of the grid: where it stands, and how long its run is."""
+    """One picture of the grid: where it stands, and how long its run is.
+
+    Attributes:
+        labels: One for each axis.
+        epochs: Of its run.
+        steps_per_epoch: As they were asked for.
+        added: What an epoch has besides them; see ``ImagePair.added_steps``.
+    """
 
     labels: tuple[str, ...]
     epochs: int
     steps_per_epoch: int
+    added: int = 0
 
     @property
     def step(self) -> int:
         """The step of its run that shows it."""
-        return self.epochs * self.steps_per_epoch
+        return self.epochs * (self.steps_per_epoch + self.added)
 
 
 @dataclass

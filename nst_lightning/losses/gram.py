@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from nst_lightning.checks import choice
-from nst_lightning.losses.products import self_product, squared_error
-from nst_lightning.losses.term import STD5, LossTerm
+from nst_lightning.losses.products import at_least_single, self_product, squared_error
+from nst_lightning.losses.summed import SummedTerm
+from nst_lightning.losses.term import STD5
 
 GramDivisor = Literal["hw", "chw", "none"]
 GramReduction = Literal["mean", "sum", "relative"]
@@ -38,7 +39,18 @@ def gram_matrix(features: Tensor, divisor: GramDivisor = "hw") -> Tensor:
     return self_product(features.flatten(2), 1.0 / divisors[divisor])
 
 
-class GramLoss(LossTerm):
+def relative_error(value: Tensor, target: Tensor) -> Tensor:
+    """Sum of the squared differences over that of the target's own squares, in float32 at least.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    least = torch.finfo(torch.float32).tiny  # a target that is 0 everywhere
+    own = at_least_single(target).square().mean().clamp_min(least)
+    return squared_error(value, target) / own
+
+
+class GramLoss(SummedTerm):
     """Squared distance of the features' Gram matrices to the style's.
 
     Gatys, Ecker & Bethge, "A Neural Algorithm of Artistic Style" (2015) and "Image Style Transfer
@@ -84,9 +96,20 @@ class GramLoss(LossTerm):
         """See `gram_matrix`."""
         return gram_matrix(features, self.divisor)
 
+    def part(self, layer: str, features: Tensor) -> tuple[Tensor, ...]:
+        """Return the undivided Gram matrix and the number of places."""
+        gram = gram_matrix(features, "none")
+        return gram, gram.new_tensor(features.shape[-2] * features.shape[-1])
+
+    def whole(self, layer: str, sums: tuple[Tensor, ...]) -> Tensor:
+        """Return the Gram matrix of the sums of `part`."""
+        gram, places = sums
+        if self.divisor == "none":
+            return gram
+        return gram / (places * (gram.shape[-1] if self.divisor == "chw" else 1))
+
     def distance(self, layer: str, representation: Tensor, target: Tensor) -> Tensor:
-        """See `squared_error`."""
+        """See `squared_error` and `relative_error`."""
         if self.reduction == "relative":
-            least = torch.finfo(target.dtype).tiny  # a style that is all black
-            return squared_error(representation, target) / target.square().mean().clamp_min(least)
+            return relative_error(representation, target)
         return squared_error(representation, target, self.reduction)

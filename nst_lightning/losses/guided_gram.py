@@ -21,11 +21,18 @@ def guided_gram(features: Tensor, guidance: Tensor, divisor: GramDivisor = "hw")
     Returns:
         ``(N, C, C)``; zero where the region is empty.
     """
-    gram = gram_matrix(features * guidance, "none")
+    return _divided(*_guided_sums(features, guidance), divisor)
+
+
+def _guided_sums(features: Tensor, guidance: Tensor) -> tuple[Tensor, Tensor]:
+    return gram_matrix(features * guidance, "none"), guidance.square().sum((2, 3))
+
+
+def _divided(gram: Tensor, size: Tensor, divisor: GramDivisor) -> Tensor:
     if divisor == "none":
         return gram
-    size = guidance.square().sum((2, 3)).unsqueeze(2).clamp_min(1e-6)
-    return gram / (size * (features.shape[1] if divisor == "chw" else 1))
+    size = size.unsqueeze(2).clamp_min(1e-6)
+    return gram / (size * (gram.shape[-1] if divisor == "chw" else 1))
 
 
 class GuidedGramLoss(GramLoss):
@@ -44,3 +51,14 @@ class GuidedGramLoss(GramLoss):
     def represent_region(self, layer: str, features: Tensor, guidance: Tensor) -> Tensor:
         """See `guided_gram`."""
         return guided_gram(features, guidance, self.divisor)
+
+    def part_region(self, layer: str, features: Tensor, guidance: Tensor) -> tuple[Tensor, ...]:
+        """Return the undivided Gram matrix of a region and its size."""
+        return _guided_sums(features, guidance)
+
+    def whole(self, layer: str, sums: tuple[Tensor, ...]) -> Tensor:
+        """Return the Gram matrix, of a region if there are any."""
+        if not self.regions:
+            return super().whole(layer, sums)
+        gram, size = sums
+        return _divided(gram, size, self.divisor)

@@ -2,24 +2,31 @@
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nst_lightning.losses.places import LayerInTiles, averaged
 from nst_lightning.losses.products import at_least_single
 from nst_lightning.processor import has_fast_bfloat16
 
 _SIMILARITIES_AT_ONCE = 2**24  # 64 MB in float32
+_ROWS_AT_ONCE = 2**14
 _CHUNKS = 8  # of the places that are searched, each of which puts up its best
 
 
-def on_grid(features: Tensor, size: Sequence[int]) -> Tensor:
+def on_grid(features: Tensor | LayerInTiles, size: Sequence[int]) -> Tensor:
     """Reduce ``(N, C, H, W)`` to ``(height, width)`` by averaging, or enlarge it linearly.
 
     The result is float32 at least. Features in half precision are averaged as they are, which is a
     quarter of the time.
     """
+    if not isinstance(features, Tensor):
+        if features.shape[-2] >= size[0] and features.shape[-1] >= size[1]:
+            return _averaged_in_tiles(features, (size[0], size[1]))
+        features = features.whole()
     height, width = features.shape[-2:]
     # Not interpolate's antialiasing: for a width of 1 its gradient is wrong (torch 2.14).
     if height * width > size[0] * size[1]:
@@ -30,11 +37,22 @@ def on_grid(features: Tensor, size: Sequence[int]) -> Tensor:
     return F.interpolate(features, size=(size[0], size[1]), mode="bilinear")
 
 
-def every_so_many(features: Tensor, side: int, draw: int = 0) -> Tensor:
+def _averaged_in_tiles(layer: LayerInTiles, size: tuple[int, int]) -> Tensor:
+    found: Tensor | None = None
+    for part, own in averaged(layer, size):
+        if found is None:
+            found = part.new_empty((*part.shape[:2], *size))
+        own.out_of(found).copy_(part)
+    assert found is not None
+    return found
+
+
+def every_so_many(features: Tensor | LayerInTiles, side: int, draw: int = 0) -> Tensor:
     """Take a regular grid of places of ``(N, C, H, W)``, about ``side`` along the longer side.
 
     Where the grid begins is drawn by the number of the draw.
     """
+    features = features if isinstance(features, Tensor) else features.whole()
     height, width = features.shape[-2:]
     stride = -(-max(height, width) // side)  # rounded up
     stride = min(stride, height, width)
@@ -44,7 +62,19 @@ def every_so_many(features: Tensor, side: int, draw: int = 0) -> Tensor:
     return features[..., top::stride, left::stride][..., :rows, :columns]
 
 
-def most_similar(wanted: Tensor, there: Tensor, half: bool | None = None) -> Tensor:
+class Rows(Protocol):
+    """Vectors, ``(P, C)``, of which some are asked for at a time: a tensor, or made when asked."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __getitem__(self, index: Tensor, /) -> Tensor:
+        """Return some of them, ``(n, C)``."""
+
+
+def most_similar(
+    wanted: Rows, there: Tensor, half: bool | None = None, index: Tensor | None = None
+) -> Tensor:
     """For each row of ``(P, C)`` the row of ``(S, C)`` with the largest cosine: ``(P,)``.
 
     Both sides are first centred at the mean of their rows. Memory is bounded by blocks.
@@ -55,16 +85,23 @@ def most_similar(wanted: Tensor, there: Tensor, half: bool | None = None) -> Ten
         half: Search in bfloat16; if left out, where the processor multiplies it faster than
             float32. Of equal parts of the rows each then puts up its best, and among these float32
             decides, so what is found is the most similar or, by its cosine, within 0.01 of it.
+        index: Which of the rows are searched for; all if None.
     """
-    wanted = F.normalize(wanted - wanted.mean(0), dim=1)
     there = F.normalize(there - there.mean(0), dim=1)
+    index = torch.arange(len(wanted), device=there.device) if index is None else index
+    mean = torch.stack([wanted[block].sum(0) for block in torch.split(index, _ROWS_AT_ONCE)]).sum(0)
+    mean /= len(index)
     if half is None:
-        half = wanted.dtype == torch.float32 and not wanted.is_cuda and has_fast_bfloat16()
-    blocks = torch.split(wanted, max(1, _SIMILARITIES_AT_ONCE // len(there)))
-    if not half or len(there) < 2 * _CHUNKS:
-        return torch.cat([(block @ there.mT).argmax(1) for block in blocks])
-    rounded = there.bfloat16().mT.contiguous()  # (C, S)
-    return torch.cat([_best_of_chunks(block, there, rounded) for block in blocks])
+        half = there.dtype == torch.float32 and not there.is_cuda and has_fast_bfloat16()
+    rounded = there.bfloat16().mT.contiguous() if half and len(there) >= 2 * _CHUNKS else None
+    found = []
+    for block in torch.split(index, max(1, _SIMILARITIES_AT_ONCE // len(there))):
+        rows = F.normalize(wanted[block] - mean, dim=1)
+        if rounded is None:
+            found.append((rows @ there.mT).argmax(1))
+        else:
+            found.append(_best_of_chunks(rows, there, rounded))
+    return torch.cat(found)
 
 
 def _best_of_chunks(wanted: Tensor, there: Tensor, rounded: Tensor) -> Tensor:
@@ -79,7 +116,7 @@ def _best_of_chunks(wanted: Tensor, there: Tensor, rounded: Tensor) -> Tensor:
 
 
 def most_similar_by_region(
-    wanted: Tensor, there: Tensor, regions_wanted: Tensor, regions_there: Tensor
+    wanted: Rows, there: Tensor, regions_wanted: Tensor, regions_there: Tensor
 ) -> Tensor:
     """Like `most_similar`, where each row is searched for among the rows of its own region.
 
@@ -96,19 +133,20 @@ def most_similar_by_region(
     for region in torch.unique(regions_wanted):
         mine = (regions_wanted == region).nonzero().squeeze(1)
         theirs = (regions_there == region).nonzero().squeeze(1)
-        found[mine] = theirs[most_similar(wanted[mine], there[theirs])]
+        found[mine] = theirs[most_similar(wanted, there[theirs], index=mine)]
     return found
 
 
-def evenly(rows: Tensor, count: int) -> Tensor:
+def evenly(rows: Rows, count: int) -> Tensor:
     """Take at most so many rows, evenly spread, the first and the last among them."""
     if count >= len(rows):
-        return rows
-    return rows[torch.linspace(0, len(rows) - 1, count, device=rows.device).long()]
+        return rows if isinstance(rows, Tensor) else rows[torch.arange(len(rows))]
+    device = rows.device if isinstance(rows, Tensor) else None
+    return rows[torch.linspace(0, len(rows) - 1, count, device=device).long()]
 
 
 def union_by_share(
-    places: Sequence[Tensor], weights: Sequence[float], most: float = math.inf
+    places: Sequence[Rows], weights: Sequence[float], most: float = math.inf
 ) -> Tensor:
     """Join the places ``(S, C)`` of several styles, of each as many as its share allows.
 

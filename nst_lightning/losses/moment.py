@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from nst_lightning.checks import whole_number
+from nst_lightning.losses.places import Tile
 from nst_lightning.losses.products import weighted_sum
 from nst_lightning.losses.term import STD5, LossTerm
 
@@ -87,3 +88,17 @@ class MomentLoss(LossTerm):
         return moment_distance(
             channel_moments(representation, mean, deviation, self.order), moments
         )
+
+    def reach(self, layer: str, size: tuple[int, int]) -> int | None:
+        """See the base class: 0."""
+        return 0
+
+    def sums(self, layer: str, computed: Tensor, tile: Tile) -> tuple[Tensor, ...]:
+        """Return the moments ``(N, order, C)``, each times the tile's share of the places."""
+        mean, deviation, _ = self.target(layer)
+        moments = channel_moments(tile.own(computed), mean, deviation, self.order)
+        return (moments.double() * tile.share,)
+
+    def score_sums(self, layer: str, sums: tuple[Tensor, ...]) -> Tensor:
+        """See `moment_distance`."""
+        return moment_distance(sums[0], self.target(layer)[2])

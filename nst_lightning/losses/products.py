@@ -5,7 +5,7 @@ autograd's. ``P`` is the number of places, height times width.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,14 @@ Reduction = Literal["mean", "sum"]
 
 _PLACES_A_RUN = 512  # places whose bfloat16 product is rounded once
 _FEWEST_RUNS = 64  # below which the roundings would not cancel
+
+
+class HasShape(Protocol):
+    """A tensor, or what has the shape of one."""
+
+    @property
+    def shape(self) -> torch.Size:
+        """Its shape."""
 
 
 def at_least_single(values: Tensor) -> Tensor:
@@ -50,6 +58,11 @@ def squared_error(value: Tensor, target: Tensor, reduction: Reduction = "mean") 
     error = _SquaredError.forward if target.requires_grad else _SquaredError.apply
     result: Tensor = error(value, target, reduction)
     return result
+
+
+def inverse_length(vectors: Tensor, dark: float) -> Tensor:
+    """``1 / sqrt(‖v‖² + dark)`` of vectors ``(N, C, …)``: ``(N, 1, …)``."""
+    return (vectors.square().sum(1, keepdim=True) + dark).rsqrt()
 
 
 def cosine_distance(value: Tensor, target: Tensor, dark: float) -> Tensor:
@@ -88,7 +101,7 @@ def weighted_sum(weights: Sequence[float], values: Sequence[Tensor]) -> Tensor:
     return torch.stack([w * v for w, v in zip(weights, values, strict=True)]).sum(0)
 
 
-def at_size_of(mask: Tensor, features: Tensor) -> Tensor:
+def at_size_of(mask: Tensor, features: HasShape) -> Tensor:
     """Return ``(1, R, H, W)`` at the size of features by averaging: edges as soft as these."""
     return F.adaptive_avg_pool2d(mask, (features.shape[-2], features.shape[-1]))
 
@@ -127,7 +140,7 @@ class _CosineDistance(torch.autograd.Function):
 
     @staticmethod
     def forward(value: Tensor, target: Tensor, dark: float) -> tuple[Tensor, Tensor, Tensor]:
-        inverse = (value.square().sum(1, keepdim=True) + dark).rsqrt()  # (N, 1, …)
+        inverse = inverse_length(value, dark)  # (N, 1, …)
         cosine = (value * target).sum(1, keepdim=True) * inverse
         return 1 - cosine.mean(), cosine, inverse
 

@@ -2,24 +2,22 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal, TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nst_lightning.checks import names, number
 from nst_lightning.errors import InputError
+from nst_lightning.losses.kept import KeepsTargets, Representation
 from nst_lightning.losses.products import at_least_single, at_size_of, weighted_sum
 from nst_lightning.losses.reference import Reference
+from nst_lightning.losses.sees_tiles import SeesTiles
 
 STD5 = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 """The style layers of Gatys, Ecker & Bethge (2016), and of most systems after them."""
 
-Representation: TypeAlias = Any
-"""A tensor or a tuple of tensors, as the term says."""
 
-
-class LossTerm(nn.Module):
+class LossTerm(KeepsTargets, SeesTiles):
     """One term of the objective.
 
     A subclass says in `represent` what it sees in the features of a layer, and in `distance` how
@@ -68,9 +66,6 @@ class LossTerm(nn.Module):
             weights as layers, if there is no layer, or if one is named twice.
     """
 
-    target_from: Literal["content", "styles"] = "styles"
-    """Which pictures the targets are made of."""
-
     takes_half: bool = False
     """Whether `represent` is exact enough with features in half precision, which an encoder may
     compute for speed. Where it is false the features are made float32 first."""
@@ -103,7 +98,6 @@ class LossTerm(nn.Module):
             for i, w in enumerate(layer_weights)
         ]
         self.regions = 0
-        self._kept: dict[str, list[str] | str] = {}  # name → its buffer, or those of a tuple
 
     rotations: bool = False
     """Whether the styles are wanted turned by 90, 180 and 270 degrees too, as further styles."""
@@ -147,7 +141,7 @@ class LossTerm(nn.Module):
     def take(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return what the term wants of an encoder's features, in the precision that it wants."""
         wanted = {layer: features[layer] for layer in self.layers}
-        if self.takes_half:
+        if self.takes_half or not all(isinstance(value, Tensor) for value in wanted.values()):
             return wanted
         return {layer: at_least_single(value) for layer, value in wanted.items()}
 
@@ -197,57 +191,16 @@ class LossTerm(nn.Module):
                 seen = [self._see(layer, picture, region) for picture in shown]
                 self.set_target(_target_name(layer, region), self.blend(layer, seen, weights))
 
-    def set_target(self, name: str, value: Representation) -> None:
-        """Keep a copy of a tensor or a tuple of tensors, in place of what the name stood for.
-
-        Without a graph, and usable in a backward pass even if it was made in inference mode.
-        """
-        parts = value if isinstance(value, tuple) else (value,)
-        # Names of layers may have dots, which nn.Module takes for paths into submodules.
-        buffers = [f"target_{name}_{i}".replace(".", "_") for i in range(len(parts))]
-        with torch.inference_mode(False), torch.no_grad():
-            for buffer, part in zip(buffers, parts, strict=True):
-                self.register_buffer(buffer, part.clone(), persistent=False)
-        self._kept[name] = buffers if isinstance(value, tuple) else buffers[0]
-
-    def target(self, name: str) -> Representation:
-        """Return what `set_target` kept under ``name``.
-
-        Raises:
-            RuntimeError: If it kept nothing.
-        """
-        kept = self._kept.get(name)
-        if kept is None:
-            raise RuntimeError(
-                f"{type(self).__name__} has no target {name!r}; call set_targets() first"
-            )
-        if isinstance(kept, str):
-            return self._buffers[kept]
-        return tuple(self._buffers[buffer] for buffer in kept)
-
-    def has_target(self, name: str) -> bool:
-        """Say whether `set_target` kept something under ``name``."""
-        return name in self._kept
-
-    def forget(self, name: str) -> Representation:
-        """Keep what `set_target` kept under ``name`` no longer; return it."""
-        value, kept = self.target(name), self._kept.pop(name)
-        for buffer in [kept] if isinstance(kept, str) else kept:
-            del self._buffers[buffer]
-        return value
-
     def at_strength(self, strength: float) -> None:
         """Shift the term between the photograph and the painting, before anything else is done.
 
         At 0.5 it stays as it is. A content term weighs 16 times as much at 0 and a sixteenth at 1;
-        of a style term's weight there is a hundredth left at 0. Others stay.
+        of another's weight there is a hundredth left at 0.
 
         Args:
             strength: From 0 to 1.
         """
-        if not self._compares:
-            return
-        if self.target_from == "content":
+        if self._compares and self.target_from == "content":
             self.weight *= 16 ** (1 - 2 * strength)
         elif strength < 0.5:
             self.weight *= max(0.1, 2 * strength) ** 2
@@ -288,6 +241,9 @@ class LossTerm(nn.Module):
 
     def _see(self, layer: str, picture: Reference, region: int | None) -> Representation:
         features = picture.features[layer]
+        if not isinstance(features, Tensor):
+            features = features.whole()
+            features = features if self.takes_half else at_least_single(features)
         if region is None or picture.mask is None:
             return self.represent(layer, features)
         guidance = at_size_of(picture.mask[:, region : region + 1], features)
@@ -305,9 +261,14 @@ class LossTerm(nn.Module):
         """
         if not self._compares:
             raise NotImplementedError(f"{type(self).__name__} defines no distance() or forward()")
+        return self.add_up(image, features)
+
+    def add_up(self, image: Tensor, seen: Mapping[str, Tensor | tuple[Tensor, ...]]) -> Tensor:
+        """Score like `forward`, where some layers are given by the sums of their tiles' `sums`."""
         kind = torch.promote_types(image.dtype, torch.float32)
         return self.sum_layers(
-            self._score(layer, features[layer]).to(kind) for layer in self.layers
+            (self.score_sums(k, v) if isinstance(v, tuple) else self._score(k, v)).to(kind)
+            for k, v in ((layer, seen[layer]) for layer in self.layers)
         )
 
     def _score(self, layer: str, features: Tensor) -> Tensor:
@@ -318,8 +279,11 @@ class LossTerm(nn.Module):
         for region in range(self.regions):
             seen = self.represent_region(layer, features, guidance[:, region : region + 1])
             losses.append(self.distance(layer, seen, self.target(_target_name(layer, region))))
+        return self._over_regions(losses)
+
+    def _over_regions(self, losses: Sequence[Tensor]) -> Tensor:
         areas: Tensor = self.target("areas").to(losses[0])
-        return (torch.stack(losses) * areas).sum()
+        return (torch.stack([*losses]) * areas).sum()
 
     def sum_layers(self, losses: Iterable[Tensor]) -> Tensor:
         """Sum one scalar a layer, in the order of ``layers``, each times its layer weight."""

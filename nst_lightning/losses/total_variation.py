@@ -1,5 +1,6 @@
 """The smoothness term."""
 
+import math
 from typing import Literal, get_args
 
 from torch import Tensor
@@ -30,8 +31,8 @@ def total_variation(
         reduction: ``"sum"`` over all pixels, channels and pictures; ``"mean"`` takes the mean of
             each direction's differences before they are added. For ``"nine_point"`` that counts the
             continued border, as crowsonkb does: H·W for dx and for dy, (H + 1)·(W + 1) for the
-            diagonals. ``"side"`` is the sum over the square root of H·W: of edges, which are as many
-            times longer as the picture is larger, ``"l1"`` is then the same at every size.
+            diagonals. ``"side"`` is the sum over the square root of H·W: ``"l1"`` of edges, which
+            grow as the sides do, is then the same at every size.
 
     Returns:
         A scalar.
@@ -42,7 +43,7 @@ def total_variation(
     if reduction not in get_args(VariationReduction):
         raise ValueError(f'reduction must be "mean", "sum" or "side", got {reduction!r}')
     if reduction == "side":
-        return total_variation(image, kind) / (image.shape[-2] * image.shape[-1]) ** 0.5
+        return total_variation(image, kind) / math.sqrt(image.shape[-2] * image.shape[-1])
     if kind in ("l1", "l2"):
         over_x, over_y = (dx.abs().sum(), dy.abs().sum()) if kind == "l1" else (_sq(dx), _sq(dy))
         if reduction == "mean":

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from nst_lightning.checks import number
 from nst_lightning.losses.products import mean_and_covariance, weighted_sum
-from nst_lightning.losses.term import STD5, LossTerm
+from nst_lightning.losses.summed import SummedTerm
+from nst_lightning.losses.term import STD5
 
 
 def gaussian_statistics(
@@ -30,9 +31,12 @@ def gaussian_statistics(
         ``(N, C)`` and ``(N, C, C)`` of ``(N, C, H, W)``, divided by H·W, not H·W - 1.
     """
     mean, covariance = mean_and_covariance(features.flatten(2))
-    covariance = covariance.to(dtype)
-    diagonal = torch.eye(covariance.shape[-1], dtype=dtype, device=covariance.device)
-    return mean.to(dtype), covariance + eps * diagonal
+    return mean.to(dtype), _not_flat(covariance.to(dtype), eps)
+
+
+def _not_flat(covariance: Tensor, eps: float) -> Tensor:
+    size, kind, device = covariance.shape[-1], covariance.dtype, covariance.device
+    return covariance + eps * torch.eye(size, dtype=kind, device=device)
 
 
 def matrix_sqrt(matrix: Tensor) -> Tensor:
@@ -89,7 +93,7 @@ def _trace(matrix: Tensor) -> Tensor:
     return matrix.diagonal(dim1=-2, dim2=-1).sum(-1)
 
 
-class WassersteinLoss(LossTerm):
+class WassersteinLoss(SummedTerm):
     """Squared Wasserstein-2 distance between the Gaussians fitted to the features.
 
     As in crowsonkb's style-transfer-pytorch. It compares means and covariances, where a Gram matrix
@@ -129,6 +133,20 @@ class WassersteinLoss(LossTerm):
     def represent(self, layer: str, features: Tensor) -> tuple[Tensor, Tensor]:
         """Mean ``(N, C)`` and covariance ``(N, C, C)``."""
         return gaussian_statistics(features, self.eps)
+
+    def part(self, layer: str, features: Tensor) -> tuple[Tensor, ...]:
+        """Return the number of places, the sum ``(N, C)`` and products ``(N, C, C)``, float64."""
+        mean, covariance = gaussian_statistics(features, 0.0)
+        places = mean.new_tensor(features.shape[-2] * features.shape[-1])
+        products = covariance + mean.unsqueeze(2) * mean.unsqueeze(1)
+        return places, places * mean, places * products
+
+    def whole(self, layer: str, sums: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """Return mean and covariance from the sums of `part`."""
+        places, total, products = sums
+        mean = total / places
+        covariance = products / places - mean.unsqueeze(2) * mean.unsqueeze(1)
+        return mean, _not_flat(covariance, self.eps)
 
     def blend(
         self,

@@ -14,7 +14,7 @@ from nst_lightning.errors import InputError
 from nst_lightning.losses.products import weighted_sum
 from nst_lightning.metrics import colour, functional
 from nst_lightning.metrics.perceptual import learned_measures
-from nst_lightning.metrics.pictures import check_picture, fit_reference, reduced
+from nst_lightning.metrics.pictures import MEASURED_SIDE, check_picture, fit_reference, reduced
 from nst_lightning.metrics.style_distance import Encoder, style_distances
 from nst_lightning.metrics.views import MEASURED_LAYERS, ContentView, Eye, StyleView
 
@@ -52,6 +52,7 @@ class PictureMetrics:
 
     What concerns the content and the styles alone is computed once, so measuring several pictures
     (the untouched content, the fast style transfer's, ours) costs little more than the pictures.
+    Pictures over 2,048 pixels are measured at 2,048.
 
     The keys of the result, all of them Python floats:
 
@@ -112,9 +113,13 @@ class PictureMetrics:
         weights = [1.0] * len(styles) if style_weights is None else [*map(float, style_weights)]
         if len(weights) != len(styles) or min(weights) < 0 or sum(weights) <= 0:
             raise ValueError(f"{len(styles)} styles need as many weights >= 0, got {weights}")
-        self._content = check_picture(content, "content")
+        self._size = content.shape[-2:]
+        self._content = reduced(check_picture(content, "content"), MEASURED_SIDE)
         checked = [
-            check_picture(style, "style" if len(styles) == 1 else f"style {number}")
+            reduced(
+                check_picture(style, "style" if len(styles) == 1 else f"style {number}"),
+                MEASURED_SIDE,
+            )
             for number, style in enumerate(styles, start=1)
         ]
         self._weights = [weight / sum(weights) for weight in weights]
@@ -159,12 +164,13 @@ class PictureMetrics:
             InputError: If it holds NaN or values outside [0, 1], or has not the content's size.
         """
         picture = check_picture(picture, "picture")
-        if picture.shape != self._content.shape:
-            (h, w), (ch, cw) = picture.shape[-2:], self._content.shape[-2:]
+        if picture.shape[-2:] != self._size:
+            (h, w), (ch, cw) = picture.shape[-2:], self._size
             raise InputError(
                 f"the picture is {w}x{h} and the content {cw}x{ch}: "
                 "load the content at the picture's size to compare them"
             )
+        picture = reduced(picture, MEASURED_SIDE)
         results = self._against(picture, self._content, "content")
 
         eye = Eye(picture, self.encoder)
@@ -219,3 +225,15 @@ class PictureMetrics:
             f"{name}/{role}": float(measure(picture, reference))
             for name, measure in measures.items()
         }
+
+
+def with_control(pair: "ImagePair", picture: Tensor) -> tuple[dict[str, float], dict[str, str]]:
+    """Measure a picture, and the untouched content as a control, where the picture is.
+
+    Returns:
+        ``picture/`` or ``content/`` and a measure -> its value; a measure that is not there -> why.
+    """
+    measure = PictureMetrics.of(pair, device=picture.device)
+    shown = {"picture/": picture, "content/": pair.content.to(picture.device)}
+    found = {f"{who}{key}": v for who, seen in shown.items() for key, v in measure(seen).items()}
+    return found, measure.unavailable

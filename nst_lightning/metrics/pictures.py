@@ -6,6 +6,9 @@ from torch.nn import functional as F
 
 from nst_lightning.errors import InputError
 
+MEASURED_SIDE = 2048
+"""Long side, in pixels, to which larger pictures are reduced before they are measured."""
+
 _TOLERANCE = 1e-4
 
 
@@ -41,7 +44,7 @@ def check_picture(picture: Tensor, name: str = "picture") -> Tensor:
         )
     # MPS has no float64.
     precise = torch.float32 if picture.device.type == "mps" else torch.float64
-    return picture.to(precise).clamp(0, 1)
+    return picture.to(precise).clamp(0, 1).contiguous()
 
 
 def check_side(picture: Tensor, minimum: int, what: str) -> None:

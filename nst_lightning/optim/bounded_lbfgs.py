@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from nst_lightning.checks import number, whole_number
+from nst_lightning.checks import choice, number, whole_number
 from nst_lightning.errors import InputError
 from nst_lightning.optim.line_search import Accepted, Bounds, Point, search
 from nst_lightning.optim.preconditioner import Preconditioner
@@ -53,6 +53,7 @@ class BoundedLBFGS(Optimizer):
         max_evaluations: Calls of the closure at most in one line search.
         preconditioner: Initial inverse Hessian: a name, an instance (copied), or None for the
             identity.
+        pairs: What they are kept in: the picture's own precision, or ``bfloat16``, half as large.
 
     Attributes:
         converged: Whether no step from the present picture lowers the loss, not even along the
@@ -77,10 +78,12 @@ class BoundedLBFGS(Optimizer):
         preconditioner: Preconditioner
         | Literal["secant_fourier", "fixed_fourier"]
         | None = "secant_fourier",
+        pairs: Literal["float32", "bfloat16"] = "float32",
     ) -> None:
         self._bounds = Bounds(lower, upper)
         settings = {
             "history": whole_number("history", history, least=1),
+            "pairs": choice("pairs", pairs, ("float32", "bfloat16")),
             "lower": lower,
             "upper": upper,
             "first_step": number("first_step", first_step, above=0),
@@ -111,6 +114,17 @@ class BoundedLBFGS(Optimizer):
         If it returns true the search is repeated from a new evaluation, with the pairs that there
         are, since it was not they that failed.
         """
+
+    @property
+    def pairs_kept(self) -> int:
+        """The ``history``."""
+        return int(self.defaults["history"])
+
+    def keep_pairs(self, number: int, half: bool) -> None:
+        """Keep so many secant pairs, in bfloat16 or not; before the first step."""
+        settings = {"history": number, "pairs": "bfloat16" if half else "float32"}
+        self.defaults |= settings
+        self.param_groups[0] |= settings
 
     def objective_changed(self) -> None:
         """Forget the picture's loss and gradient, but keep the pairs and the preconditioner.
@@ -229,7 +243,8 @@ class BoundedLBFGS(Optimizer):
         """Allocate what depends on the picture's shape and device."""
         if self._bound:
             return
-        self._memory = SecantMemory(self._image.detach().reshape(-1), self.defaults["history"])
+        like, half = self._image.detach().reshape(-1), self.defaults["pairs"] == "bfloat16"
+        self._memory = SecantMemory(like, self.defaults["history"], half)
         if self._preconditioner is not None:
             self._preconditioner.bind(self._image.detach())
         self._bound = True

@@ -1,7 +1,7 @@
 """Initial inverse Hessians for L-BFGS on pictures, and the one of a natural picture's spectrum."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nst_lightning.checks import number
 
-Pairs = Callable[[int], tuple[Tensor, Tensor]]
+Pairs = Callable[[int], tuple[Sequence[Tensor], Sequence[Tensor]]]
 
 
 class Preconditioner(ABC):
@@ -35,8 +35,8 @@ class Preconditioner(ABC):
 
         Args:
             age: Number of accepted steps since the run began or was reset.
-            newest: ``newest(n)`` gives the last (at most) ``n`` steps and gradient changes, one a
-                row.
+            newest: ``newest(n)`` gives the last (at most) ``n`` steps and gradient changes,
+                flat, perhaps in lower precision.
         """
         return False
 

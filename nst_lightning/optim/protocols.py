@@ -30,6 +30,18 @@ class AsksToRefine(Protocol):
     """Called then: makes the arithmetic more exact, if it can, and says whether it did."""
 
 
+@runtime_checkable
+class KeepsPairs(Protocol):
+    """It keeps secant pairs, each as large as two pictures."""
+
+    @property
+    def pairs_kept(self) -> int:
+        """How many it would keep, each in the picture's own precision."""
+
+    def keep_pairs(self, number: int, half: bool) -> None:
+        """Keep so many, in bfloat16 or not; before the first step."""
+
+
 def forget_picture(optimizer: Optimizer) -> None:
     """Have any optimiser forget the run."""
     if isinstance(optimizer, Resettable):

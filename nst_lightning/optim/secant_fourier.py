@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -81,7 +82,8 @@ class SecantFourier(FixedFourier):
         steps, changes = newest(self.pairs)
         if not len(steps):
             return False
-        weights = 1 / (steps * changes).sum(1)
+        # One pair after another, here and below: all at once would be ten pictures more.
+        weights = [1 / (s * c).sum() for s, c in self._each(steps, changes)]
         self._use_rings(self._fit_rings(steps, changes, weights))
         if self.window is not None:
             self._pixels_gain = self._fit_pixels(steps, changes, weights)
@@ -138,12 +140,20 @@ class SecantFourier(FixedFourier):
             return vector
         return (vector.view(self._bound_shape()) * self._pixels_gain).reshape(-1)
 
-    def _fit_rings(self, steps: Tensor, changes: Tensor, weights: Tensor) -> Tensor:
+    def _each(
+        self, steps: Sequence[Tensor], changes: Sequence[Tensor]
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        for step, change in zip(steps, changes, strict=True):
+            yield step.to(self._kind), change.to(self._kind)
+
+    def _fit_rings(
+        self, steps: Sequence[Tensor], changes: Sequence[Tensor], weights: Sequence[Tensor]
+    ) -> Tensor:
         """Return the gain of every channel and ring, ``(C, rings)`` in float64."""
         pictures, channels, height, width = self._bound_shape()
         shape = (2, pictures, channels, height, width // 2 + 1)
         power = torch.zeros(shape, dtype=self._kind, device=self._device)
-        for step, change, weight in zip(steps, changes, weights, strict=True):
+        for (step, change), weight in zip(self._each(steps, changes), weights, strict=True):
             # In the variables in which P is L = 1.
             if self._pixels_gain is not None:
                 step = (step.view(self._bound_shape()) / self._pixels_gain).reshape(-1)
@@ -159,12 +169,14 @@ class SecantFourier(FixedFourier):
         padded = functional.pad(gain.log()[:, None], (1, 1), mode="replicate")  # (C, 1, rings + 2)
         return functional.avg_pool1d(padded, 3, 1)[:, 0].exp()
 
-    def _fit_pixels(self, steps: Tensor, changes: Tensor, weights: Tensor) -> Tensor:
+    def _fit_pixels(
+        self, steps: Sequence[Tensor], changes: Sequence[Tensor], weights: Sequence[Tensor]
+    ) -> Tensor:
         """Return L, ``(N, 1, H, W)``, from the pairs whitened by the rings' gain."""
         root = self._filter.sqrt()
         shape = self._bound_shape()
         power = torch.zeros((2, shape[0], 1, *shape[2:]), dtype=self._kind, device=self._device)
-        for step, change, weight in zip(steps, changes, weights, strict=True):
+        for (step, change), weight in zip(self._each(steps, changes), weights, strict=True):
             whitened = (self._spectrum(step) / root, self._spectrum(change) * root)
             for k, spectrum in enumerate(whitened):
                 pixels = torch.fft.irfft2(spectrum, s=shape[-2:])

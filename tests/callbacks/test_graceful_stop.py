@@ -1,14 +1,17 @@
 """Ctrl-C ends a run after the step in hand; what comes after goes on exactly from there."""
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from helpers.painting import KillAt, SignalAt, arguments, files, logged, paint
+from helpers.tiles import SignalInTile
 from lightning.pytorch import Callback
 
 from nst_lightning.cli import main
+from nst_lightning.stages import Stage, Tiles
 
 pytestmark = pytest.mark.usefixtures("signals_given_back")
 
@@ -57,6 +60,59 @@ def test_a_second_signal_ends_at_once(
     assert len(logged(tmp_path)) == 3
     assert (tmp_path / "stylized.png").is_file()
     assert not [name for name in files(tmp_path) if ".part" in name]
+
+
+@pytest.fixture
+def in_tiles(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return what has runs computed in tiles and Ctrl-C sent in these."""
+
+    def send(*at: int) -> None:
+        monkeypatch.setattr("nst_lightning.budget._TILES", (Tiles(12),))
+        sending = SignalInTile([*at], int(signal.SIGINT))
+        monkeypatch.setattr(Stage, "products", lambda *args: sending.products(*args))
+
+    return send
+
+
+# Of 32 x 24 px, 6 tiles forward and 6 back; two passes forward see whether the loss is random.
+FORWARD, BACK = 12 + 3 * 12 + 2, 12 + 3 * 12 + 8
+
+
+@pytest.mark.parametrize("at", [FORWARD, BACK], ids=["forward", "back"])
+def test_in_the_middle_of_a_tile_the_step_is_finished(
+    tmp_path: Path,
+    pictures: tuple[Path, Path],
+    capsys: pytest.CaptureFixture[str],
+    in_tiles: Callable[..., None],
+    at: int,
+) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    in_tiles()
+    assert main(command(whole, pictures)) == 0
+    in_tiles(at)
+    assert main(command(cut, pictures)) == 130
+    assert "stopping after this step; once more to stop at once" in capsys.readouterr().err
+    assert 0 < len(logged(cut)) < 7
+    in_tiles()
+    assert main([*command(cut, pictures), "--ckpt_path=last"]) == 0
+    assert (cut / "stylized.png").read_bytes() == (whole / "stylized.png").read_bytes()
+    assert logged(cut) == logged(whole)
+
+
+@pytest.mark.parametrize("second", [FORWARD + 1, BACK, BACK + 1])
+def test_a_second_signal_in_a_tile_ends_at_once(
+    tmp_path: Path,
+    pictures: tuple[Path, Path],
+    capsys: pytest.CaptureFixture[str],
+    in_tiles: Callable[..., None],
+    second: int,
+) -> None:
+    in_tiles(FORWARD, second)
+    assert main([*command(tmp_path, pictures), "--checkpoint.every_n_steps=1"]) == 130
+    assert "Traceback" not in capsys.readouterr().err
+    assert 0 < len(logged(tmp_path)) < 7
+    assert (tmp_path / "stylized.png").is_file()
+    assert (tmp_path / "checkpoints" / "last.ckpt").is_file()
 
 
 def test_ctrl_c_before_the_first_step(

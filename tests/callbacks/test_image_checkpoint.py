@@ -243,6 +243,7 @@ def test_formats(tmp_path: Path, pictures: tuple[Path, Path], format_: str, bits
         ({"format": "jpg", "bits": 16}, "8 bits only"),
         ({"quality": 0}, "quality must be"),
         ({"format": "bmp"}, "unknown picture suffix"),
+        ({"side": 15}, "images.side must be a whole number of at least 16"),
     ],
 )
 def test_values_out_of_range(options: dict[str, Any], words: str) -> None:
@@ -296,3 +297,42 @@ def test_pictures_go_to_tensorboard(tmp_path: Path, pictures: tuple[Path, Path])
     events.Reload()
     assert [event.step for event in events.Images("picture")] == [2, 4]
     assert {"loss", "content_loss", "style_loss"} <= set(events.Tags()["scalars"])
+
+
+def test_pictures_on_the_way_have_a_size_at_most(
+    tmp_path: Path, pictures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for name, side in (("TENSORBOARD_SIDE", 16), ("FRAME_SIDE", 8)):
+        monkeypatch.setattr(f"nst_lightning.callbacks.image_checkpoint.{name}", side)
+    watch = Watch()
+    options = ("--images.side=20", "--images.every_n_steps=2", "--images.sheet=true")
+    paint(
+        *(tmp_path, pictures, *options, "--images.film=webp", "--tensorboard=true"),
+        steps=4,
+        callbacks=[watch],
+    )
+    for name in ("step-00002.png", "step-00004.png", "best.png"):
+        assert levels(tmp_path / "images" / name).shape == (15, 20, 3)
+    # The result is whole, and the last picture on the way is shown once all the same.
+    assert np.array_equal(levels(tmp_path / "stylized.png"), rounded(watch.after[-1]))
+    with Image.open(tmp_path / "film.webp") as film:
+        assert film.size == (8, 6)
+        assert film.n_frames == 2
+    events = EventAccumulator(str(tmp_path / "tensorboard"), size_guidance={"images": 0})
+    events.Reload()
+    assert {(event.width, event.height) for event in events.Images("picture")} == {(16, 12)}
+
+
+def test_the_result_of_a_run_cut_short_is_whole(
+    tmp_path: Path, pictures: tuple[Path, Path]
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        paint(
+            *(tmp_path, pictures, "--images.side=20", "--images.every_n_steps=2"),
+            callbacks=[KillAt(4, KeyboardInterrupt())],
+        )
+    assert levels(tmp_path / "images" / "best.png").shape == (15, 20, 3)
+    assert levels(tmp_path / "stylized.png").shape == (24, 32, 3)

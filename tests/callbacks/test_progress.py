@@ -2,12 +2,18 @@
 
 import io
 import os
+import re
 from contextlib import redirect_stderr
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import pytest
 from helpers.painting import KillAt, paint
+
+from nst_lightning.callbacks.progress import _Evaluation, seconds_left
+from nst_lightning.data.image_pair import ImagePair
+from nst_lightning.progress import ProgressBar, duration
+from nst_lightning.stages import Tiles
 
 
 class Terminal:
@@ -76,6 +82,53 @@ def test_shown_on_a_terminal(
     assert shown.count("\x1b[?25h") == shown.count("\x1b[?25l") == 1
 
 
+def test_tells_of_tiles_within_a_step(
+    tmp_path: Path,
+    pictures: tuple[Path, Path],
+    terminal: Terminal,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The bar draws itself ten times a second; here at each change.
+    update = ProgressBar.update
+
+    def drawn(bar: ProgressBar, *args: Any, **kwargs: Any) -> None:
+        update(bar, *args, **kwargs)
+        bar._progress.refresh()
+
+    monkeypatch.setattr(ProgressBar, "update", drawn)
+    monkeypatch.setattr("nst_lightning.budget._TILES", (Tiles(12),))
+    with redirect_stderr(terminal.stream):
+        session = paint(tmp_path, pictures, steps=2)
+    shown = re.sub(r"\x1b\[[\d;?]*\w", "", terminal.read())  # no colours
+    # 32 x 24 px in 3 x 2 tiles, forward and back.
+    for tile in range(1, 13):
+        assert f"evaluation 1, tile {tile} of 12" in shown
+    # The time left is told before the first step is over, and stays beside the losses.
+    assert re.search(r"0/2 \S+ left \d:\d\d:\d\d evaluation 1, tile 12 of 12", shown), shown
+    assert re.search(r"tile 6 of 12  loss \d.* s a step of 32x24 px", shown)
+    assert session.model.objective.on_tile is None
+
+
+def test_an_evaluation_s_time_from_its_pass_back() -> None:
+    evaluation = _Evaluation()
+    now = 100.0
+    for tile in range(1, 5):  # of a second each, the first ends when the clock starts
+        evaluation.add(now, tile, 8)
+        assert evaluation.seconds(now) is None
+        now += 1
+    now += 10  # computed whole
+    evaluation.add(now, 5, 8)
+    assert evaluation.seconds(now) is None
+    evaluation.add(now + 3, 6, 8)
+    # 4 s, 10 s, and four tiles back of 3 s, the first of which is in the 10.
+    assert evaluation.seconds(now + 3) == 14 + 3 * 3
+    evaluation.add(now + 9, 8, 8)
+    assert evaluation.seconds(now + 9) == 14 + 3 * 3
+    assert evaluation.number == 1
+    evaluation.add(now + 9, 1, 8)
+    assert evaluation.number == 2
+
+
 def test_goes_on_where_the_run_does(
     tmp_path: Path, pictures: tuple[Path, Path], terminal: Terminal
 ) -> None:
@@ -101,3 +154,26 @@ def test_switched_off(tmp_path: Path, pictures: tuple[Path, Path], terminal: Ter
     with redirect_stderr(terminal.stream):
         paint(tmp_path, pictures, "--trainer.enable_progress_bar=false", steps=2)
     assert terminal.read() == ""
+
+
+def test_the_time_left_is_that_of_all_scales() -> None:
+    # 10 steps of 2 s; 20 at four times the pixels; 5 at 16 times.
+    assert seconds_left({0: 2.0}, [10, 20, 5], [100, 400, 1600]) == 20 + 160 + 160
+    # The second scale's pace is known better now, and says more about the third.
+    assert seconds_left({0: 2.0, 1: 6.0}, [0, 20, 5], [100, 400, 1600]) == 120 + 120
+    assert seconds_left({2: 7.0}, [0, 0, 0], [100, 400, 1600]) == 0
+
+
+def test_steps_left_by_scale() -> None:
+    scales = [{"size": 64, "steps": 10}, {"size": 128, "steps": 20}]
+    pair = ImagePair("sample:cat", "sample:klimt", size=256, scales=scales)
+    assert pair.steps_left(0, 50) == [10, 20, 20]
+    assert pair.steps_left(12, 50) == [0, 18, 20]
+    assert pair.steps_left(50, 50) == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "0:00:00"), (59.6, "0:01:00"), (3723, "1:02:03"), (1e5, "27:46:40")]
+)
+def test_duration(seconds: float, words: str) -> None:
+    assert duration(seconds) == words

@@ -146,7 +146,7 @@ def test_a_bounded_run_is_extended_exactly(
     tmp_path: Path, pictures: tuple[Path, Path], uninterrupted: References
 ) -> None:
     # No guard puts another picture in place: the extension is the run of two epochs.
-    options = (*COMMON, "--trainer.max_epochs=1")
+    options = (*COMMON, "--trainer.max_epochs=1", "--checkpoint.optimizer=full")
     paint(tmp_path, pictures, *options, steps=5)
     paint(tmp_path, pictures, *COMMON, "--ckpt_path=last", steps=5)
     reference = uninterrupted["bounded"]
@@ -185,3 +185,32 @@ def test_the_log_is_on_the_disk_when_the_checkpoint_is(
 def test_every_n_steps_below_one() -> None:
     with pytest.raises(InputError, match=r"checkpoint\.every_n_steps: 0 is not at least 1"):
         RunCheckpoint(0)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "before", "after"), [("full", 1, 1), ("light", 1, 0), ("none", 0, 0)]
+)
+def test_how_long_the_optimisers_state_is_kept(
+    tmp_path: Path, pictures: tuple[Path, Path], optimizer: str, before: int, after: int
+) -> None:
+    kept: list[int] = []
+    path = tmp_path / "checkpoints" / "last.ckpt"
+
+    class Look(Callback):
+        def on_train_batch_start(self, trainer: Any, *args: Any) -> None:
+            if trainer.global_step == 3:
+                kept.append(len(torch.load(path, weights_only=True)["optimizer_states"]))
+
+    options = (f"--checkpoint.optimizer={optimizer}", "--checkpoint.every_n_steps=3")
+    paint(tmp_path, pictures, *options, steps=5, callbacks=[Look()])
+    kept.append(len(torch.load(path, weights_only=True)["optimizer_states"]))
+    assert kept == [before, after]
+    # It goes on from there, whatever was kept; without it by another optimiser too.
+    more = ("--trainer.max_epochs=2", "--ckpt_path=last", *(() if after else ADAM))
+    session = paint(tmp_path, pictures, *options, *more, steps=5)
+    assert session.trainer.global_step == 10
+
+
+def test_none_of_the_ways_to_keep_it() -> None:
+    with pytest.raises(InputError, match=r"^checkpoint\.optimizer"):
+        RunCheckpoint(optimizer="some")  # type: ignore[arg-type]

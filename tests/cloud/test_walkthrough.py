@@ -35,4 +35,4 @@ def test_shipped_yaml_files_are_read_with_all_their_keys() -> None:
     tuning = parse(["tune", "--config", "tuning"]).tuning
     assert tuning is not None
     assert tuning.ranges["model.style.weight"].scale == "log"
-    assert tuning.ranges["model.style.weight"].max == 3e5
+    assert tuning.ranges["model.style.weight"].max == 1e4

@@ -61,7 +61,7 @@ def test_a_pairs_folder_is_a_run_folder_with_the_pictures_beside(made: Made) -> 
 def test_the_picture_is_that_of_fit(
     made: Made, tmp_path: Path, pictures: tuple[Path, Path]
 ) -> None:
-    paint(tmp_path, pictures, "--data.size=48", "--data.style_scale=1.0")
+    paint(tmp_path, pictures, "--data.size=48")
     ours, theirs = (
         Image.open(folder / "stylized.png")
         for folder in (made.out / "runs" / "content--style", tmp_path)
@@ -422,7 +422,7 @@ def test_configs_of_fit_lie_below_the_settings(
     assert compare(Path("out"), [pictures[0]], [pictures[1]], "--configs", "low.yaml") == 0
     kept = RunFolder(Path("out", "runs", "content--style")).config
     assert kept["seed_everything"] == 3
-    assert kept["data"]["style_scale"] == 1.0
+    assert kept["data"]["style_scale"] == 0.5
     assert kept["data"]["steps_per_epoch"] == STEPS
     assert document(Path("out"))["configs"] == ["low.yaml"]
 

@@ -110,26 +110,26 @@ def test_modes_that_only_programs_make(noise):
     levels = noise()
     straight = Image.fromarray(levels).convert("RGBA")
     straight.putalpha(Image.fromarray(np.maximum(noise(channels=1, seed=1), 128)))
-    pixels, alpha, _ = to_srgb(straight.convert("RGBa"), "x")
+    pixels, alpha = to_srgb(straight.convert("RGBa"), "x").whole()
     np.testing.assert_allclose(hwc(pixels), levels / 255, atol=2 / 255)
     assert alpha is not None
     grey = straight.convert("LA")
-    pixels, alpha, _ = to_srgb(grey.convert("La"), "x")
+    pixels, alpha = to_srgb(grey.convert("La"), "x").whole()
     np.testing.assert_allclose(pixels[0, 0], np.asarray(grey)[..., 0] / 255, atol=2 / 255)
     assert alpha is not None
     pa = Image.merge("RGB", straight.split()[:3]).quantize(256).convert("PA")
-    assert to_srgb(pa, "x")[0].shape == (1, 3, 24, 40)
+    assert to_srgb(pa, "x").whole()[0].shape == (1, 3, 24, 40)
 
 
 def test_hsv_and_lab(gradient):
     hsv = Image.fromarray(gradient).convert("HSV")
     expected = hsv2rgb(np.asarray(hsv) / 255)
-    np.testing.assert_allclose(hwc(to_srgb(hsv, "x")[0]), expected, atol=3 / 255)
+    np.testing.assert_allclose(hwc(to_srgb(hsv, "x").whole()[0]), expected, atol=3 / 255)
     lab = np.stack([np.full((4, 4), 60.0), np.full((4, 4), 20.0), np.full((4, 4), -15.0)], -1)
     stored = np.stack([lab[..., 0] * 2.55, lab[..., 1] % 256, lab[..., 2] % 256], -1)
     picture = Image.frombytes("LAB", (4, 4), stored.round().astype(np.uint8).tobytes())
     expected = lab_to_srgb(lab)
-    np.testing.assert_allclose(hwc(to_srgb(picture, "x")[0]), expected, atol=3 / 255)
+    np.testing.assert_allclose(hwc(to_srgb(picture, "x").whole()[0]), expected, atol=3 / 255)
 
 
 # --- more than 8 bits ---

@@ -14,6 +14,7 @@ from helpers.painting import fit
 from PIL import Image
 
 from nst_lightning.cli import main
+from nst_lightning.session import open_words
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,6 +72,8 @@ CASES = {
     "--data.style_weights=[1,2]": ["data.style_weights"],
     "--data.style_weights=[-1]": ["data.style_weights"],
     "--data.init={}/nothing.png": ["nothing.png"],
+    "--data.init=blured": ["data.init", "did you mean blurred"],
+    "--data.scales=octave": ["data.scales: expected a list or one of 'octaves', got octave"],
     "--data.size=0": ["data.size", "0"],
     "--data.size=-5": ["data.size", "-5"],
     "--data.size=large": ["data.size", "large"],
@@ -84,7 +87,7 @@ CASES = {
     "--model.style.weight=nan": ["weight", "nan"],
     "--model.style.wieght=3": ["model.style.wieght", "did you mean weight"],
     "--model.stile.weight=3": ["--model.stile.weight", "did you mean --model.style"],
-    "--model.style.divisor=c": ["model.style.divisor", "chw"],
+    "--model.style.metric=c": ["metric", "cosine"],
     "--model.style=GramLos": ["GramLos", "did you mean GramLoss"],
     "--model.optimizer=BoundedLBFG": ["BoundedLBFG", "did you mean BoundedLBFGS"],
     "--model.optimizer.histroy=3": ["model.optimizer.histroy", "did you mean history"],
@@ -132,6 +135,61 @@ def test_one_line_and_nothing_written(given, files, tmp_path, monkeypatch, capfd
     assert "Traceback" not in out
     assert list(tmp_path.rglob("*")) == []
     assert not (files / "file" / "out").exists()
+
+
+WHOLE = "--model.extra={mine: {class_path: helpers.tiles.Whole, init_args: {layers: [relu1_1]}}}"
+MEMORY = {
+    # what is given -> words that the line must hold
+    ("--model.memory=nonsense",): ["'nonsense' is no amount of memory", "auto", "8GB"],
+    ("--model.memory=-3GB",): ["'-3GB' is no amount of memory"],
+    ("--model.memory=1MB",): ["48x36 px need", "0.0 GB are left", "nothing would fit"],
+    ("--model.memory=0.3GB", "--data.size=1024"): [
+        "1024x768 px need",
+        "a long side of",
+        "would fit",
+    ],
+    ("--model.memory=0.3GB", "--data.size=1024", WHOLE): [
+        "the term mine (Whole) sees relu1_1 whole"
+    ],
+    ("--model.memory=8GB", "--model.encoder=test_objective.Stranger"): [
+        "Stranger cannot be computed in tiles",
+        "VGG19Encoder",
+        "auto",
+    ],
+    ("--model.memory=nonsense", "--model.encoder=test_objective.Stranger"): ["nonsense"],
+}
+
+
+@pytest.mark.parametrize("given", MEMORY, ids=" ".join)
+def test_memory(given, files, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("nst_lightning.budget._taken", lambda device: 0.0)  # the tests take much
+    assert main(["--trainer.default_root_dir=out", *small(files), *given]) == 2
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("error: model.memory: ")
+    for word in MEMORY[given]:
+        assert word in lines[0]
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_auto_refuses_what_the_machine_cannot(files, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("nst_lightning.budget._free", lambda device: 120.0 * 2**20)
+    assert main(["--trainer.default_root_dir=out", *small(files), "--data.size=1024"]) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "model.memory: 1024x768 px need" in line
+    # What it says would fit does.
+    side = int(line.split("a long side of ")[1].split()[0])
+    assert 64 <= side < 1024
+    open_words(["--trainer.default_root_dir=out", *small(files), f"--data.size={side}"]).check()
+    assert main(["--trainer.default_root_dir=out", *small(files), f"--data.size={side + 64}"]) == 2
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_auto_leaves_an_encoder_alone_that_cannot_be_cut(files):
+    stranger = ["--model.encoder=test_objective.Stranger", "--model.memory=auto"]
+    open_words([*small(files), *stranger]).check()
 
 
 def small(files):

@@ -2,14 +2,19 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from helpers.painting import ADAM, TORCH_LBFGS, KillAt, Killed, arguments, logged, paint
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from nst_lightning.cli import main
+from nst_lightning.data.coherence import coherent
+from nst_lightning.data.images import load_image
 from nst_lightning.data.resizing import carry_up, resize_to
+from nst_lightning.objective import Objective
 
 pytestmark = pytest.mark.slow
 
@@ -88,6 +93,48 @@ def test_killed_and_resumed(
     paint(broken, pictures, *more, "--ckpt_path=last", steps=8)
     assert (broken / "stylized.png").read_bytes() == (whole / "stylized.png").read_bytes()
     assert logged(broken) == logged(whole)
+
+
+@pytest.mark.parametrize("strokes", ["large", "fine"])
+def test_the_content_of_a_large_picture(
+    tmp_path: Path, pictures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, strokes: str
+) -> None:
+    monkeypatch.setattr("nst_lightning.data.image_pair.SMALL", 100)
+    taken: list[torch.Tensor] = []
+    inner = Objective.set_targets
+
+    def set_targets(self: Objective, content: torch.Tensor, *args: Any) -> None:
+        taken.append(content)
+        inner(self, content, *args)
+
+    monkeypatch.setattr(Objective, "set_targets", set_targets)
+    octaves = ("--data.size=256", "--data.scales=octaves", "--data.octave_steps=3")
+    options = (*octaves, "--data.detail=painting", f"--data.strokes={strokes}")
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    session = paint(whole, pictures, *options, "--images.every_n_steps=1", steps=2)
+    photographs = [session.pair._at(scale).content.pixels for scale in range(3)]
+    assert torch.equal(taken[0], photographs[0])
+    if strokes == "fine":
+        assert all(torch.equal(a, b) for a, b in zip(taken, photographs, strict=True))
+        return
+    painted = [load_image(whole / "images" / f"step-0000{n}.png").pixels for n in (3, 6)]
+    for content, before in zip(taken[1:], painted, strict=True):
+        blurred = gaussian_filter(before.numpy(), (0, 0, 0.6, 0.6), mode="mirror", radius=2)
+        enlarged = resize_to(torch.from_numpy(blurred), (content.shape[-2], content.shape[-1]))
+        # Where no direction stands out, the file's rounding decides on one.
+        assert (content - coherent(enlarged, 0.7)).abs().mean() < 0.002
+        assert (content - enlarged).abs().mean() > 0.004
+    with pytest.raises(Killed):
+        paint(
+            broken,
+            pictures,
+            *options,
+            "--checkpoint.every_n_steps=1",
+            steps=2,
+            callbacks=[KillAt(7)],
+        )
+    paint(broken, pictures, *options, "--checkpoint.every_n_steps=1", "--ckpt_path=last", steps=2)
+    assert (broken / "stylized.png").read_bytes() == (whole / "stylized.png").read_bytes()
 
 
 def test_a_finished_picture_is_measured(

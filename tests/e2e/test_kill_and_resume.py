@@ -1,6 +1,7 @@
 """A run killed with SIGKILL at any moment goes on to the byte-identical picture."""
 
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -74,5 +75,25 @@ def test_killed_under_a_schedule_and_between_scales(command, tmp_path, rng):
     wait_for = rng.randrange(1, STEPS // 5) * 5
     print(f"killed after step {wait_for}")
     program.kill_when((out / "images" / f"step-{wait_for:05d}.png").exists)
+    assert paint(command, out, *options, "--ckpt_path=last") == expected
+    assert (out / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_of_a_tile(command, tmp_path, rng):
+    options = ["--trainer.callbacks=[helpers.tiles.InTiles]"]
+    whole, out = tmp_path / "a" / "run", tmp_path / "b" / "run"
+    expected = paint(command, whole, *options)
+    out.parent.mkdir()
+    happens = out.parent / "happens.json"
+    # An evaluation begins 10 tiles, in either pass the half of them.
+    happens.write_text(json.dumps({"die": (die := rng.randrange(60, 280))}))
+    print(f"killed in tile {die}")
+    program = Program([*command, f"--trainer.default_root_dir={out}", *options], out.parent)
+    assert program.wait() == -signal.SIGKILL, program.stderr
+    assert (out / "checkpoints" / "last.ckpt").is_file()
+    assert not (out / "stylized.png").exists()
+    # With less memory than there was the pictures are cut as they were.
+    happens.write_text(json.dumps({"free": 1}))
     assert paint(command, out, *options, "--ckpt_path=last") == expected
     assert (out / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()

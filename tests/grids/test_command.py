@@ -226,6 +226,23 @@ def test_a_schedule_sees_the_length_of_its_cell(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("schedule", [False, True])
+def test_octaves_come_on_top_as_in_a_run(
+    tmp_path: Path, pictures: tuple[Path, Path], schedule: bool
+) -> None:
+    ramp = {"class_path": "nst_lightning.callbacks.LinearWeight"}
+    ramp["init_args"] = {"term": "style", "start": 1e3, "end": 1e6}
+    steps = {"data.size": 128, "data.scales": "octaves", "data.octave_steps": 3}
+    steps |= {"data.steps_per_epoch": 2, "trainer.callbacks": [ramp] if schedule else []}
+    config = write(tmp_path, pictures, EPOCHS | {"values": [1, 2]}, **steps)
+    assert main(["grid", f"--config={config}", f"--out={tmp_path / 'out'}"]) == 0
+    assert [row["step"] for row in table(tmp_path / "out")] == ["5", "10"]
+    assert {row["exploded"] for row in table(tmp_path / "out")} == {"False"}
+    with Image.open(tmp_path / "out" / table(tmp_path / "out")[0]["picture"]) as picture:
+        assert picture.size == (128, 96)
+
+
+@pytest.mark.slow
 def test_pictures_of_one_name_are_two_rows(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
     other = tmp_path / "other"
     other.mkdir()
@@ -276,6 +293,17 @@ def test_a_run_that_the_guard_ends_shows_its_end(
     assert last["ended"] == late["ended"]
     assert late["exploded"] == "False"  # it hands over its best picture
     assert float(late["loss"]) <= float(early["loss"])
+
+
+def test_colours_moved_to_a_palette_are_no_explosion(
+    tmp_path: Path, pictures: tuple[Path, Path]
+) -> None:
+    steps = {"name": "steps", "key": "data.steps_per_epoch", "values": [30]}
+    config = write(tmp_path, pictures, steps, **{"data.colour": "palette"})
+    assert main(["grid", f"--config={config}", f"--out={tmp_path / 'out'}"]) == 0
+    (row,) = table(tmp_path / "out")
+    assert float(row["loss"]) > 1.1 * float(row["best_loss"])  # of the picture as shown
+    assert row["exploded"] == "False"
 
 
 def test_an_axis_called_like_a_column(

@@ -21,6 +21,7 @@ TORCH_LBFGS = ("--model.optimizer=torch.optim.LBFGS", "--model.optimizer.max_ite
 OBJECTIVE = {
     "model.content": "nst_lightning.losses.ContentLoss",
     "model.content.weight": 1.0,
+    "model.content.reduction": "mean",
     "model.content.layers": ["conv1_1"],
     "model.content.layer_weights": None,
     "model.style": "nst_lightning.losses.GramLoss",

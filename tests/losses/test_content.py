@@ -128,3 +128,20 @@ def test_scaled_error_of_the_content_itself():
     assert not gradient.any()
     with pytest.raises(ValueError, match="another size"):
         scaled_error(features, torch.ones(1, 2, 3, 4))
+
+
+def test_balanced_is_in_units_of_both_pictures(reference):
+    content, picture = reference(1), reference(2)
+    styles = [reference(3, weight=3.0), reference(4, weight=1.0)]
+    term = ContentLoss(layers=["relu1_1"], reduction="balanced")
+    term.set_targets(content, styles)
+    own, mine, first, second = (p.features["relu1_1"].numpy() for p in (content, picture, *styles))
+    theirs = 0.75 * (first**2).mean() + 0.25 * (second**2).mean()
+    expected = ((mine - own) ** 2).mean() / ((own**2).mean() * theirs) ** 0.5
+    assert float(term(picture.image, picture.features)) == pytest.approx(expected)
+    brighter = [
+        Reference(p.image, {"relu1_1": 7 * p.features["relu1_1"]}, weight=p.weight)
+        for p in (content, picture, *styles)
+    ]
+    term.set_targets(brighter[0], brighter[2:])
+    assert float(term(picture.image, brighter[1].features)) == pytest.approx(expected)

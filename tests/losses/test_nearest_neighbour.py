@@ -17,6 +17,7 @@ from nst_lightning.data.resizing import resize_to
 from nst_lightning.errors import InputError
 from nst_lightning.losses import NearestNeighbourLoss, Reference
 from nst_lightning.losses.matching import every_so_many, most_similar, on_grid
+from nst_lightning.losses.products import cosine_distance
 from nst_lightning.objective import Objective
 from nst_lightning.testing import check_term
 
@@ -83,6 +84,17 @@ def test_against_numpy(reference, metric, mix):
     assert float(term(picture.image, picture.features)) == pytest.approx(again, rel=1e-12)
 
 
+def test_the_cosine_distances_gradient():
+    random = torch.Generator().manual_seed(0)
+    seen, target = (torch.randn(2, 3, 4, 5, generator=random).double() for _ in range(2))
+    seen[0, :, 0, 0] = 0  # a place without any feature
+    seen.requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: cosine_distance(x, target, 0.01), (seen,))
+    assert torch.autograd.gradcheck(lambda x: cosine_distance(x, target[:1], 0.01), (seen,))
+    with pytest.raises(ValueError, match="shapes differ"):
+        cosine_distance(seen, target[..., :2], 0.01)
+
+
 def test_a_coarse_layer_is_compared_at_its_own_size():
     """The gradient is that of comparing every place of the grid with its own match."""
     random = torch.Generator().manual_seed(0)
@@ -134,7 +146,8 @@ def test_the_gram_matrices_count_beside_the_matches(reference):
 
 def test_texture_is_of_layers_that_the_term_has():
     with pytest.raises(InputError, match=r"texture_layers.*relu3_1"):
-        NearestNeighbourLoss(layers=["relu1_1"], texture=1.0)
+        NearestNeighbourLoss(layers=["relu1_1"], texture=1.0, texture_layers=["relu3_1"])
+    assert NearestNeighbourLoss(layers=["relu1_1"], texture=1.0).layers == ["relu1_1"]
 
 
 def test_a_style_has_places_by_its_share(reference):

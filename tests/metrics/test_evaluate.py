@@ -306,6 +306,13 @@ def test_a_picture_with_a_graph_is_measured_without(images, encoder):
     assert graphs == [False, False, False]
 
 
+def test_how_a_picture_lies_in_memory_changes_nothing(images, encoder):
+    picture, content, style = images
+    measure = PictureMetrics(content, style, encoder, learned=False)
+    turned = picture.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+    assert measure(turned) == measure(picture)
+
+
 def test_importing_the_package_loads_nothing_heavy():
     code = (
         "import sys; import nst_lightning.metrics as m;"
@@ -322,3 +329,21 @@ def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="FID"):
         _ = nst_lightning.metrics.FID
     assert all(hasattr(nst_lightning.metrics, name) for name in nst_lightning.metrics.__all__)
+
+
+def test_a_large_picture_is_measured_reduced(images, monkeypatch):
+    picture, content, style = images
+    large = [
+        torch.nn.functional.interpolate(p, scale_factor=2, mode="nearest")
+        for p in (picture, content)
+    ]
+    monkeypatch.setattr("nst_lightning.metrics.evaluate.MEASURED_SIDE", 56)
+    found = evaluate_picture(large[0], large[1], style[..., :56])
+    small = [
+        torch.nn.functional.interpolate(
+            p.double(), (40, 56), mode="bilinear", align_corners=False, antialias=True
+        ).clamp(0, 1)
+        for p in large
+    ]
+    assert found["mse/content"] == pytest.approx(against(*small)["mse"])
+    assert found["ssim/content"] == pytest.approx(against(*small)["ssim"])

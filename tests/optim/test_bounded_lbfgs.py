@@ -427,7 +427,7 @@ def test_another_history_goes_on_with_the_newest_pairs(blurry, history, steps):
     for mine, theirs in zip(
         other._memory.newest(history), optimizer._memory.newest(steps_kept), strict=True
     ):
-        assert torch.equal(mine, theirs)
+        assert torch.equal(torch.stack(mine), torch.stack(theirs))
     gradient = torch.randn(image.numel(), dtype=torch.float64)
     if history >= 5:
         torch.testing.assert_close(
@@ -445,8 +445,8 @@ def test_another_preconditioner_goes_on_with_the_pairs(blurry):
     other_image = image.detach().clone().requires_grad_()
     other = BoundedLBFGS([other_image], preconditioner="secant_fourier")
     other.load_state_dict(optimizer.state_dict())
-    changes = other._memory.newest(20)[1]
-    assert torch.equal(changes, optimizer._memory.newest(20)[1])
+    changes = torch.stack(other._memory.newest(20)[1])
+    assert torch.equal(changes, torch.stack(optimizer._memory.newest(20)[1]))
     # The inverse Hessian still maps the newest gradient change to its step.
     step = other._memory.newest(1)[0][0]
     torch.testing.assert_close(other._memory.multiply(changes[-1], other._precondition), step)

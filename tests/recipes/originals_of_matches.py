@@ -75,7 +75,21 @@ def nnst(net: Caffe, x: Tensor, content: Tensor, style: Tensor) -> Parts:
     turned = [torch.rot90(style, turns, (2, 3)) for turns in range(4)]
     seen, kept, there = matched(net, (x, content), turned, VGG16_LAYERS, "relu3_1")
     match = cosines(torch.cat(kept, 1), torch.cat(there, 1)).argmax(1)
-    return {"style": by_layers(seen, [layer[match] for layer in there])}
+    raw = imagenet(net, x, VGG16_LAYERS)
+    size = raw["relu3_1"].shape[2:]
+    laid_out = hypercolumns(raw, VGG16_LAYERS, size)
+    parts = []
+    for name, on_grid, a, b in zip(VGG16_LAYERS, laid_out, seen, there, strict=True):
+        wanted = b[match] / ((b[match] ** 2).sum(1, keepdim=True) + 0.01).sqrt()
+        own, channels = raw[name], a.shape[1]
+        if own.shape[2] * own.shape[3] < size[0] * size[1]:
+            scale = (on_grid / a).nanmedian().detach()
+            a = own[0].reshape(channels, -1).T / scale
+            field = wanted.T.reshape(1, channels, *size)
+            wanted = F.adaptive_avg_pool2d(field, own.shape[2:])[0].reshape(channels, -1).T
+        cosine = (a * wanted).sum(1) / ((a**2).sum(1) + 0.01).sqrt()
+        parts.append(channels * (1 - cosine).mean())
+    return {"style": total(parts) / sum(layer.shape[1] for layer in seen)}
 
 
 def strotss(net: Caffe, x: Tensor, content: Tensor, style: Tensor) -> Parts:

@@ -121,6 +121,8 @@ def settings_in_words(config: Mapping[str, Any]) -> dict[str, str]:
     if data.get("steps_per_epoch") and trainer.get("max_epochs"):
         epochs, steps = trainer["max_epochs"], data["steps_per_epoch"]
         words["steps"] = f"{steps}" if epochs == 1 else f"{epochs} {TIMES} {steps}"
+        if data.get("scales") == "octaves":
+            words["steps"] += f", and {data['octave_steps']} at each octave"
     for name in ("content", "style", "tv", *(model.get("extra") or {})):
         term = model.get(name) or (model.get("extra") or {}).get(name) or {}
         arguments = term.get("init_args") or {}

@@ -1,0 +1,148 @@
+"""What is chosen for an amount of memory, and what is refused."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+import torch
+from helpers.painting import paint
+
+from nst_lightning.budget import Budget, budget, choose, plans
+from nst_lightning.encoder import VGG19Encoder
+from nst_lightning.errors import InputError
+from nst_lightning.losses import ContentLoss, GramLoss, LossTerm
+from nst_lightning.peak import Job
+from nst_lightning.session import open_run
+from nst_lightning.stages import Tiles
+
+CPU = torch.device("cpu")
+LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1"]
+
+
+class Whole(LossTerm):
+    """It does not say how it adds up."""
+
+    def distance(self, layer, representation, target):
+        return (representation - target).square().mean()
+
+
+@pytest.fixture(scope="module")
+def encoder() -> VGG19Encoder:
+    return VGG19Encoder([*LAYERS, "relu4_2"])
+
+
+def job(encoder: VGG19Encoder, side: int, pairs: int = 20, **more: LossTerm) -> Job:
+    terms = {"content": ContentLoss(1.0), "style": GramLoss(1.0, LAYERS), **more}
+    size = (side, side * 3 // 4)
+    return Job(encoder, terms, size, [size], half=True, pairs=pairs)
+
+
+def test_whole_where_it_fits(encoder: VGG19Encoder) -> None:
+    plan = choose(job(encoder, 512), 8e9)
+    assert plan.tiles is None
+    assert (plan.pairs, plan.half_pairs) == (20, False)
+
+
+def test_less_memory_means_tiles_and_then_smaller_pairs(encoder: VGG19Encoder) -> None:
+    wanted = job(encoder, 2048)
+    peaks = [plan.peak for plan in plans(wanted)]
+    first = choose(wanted, max(peaks))
+    assert first.tiles is None
+    second = choose(wanted, first.peak - 1)
+    assert second.tiles is not None
+    assert not second.half_pairs
+    last = choose(wanted, min(peaks))
+    assert last.half_pairs
+    assert last.pairs == 5
+    assert last.peak == min(peaks) < first.peak / 2
+
+
+def test_the_history_asked_for_is_never_exceeded(encoder: VGG19Encoder) -> None:
+    assert {plan.pairs for plan in plans(job(encoder, 2048, pairs=8))} == {8, 5}
+    assert {plan.pairs for plan in plans(job(encoder, 2048, pairs=0))} == {0}
+
+
+def test_memory_grows_no_faster_than_the_pixels(encoder: VGG19Encoder) -> None:
+    peaks = [min(p.peak for p in plans(job(encoder, side))) for side in (1024, 2048, 4096, 8192)]
+    for small, large in itertools.pairwise(peaks):
+        assert small < large <= 4.01 * small
+
+
+def test_too_large_is_refused_with_the_largest_size(encoder: VGG19Encoder) -> None:
+    with pytest.raises(InputError, match=r"^model.memory: 6144x8192 px need .* GB") as caught:
+        choose(job(encoder, 8192), 2e9)
+    side = int(str(caught.value).split("a long side of ")[1].split()[0])
+    assert 512 < side < 8192
+    choose(job(encoder, side), 2e9)
+    with pytest.raises(InputError):
+        choose(job(encoder, side + 64), 2e9)
+
+
+def test_a_term_that_is_seen_whole_is_named(encoder: VGG19Encoder) -> None:
+    mine = Whole(1.0, ["relu1_1", "relu4_1"])
+    with pytest.raises(InputError, match=r"the term mine \(Whole\) sees relu1_1 whole: leave it"):
+        choose(job(encoder, 4096, mine=mine), 4e9)
+
+
+@pytest.mark.parametrize(
+    ("given", "bytes_"), [("80GB", 80e9), ("80 gb", 80e9), ("0.08TB", 80e9), ("64GiB", 2**36)]
+)
+def test_amounts(given: str, bytes_: float) -> None:
+    assert bytes_ - 8e9 < budget(given, CPU) < bytes_
+
+
+@pytest.mark.parametrize("given", ["much", "", "-3GB", "0", "8GBs", "8 QB"])
+def test_no_amount(given: str) -> None:
+    with pytest.raises(InputError, match=r"^model.memory: .* is no amount of memory"):
+        budget(given, CPU)
+
+
+def test_auto_is_less_than_the_machine_has() -> None:
+    assert 0 < budget("auto", CPU) < 1e14
+
+
+def test_a_line_where_something_was_chosen(
+    encoder: VGG19Encoder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = Budget("1000GB")
+    assert given.plan(job(encoder, 256), job(encoder, 1024), CPU) is not None
+    said = capsys.readouterr().err
+    assert said.startswith("memory: 768x1024 px computed whole: about ")
+    given.plan(job(encoder, 512), None, CPU)
+    assert capsys.readouterr().err == ""
+    assert Budget(None).plan(job(encoder, 256), job(encoder, 1024), CPU) is None
+
+
+def test_a_resumed_run_is_cut_as_before() -> None:
+    first, second, other = Budget("auto"), Budget("auto"), Budget("70GB")
+    first._bytes = 12345.0
+    second.load_state_dict(first.state_dict())
+    other.load_state_dict(first.state_dict())
+    assert second.state_dict() == {"given": "auto", "bytes": 12345.0}
+    assert other.state_dict() == {"given": "70GB", "bytes": None}
+
+
+def test_refused_before_anything_is_written(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
+    settings = {
+        "data.content": str(pictures[0]),
+        "data.style": str(pictures[1]),
+        "data.size": 64,
+        "trainer.default_root_dir": str(tmp_path / "out"),
+        "model.memory": "1MB",
+    }
+    with pytest.raises(InputError, match=r"^model.memory: 64x48 px need"):
+        open_run(settings).run()
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+
+
+def test_tiles_are_taken_where_the_memory_asks_for_them(
+    tmp_path: Path, pictures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nst_lightning.budget._TILES", (Tiles(40, 2),))
+    options = ("--data.size=64", "--data.scales", "[{size: 32, steps: 2}]")
+    session = paint(tmp_path, pictures, *options, steps=4)
+    assert session.model.objective.tiles == Tiles(40, 2)
+    monkeypatch.setattr("nst_lightning.budget._free", lambda device: 1.0)
+    # It goes on as it began, with as much as there was then.
+    again = paint(tmp_path, pictures, *options, "--ckpt_path=last", "--trainer.max_epochs=2")
+    assert again.trainer.global_step > session.trainer.global_step
