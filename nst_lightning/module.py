@@ -207,7 +207,7 @@ class NeuralStyleTransfer(LightningModule):
         refusals.check_scales(pair, self.trainer.estimated_stepping_batches)
         self._objective = of_objective(self.objective, pair, self.trainer.precision) | decides
         if changes := differences(self._objective, self._resumed.get("objective")):
-            say(f"note: the checkpoint's loss was another ({changes}): its best is forgotten")
+            say(f"note: the checkpoint's loss was another ({changes}): best picture forgotten")
             self._resumed["held"] = None
             self.objective.refined = False
             self.best.clear()

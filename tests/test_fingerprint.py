@@ -14,7 +14,7 @@ from PIL import Image
 from nst_lightning import ImagePair, NeuralStyleTransfer
 from nst_lightning.callbacks import ImageCheckpoint, LinearWeight, LossExplosion
 from nst_lightning.errors import InputError
-from nst_lightning.fingerprint import differences, file_digests
+from nst_lightning.fingerprint import differences, file_digests, of_objective
 from nst_lightning.losses import ContentLoss, GramLoss
 from nst_lightning.options import lay_over
 from nst_lightning.session import open_run
@@ -97,7 +97,7 @@ def test_what_an_older_objective_measured_is_forgotten(
     session.guard.retries = 2
     capsys.readouterr()
     session.run(Look())
-    assert "its best picture is forgotten" in (said := capsys.readouterr().out)
+    assert "best picture forgotten" in (said := capsys.readouterr().out)
     assert name in said or "..." in said
     assert seen == [None, 0]
     if case == "a schedule":
@@ -115,6 +115,8 @@ def test_what_an_older_objective_measured_is_forgotten(
         {"trainer.max_epochs": 3},
         {"images.every_n_steps": 1},
         {"data.content": "COPY"},
+        {"model.memory": "8GB"},
+        {"checkpoint.optimizer": "full"},
     ],
     ids=str,
 )
@@ -191,9 +193,26 @@ def test_a_trainer_paints_once(tmp_path: Path, pictures: tuple[Path, Path]) -> N
 
 def test_differences() -> None:
     then = {"style.weight": 1.0, "tv.class": "a", "content": "x"}
-    assert differences(dict(then), then) == []
+    assert differences(dict(then), then) == differences(then, None) == ""
     now = {"style.weight": 2.0, "content": "x", "more.class": None}
-    assert differences(now, then) == ["style.weight", "tv.class", "more.class"]
+    assert differences(now, then) == "style.weight, tv.class, more.class"
+    assert differences({**now, "tv": 1}, then) == "style.weight, tv.class, more.class, ..."
+
+
+@pytest.mark.parametrize("change", [{"strokes": "fine"}, {"detail": "painting"}], ids=str)
+def test_how_a_painting_grows_decides_where_it_grows(
+    pictures: tuple[Path, Path], change: dict[str, Any]
+) -> None:
+    content, style = map(str, pictures)
+
+    def found(**options: Any) -> Any:
+        pair = ImagePair(content, style, size=32, **options)
+        pair.setup("fit")
+        return of_objective(model().objective, pair, "32-true")
+
+    scales = [{"size": 24, "steps": 1}]
+    assert differences(found(scales=scales, **change), found(scales=scales)) == next(iter(change))
+    assert not differences(found(**change), found())
 
 
 @pytest.mark.parametrize(
