@@ -11,7 +11,12 @@ from helpers.painting import arguments, files, paint
 from nst_lightning.cli import main
 
 pytestmark = pytest.mark.slow
-WORDS = ("--images.every_n_steps=2", "--checkpoint.every_n_steps=2", "--images.film=gif")
+WORDS = (
+    "--images.every_n_steps=2",
+    "--checkpoint.every_n_steps=2",
+    "--images.film=gif",
+    "--checkpoint.optimizer=full",
+)
 
 
 class Failing:
