@@ -23,8 +23,9 @@ def as_mistake(error: BaseException) -> InputError | None:
     text = " ".join(str(error).split())
     if isinstance(error, MemoryError) or any(words in text.lower() for words in _MEMORY):
         return InputError(
-            "there is not enough memory: use a smaller data.size (memory grows with its square), a "
-            f"smaller data.style_scale, or close other programs ({text or 'MemoryError'})"
+            "there is not enough memory: use a smaller data.size (memory grows with its square) or "
+            "data.style_scale, or set model.memory to what the run may take, such as 4GB "
+            f"({text or 'MemoryError'})"
         )
     if isinstance(error, OSError) and error.errno:
         return write_error(error.filename or "what the run keeps", error)

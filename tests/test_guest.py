@@ -19,9 +19,11 @@ from helpers.painting import OBJECTIVE, KillAt, SignalAt, files, small_run
 from lightning.pytorch import Callback
 from PIL import Image
 
-from nst_lightning import InputError, stylize
+from nst_lightning import InputError, memory, stylize
+from nst_lightning.budget import Plan
 from nst_lightning.say import say
 from nst_lightning.session import open_run
+from nst_lightning.stages import Tiles
 
 pytestmark = pytest.mark.slow
 SMALL = {**OBJECTIVE, "data.size": 32, "trainer.accelerator": "cpu", "data.init": "noise"}
@@ -297,10 +299,12 @@ def test_numbers_of_numpy_are_numbers(pictures: tuple[Path, Path]) -> None:
 def test_the_allocator_is_the_callers(
     pictures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail() -> bool:
+    def fail(options: object) -> bool:
         raise AssertionError("stylize set the process's allocator")
 
-    monkeypatch.setattr("nst_lightning.memory.keep_memory", fail)
+    monkeypatch.setattr(memory, "_keeps", False)
+    monkeypatch.setattr(memory, "_mallopt", fail)
+    monkeypatch.setattr("nst_lightning.budget.choose", lambda job, _: Plan(Tiles(256), 0, False, 0))
     paint(pictures)
 
 

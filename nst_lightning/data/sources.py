@@ -5,6 +5,7 @@ import difflib
 import hashlib
 import http.client
 import ipaddress
+import math
 import os
 import pkgutil
 import re
@@ -14,9 +15,10 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.request import url2pathname
 
 from nst_lightning.data.samples import SAMPLES, sample_bytes
@@ -128,7 +130,7 @@ def _local(source: str) -> bytes:
         # Whole, not opened by name: Pillow 13.0 maps an uncompressed TIFF file into memory and then
         # garbles it if its EXIF orientation is a quarter turn.
         with path.open("rb") as handle:
-            return _limited(handle, source)
+            return _limited(handle.read, source)
     except InputError:
         raise
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -141,18 +143,17 @@ def _local(source: str) -> bytes:
         raise InputError(f"{source!r} cannot be opened: {reason}") from error
 
 
-def _limited(handle: BinaryIO, name: str) -> bytes:
+def _limited(read: Callable[[int], bytes], name: str, ends: float = math.inf) -> bytes:
     # Piece by piece: reading so many bytes at most asks for memory for all of them.
     data = bytearray()
-    while part := handle.read(2**20):
+    while part := read(2**20):
         data += part
         if len(data) > MAXIMUM_BYTES:
-            raise InputError(_too_large(name))
+            size = f"{MAXIMUM_BYTES // 2**20} MiB"
+            raise InputError(f"{name} is larger than {size}; use a smaller file")
+        if time.monotonic() > ends:
+            raise TimeoutError
     return bytes(data)
-
-
-def _too_large(name: str) -> str:
-    return f"{name} is larger than {MAXIMUM_BYTES // 2**20} MiB; use a smaller file"
 
 
 def _nearest(missing: Path) -> str:
@@ -181,7 +182,7 @@ def _remote(source: str) -> bytes:
 
     try:
         with fsspec.open(source, "rb") as handle:
-            return _limited(handle, name)
+            return _limited(handle.read, name)
     except InputError:
         raise
     except ImportError as error:
@@ -211,33 +212,24 @@ def _from_web(address: str, name: str) -> bytes:
     if at:
         word = base64.b64encode(urllib.parse.unquote(user).encode()).decode()
         request.add_unredirected_header("Authorization", f"Basic {word}")
-    parts, size, ends = [], 0, time.monotonic() + MAXIMUM_SECONDS
     try:
         with opener.open(request, timeout=_SILENCE) as answer:
-            while part := answer.read1(2**20):
-                parts.append(part)
-                size += len(part)
-                if size > MAXIMUM_BYTES:
-                    raise InputError(_too_large(name))
-                if time.monotonic() > ends:
-                    raise TimeoutError(f"not done after {MAXIMUM_SECONDS} s")
+            return _limited(answer.read1, name, time.monotonic() + MAXIMUM_SECONDS)
     except urllib.error.HTTPError as error:
+        why = f"cannot be read: the server answers with error {error.code}"
         if error.code in (401, 403):
             why = f"permission denied (the server answers {error.code}); check the address"
         elif error.code in (404, 410):
             raise InputError(f"no such file: {name}") from error
-        else:
-            why = f"cannot be read: the server answers with error {error.code}"
-        if "infinite loop" in str(error):
+        elif "infinite loop" in str(error):
             why = "cannot be read: the server sends us round in a circle; check the address"
         raise InputError(f"{name}: {why}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
         why = str(getattr(reason, "strerror", None) or reason)
         if isinstance(reason, TimeoutError):
-            why = f"no answer in time, {_SILENCE} s at most between two pieces"
+            why = f"no answer in time, {_SILENCE} s for a piece and {MAXIMUM_SECONDS} for all"
         raise InputError(f"{name} cannot be reached ({why}); check the network") from error
-    return b"".join(parts)
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
