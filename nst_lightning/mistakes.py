@@ -9,9 +9,18 @@ from nst_lightning.errors import InputError
 from nst_lightning.files import write_error
 from nst_lightning.say import say
 
-_THEIRS = ("lightning", "jsonargparse", "torch.optim", "torch.distributed", "torch.serialization",
-    "numpy", "fsspec", "yaml", "importlib", "wandb", "mlflow", "tensorboard")  # fmt: skip
-"""Where an exception is the answer to what the user gave, not to what this package asked."""
+_THEIRS = dict.fromkeys(("jsonargparse", "torch.distributed", "torch.serialization", "numpy",
+    "fsspec", "yaml", "importlib", "wandb", "mlflow", "tensorboard"), "") | {
+    "lightning": "trainer",
+    "lightning.fabric.accelerators": "trainer.accelerator",
+    "lightning.pytorch.accelerators": "trainer.accelerator",
+    "lightning.pytorch.callbacks": "trainer.callbacks",
+    "lightning.pytorch.loggers": "trainer.logger",
+    "lightning.fabric.utilities.seed": "seed_everything",
+    "torch.optim": "model.optimizer",
+}  # fmt: skip
+"""Where an exception is the answer to what the user gave, and not to what this package asked ->
+which setting that was, where it is clear."""
 _MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory")
 _PACKAGES = ("torch", "torchvision", "lightning", "jsonargparse", "numpy", "pillow", "tifffile")
 
@@ -30,10 +39,11 @@ def as_mistake(error: BaseException) -> InputError | None:
     if isinstance(error, OSError) and error.errno:
         return write_error(error.filename or "what the run keeps", error)
     where = _module(error)
-    if not f"{where}.".startswith(tuple(f"{name}." for name in _THEIRS)):
+    found = [name for name in _THEIRS if f"{where}.".startswith(f"{name}.")]
+    if not found:
         return None
-    what = f"{type(error).__name__}: {text}"
-    return InputError(f"{where.rpartition('.')[2]}: {what if ' ' not in text else text}")
+    what = text if " " in text else f"{type(error).__name__}: {text} in {where}"
+    return InputError(f"{_THEIRS[max(found, key=len)] or where}: {what}")
 
 
 def _module(error: BaseException) -> str:
