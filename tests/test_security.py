@@ -146,6 +146,11 @@ def test_inner_addresses_are_refused(server: str, address: str, redirected: bool
     assert "word" not in said
 
 
+@pytest.mark.parametrize("first", ["simplecache", "filecache", "zip://*.png"])
+def test_a_chain_is_looked_through(first: str) -> None:
+    assert "own network" in refused(f"{first}::http://169.254.169.254/a.zip")
+
+
 def test_inner_addresses_may_be_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(sources.ALLOW_INNER, "1")
     sources._refuse_inner("http://169.254.169.254/")

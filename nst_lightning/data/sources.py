@@ -178,6 +178,9 @@ def _remote(source: str) -> bytes:
     protocol = source.split("://", 1)[0].split("::", 1)[0].lower()
     if protocol in ("http", "https"):
         return _from_web(source, name)
+    for link in source.split("::"):  # of a chain, such as simplecache::https://...
+        if link.lower().startswith("http"):
+            _refuse_inner(link)
     import fsspec
 
     try:
