@@ -210,6 +210,12 @@ def _free(device: torch.device) -> float:
         if limit != "max":
             used = int(Path("/sys/fs/cgroup/memory.current").read_text())
             free = min(free, int(limit) - used)
-    except (OSError, StopIteration, ValueError):
+        import resource
+
+        most = resource.getrlimit(resource.RLIMIT_AS)[0]  # as ulimit -v sets it
+        if most != resource.RLIM_INFINITY:
+            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            free = min(free, most - pages * os.sysconf("SC_PAGE_SIZE"))
+    except (OSError, StopIteration, ValueError, ImportError):
         pass  # not a Linux, or not in a container: nothing more is known
     return free
