@@ -1,5 +1,6 @@
 """How a picture is computed within the memory that there is."""
 
+import contextlib
 import math
 import os
 import re
@@ -202,20 +203,19 @@ def _free(device: torch.device) -> float:
     if device.type == "cuda":
         return float(torch.cuda.mem_get_info(device)[0])
     free = math.inf
-    try:
+    # Where there is no such file it is not a Linux, or not a container: nothing more is known.
+    with contextlib.suppress(OSError, StopIteration, ValueError):
         lines = Path("/proc/meminfo").read_text().splitlines()
         found = next(line for line in lines if line.startswith("MemAvailable"))
         free = 1024.0 * int(found.split()[1])
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-        if limit != "max":
-            used = int(Path("/sys/fs/cgroup/memory.current").read_text())
-            free = min(free, int(limit) - used)
+    with contextlib.suppress(OSError, ValueError):  # ValueError: "max"
+        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
+        free = min(free, limit - int(Path("/sys/fs/cgroup/memory.current").read_text()))
+    with contextlib.suppress(OSError, ImportError):
         import resource
 
         most = resource.getrlimit(resource.RLIMIT_AS)[0]  # as ulimit -v sets it
         if most != resource.RLIM_INFINITY:
             pages = int(Path("/proc/self/statm").read_text().split()[0])
             free = min(free, most - pages * os.sysconf("SC_PAGE_SIZE"))
-    except (OSError, StopIteration, ValueError, ImportError):
-        pass  # not a Linux, or not in a container: nothing more is known
     return free

@@ -128,6 +128,9 @@ def hand_over(session: Session, container: Container, seconds: float) -> None:
         # The finished checkpoint outlived the instance, and the picture did not.
         session.write_picture()
     root = container.run_folder
+    for path in container.model.rglob("*"):
+        if path.is_file():
+            path.unlink()  # of an older job
     for path in sorted(root.rglob("*")):
         if path.is_file() and path.suffix != ".ckpt":
             target = container.model / path.relative_to(root)
