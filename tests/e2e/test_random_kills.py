@@ -125,7 +125,7 @@ def test_killed_at_a_random_moment_in_a_used_folder(
     print(f"{name} killed after {moment:.2f} of {seconds:.2f} seconds: exit code {code}")
     checkpoint = Path("out", "checkpoints", "last.ckpt")
     older = (used / checkpoint).read_bytes() if name == "fit" else b""
-    # Before its first step it has touched nothing: what lies there is a whole run of other settings.
+    # Before its first step it has touched nothing: what lies there is the older run, whole.
     begun = not (folder / checkpoint).is_file() or (folder / checkpoint).read_bytes() != older
     if isinstance(asked, list) and name == "fit" and begun:
         asked.append("--ckpt_path=last")
