@@ -9,7 +9,7 @@ from nst_lightning.losses.term import LossTerm
 from nst_lightning.stages import Stage, Tiles, stages
 from nst_lightning.vgg19 import CONVOLUTIONS
 
-_SURE = 1.2  # times what is computed: blocks freed lie scattered, and libraries have their own
+_SURE = 1.24  # times what is computed: blocks freed lie scattered, and libraries have their own
 _CHANNELS = {c.name: c.shape[0] for c in CONVOLUTIONS}
 
 Size = tuple[int, int]
@@ -56,13 +56,14 @@ def peak(job: Job, tiles: Tiles | None, pairs: int, half: bool) -> float:
     if tiles is None:
         taps = sum(_channels(n) / _area(n) for n in job.encoder.taps)
         references = 4 * (taps * (pixels + sum(of_styles)) + 3 * 64 * max(pixels, *of_styles))
+        search = redrawn + references / 2
     else:
         # What two stages begin with, and a layer of the fourth block.
-        largest = max(pixels, *of_styles)
-        references = 48.0 * largest + 32.0 * (pixels + sum(of_styles)) + _tile(job, tiles, 4)
-    return _SURE * (
-        steady + max(_evaluation(job, tiles), references, redrawn + references / 2, step)
-    )
+        begins = 48.0 * max(pixels, *of_styles)
+        references = begins + 32.0 * (pixels + sum(of_styles)) + _tile(job, tiles, 4)
+        # Of the content, which is mixed in: what two stages begin with, or one and a layer.
+        search = redrawn + 48.0 * pixels + _tile(job, tiles, 4)
+    return _SURE * (steady + max(_evaluation(job, tiles), references, search, step))
 
 
 def _evaluation(job: Job, tiles: Tiles | None) -> float:

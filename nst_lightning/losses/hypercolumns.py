@@ -12,14 +12,19 @@ from nst_lightning.losses.products import at_least_single
 Size = Sequence[int]
 
 
-def no_finer(features: Tensor | LayerInTiles, size: Size) -> Tensor:
+def no_finer(features: Tensor, size: Size) -> Tensor:
     """Return ``(1, C, h, w)`` averaged down to a grid, or as it is where it is coarser than that.
 
     The result is float32 at least.
     """
-    if features.shape[-2:].numel() > size[0] * size[1]:
+    if is_finer(features, size):
         return on_grid(features, size)
-    return at_least_single(features if isinstance(features, Tensor) else features.whole())
+    return at_least_single(features)
+
+
+def is_finer(features: Tensor | LayerInTiles, size: Size) -> bool:
+    """Return whether a layer has more places than a grid."""
+    return features.shape[-2:].numel() > size[0] * size[1]
 
 
 def rows_at(features: Tensor, size: Size, index: Tensor) -> Tensor:
@@ -73,9 +78,10 @@ class Places:
         """Return some of them, ``(n, C)``."""
         index = index if self._which is None else self._which[index.to(self._which.device)]
         layer, size = self._features, self._size
-        fine = layer.shape[-2:].numel() >= size[0] * size[1]
-        if isinstance(layer, Tensor) or not fine:
+        if isinstance(layer, Tensor):
             return rows_at(no_finer(layer, size), size, index)
+        if layer.shape[-2:].numel() < size[0] * size[1]:
+            return rows_at(layer.whole(), size, index)
         row, column = index // size[1], index % size[1]
         found: Tensor | None = None
         for part, own in averaged(layer, (size[0], size[1])):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nst_lightning.checks import choice, number, whole_number
-from nst_lightning.losses.hypercolumns import Hypercolumns, Places, no_finer
+from nst_lightning.losses.hypercolumns import Hypercolumns, Places, is_finer, no_finer
 from nst_lightning.losses.matching import (
     Rows,
     evenly,
@@ -16,7 +16,7 @@ from nst_lightning.losses.matching import (
     on_grid,
     union_by_share,
 )
-from nst_lightning.losses.places import Tile, averages, bands
+from nst_lightning.losses.places import Tile, averages, bands, laid_together
 from nst_lightning.losses.products import at_least_single
 from nst_lightning.losses.reference import Reference
 from nst_lightning.losses.term import LossTerm
@@ -26,8 +26,8 @@ _STYLE_SIDE_BY_LAYER = 128
 _MOST_STYLE_PLACES = 2**13  # neighbours are nearly the same
 _COVERED_A_PLACE = 4  # places of the style, at most, for each of the picture
 _ROWS_AT_ONCE = 64  # of a grid
-LARGE = 2**20
-"""Places of a grid, as many as 16 megapixels have, beyond which half precision is searched."""
+LARGE = 2**19
+"""Places of a grid, as many as 8 megapixels have, beyond which half precision is searched."""
 
 
 class MatchedTerm(LossTerm):
@@ -151,17 +151,21 @@ class MatchedTerm(LossTerm):
 
     def _parts(self, name: str, features: Mapping[str, Any]) -> Iterator[Tensor]:
         """Give a group's layers at the places that are searched, each ``(1, C, h, w)``."""
+        size = self._searched[name]
         for layer in self._groups[name]:
+            seen, scale = features[layer], self.target(layer)[1]
             if self.per_layer:
-                part = self._lay_out(features[layer], self._searched[name])
+                yield self._lay_out(seen, size) / scale
+            elif isinstance(seen, Tensor):
+                yield no_finer(seen, size) / scale
             else:
-                part = no_finer(features[layer], self._searched[name])
-            yield self._small(part / self.target(layer)[1])
+                height, width = size if is_finer(seen, size) else seen.shape[-2:]
+                yield laid_together(seen, (height, width), scale, self._in_half)
 
-    def _small(self, part: Tensor) -> Tensor:
-        """Return a layer of a large picture in tiles in bfloat16: some gigabytes less."""
-        large = self._content is not None and self._searched[self.grid].numel() > LARGE
-        return part.bfloat16() if large else part
+    @property
+    def _in_half(self) -> bool:
+        """Whether a large picture in tiles is searched in bfloat16: some gigabytes less."""
+        return self._content is not None and self._searched[self.grid].numel() > LARGE
 
     def _contents(self, name: str) -> Iterator[Tensor]:
         """Give the content's likewise."""
@@ -227,7 +231,7 @@ class MatchedTerm(LossTerm):
         for rows, tile in bands((matches.shape[0], matches.shape[1]), size, _ROWS_AT_ONCE):
             part = self._matched(layer, matches[rows].flatten())  # (1, C, rows · W)
             means, _ = averages(part.view(1, -1, *matches[rows].shape), tile, size)
-            found.append(self._small(means))
+            found.append(means.bfloat16() if self._in_half else means)
         return torch.cat(found, 2)
 
     def _match_of(self, layer: str, own: Tile) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nst_lightning.losses.places import LayerInTiles, averaged
+from nst_lightning.losses.places import LayerInTiles, laid_together
 from nst_lightning.losses.products import at_least_single
 from nst_lightning.processor import has_fast_bfloat16
 
@@ -25,7 +25,7 @@ def on_grid(features: Tensor | LayerInTiles, size: Sequence[int]) -> Tensor:
     """
     if not isinstance(features, Tensor):
         if features.shape[-2] >= size[0] and features.shape[-1] >= size[1]:
-            return _averaged_in_tiles(features, (size[0], size[1]))
+            return laid_together(features, (size[0], size[1]))
         features = features.whole()
     height, width = features.shape[-2:]
     # Not interpolate's antialiasing: for a width of 1 its gradient is wrong (torch 2.14).
@@ -35,16 +35,6 @@ def on_grid(features: Tensor | LayerInTiles, size: Sequence[int]) -> Tensor:
     if (height, width) == (size[0], size[1]):
         return features
     return F.interpolate(features, size=(size[0], size[1]), mode="bilinear")
-
-
-def _averaged_in_tiles(layer: LayerInTiles, size: tuple[int, int]) -> Tensor:
-    found: Tensor | None = None
-    for part, own in averaged(layer, size):
-        if found is None:
-            found = part.new_empty((*part.shape[:2], *size))
-        own.out_of(found).copy_(part)
-    assert found is not None
-    return found
 
 
 def every_so_many(features: Tensor | LayerInTiles, side: int, draw: int = 0) -> Tensor:

@@ -126,6 +126,32 @@ def averaged(layer: LayerInTiles, size: tuple[int, int]) -> Iterator[tuple[Tenso
         yield at_least_single(part), own
 
 
+def laid_together(
+    layer: LayerInTiles, size: tuple[int, int], scale: Tensor | None = None, half: bool = False
+) -> Tensor:
+    """Return the averages of all tiles as one, ``(N, C, height, width)``, channels last.
+
+    Args:
+        layer: In tiles.
+        size: ``(height, width)``, neither larger than the layer's.
+        scale: What to divide by; None for nothing.
+        half: Whether in bfloat16. No more than a tile is in more at a time.
+    """
+    found: Tensor | None = None
+    for part, own in averaged(layer, size):
+        part = part if scale is None else part / scale
+        if found is None:
+            found = torch.empty(
+                (*part.shape[:2], *size),
+                dtype=torch.bfloat16 if half else part.dtype,
+                device=part.device,
+                memory_format=torch.channels_last,
+            )
+        own.out_of(found).copy_(part)
+    assert found is not None
+    return found
+
+
 def bands(size: tuple[int, int], grid: tuple[int, int], rows: int) -> Iterator[tuple[slice, Tile]]:
     """Give, of about so many rows each, what `averages` needs to reduce a layer to a grid.
 
