@@ -23,8 +23,11 @@ PICTURE = "stylized"
 """The name of a run's picture, without its ending."""
 
 _FOLDERS = ("images", "checkpoints", "tensorboard")
-_FILES = (CONFIG, CURVES, CHECKPOINT, "stylized.*", "film.*", "contact_sheet.png")
-_OF_A_RUN = (*_FILES[1:], "images/step-*.*", "images/best.*", "tensorboard/events.out.*")
+_ENDINGS = ("png", "jpg", "webp", "tiff", "gif")
+_PICTURES = [f"{name}.{end}" for name in (PICTURE, "film") for end in _ENDINGS]
+_FILES = (CONFIG, CURVES, CHECKPOINT, *_PICTURES, "contact_sheet.png")
+_ON_THE_WAY = [f"images/{name}.{end}" for name in ("step-[0-9]*[0-9]", "best") for end in _ENDINGS]
+_OF_A_RUN = (*_FILES[1:], *_ON_THE_WAY, "tensorboard/events.out.*")
 LOCK = ".lock"
 
 

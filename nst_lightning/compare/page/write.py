@@ -113,9 +113,9 @@ def _render(template: str, context: Mapping[str, Any]) -> str:
     """Fill a template; in HTML everything is escaped, in Markdown what a template marks."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(
+    environment = Environment(  # nosec B701: Markdown is text
         loader=FileSystemLoader(TEMPLATES),
-        autoescape=template.endswith(".html.jinja"),  # nosec B701: Markdown is text
+        autoescape=template.endswith(".html.jinja"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
