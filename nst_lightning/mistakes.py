@@ -1,5 +1,6 @@
 """Other libraries' exceptions: which are the user's to mend, and what to say of ours."""
 
+import argparse
 import platform
 import traceback
 from collections.abc import Sequence
@@ -64,8 +65,9 @@ def report_line(error: BaseException) -> str:
 
 def print_versions(words: Sequence[str]) -> int:
     """Print what a report of a fault should name, one a line; return the exit code."""
-    if words:
-        raise InputError(f"version: there is nothing to be given, such as {words[0]}")
+    parser = argparse.ArgumentParser("nst version", description=print_versions.__doc__)
+    if given := parser.parse_known_args(words)[1]:
+        raise InputError(f"version: there is nothing to be given, such as {given[0]}")
     say(versions().replace(", ", "\n"))
     return 0
 

@@ -68,7 +68,8 @@ def main(environ: Mapping[str, str] | None = None) -> int:
         if str(container.base / "code") not in sys.path:
             sys.path.append(str(container.base / "code"))
         files = [*(source_digest(str(path)) for path in configs), file_digests(settings)]
-        checkpoint = find_checkpoint(container, digest([settings, files]))
+        decides = json.dumps([settings, files]).replace(str(container.base), "")  # wherever it is
+        checkpoint = find_checkpoint(container, digest(decides))
         session = open_run(settings, configs, resume=checkpoint)
         # Its line is printed before a step's checkpoint is written, not after.
         session.run(MetricLines())
