@@ -91,7 +91,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         InputError: If the file system refuses (full, read-only, no permission).
     """
     target = Path(path)
-    if os.path.islink(target):
+    if os.path.islink(target):  # noqa: PTH114 is_symlink() raises where a folder is closed
         target = Path(os.path.realpath(target))
     # The suffix stays: writers such as Pillow choose the format by it.
     temporary = target.with_name(f".{target.stem}.{uuid.uuid4().hex[:12]}.part{target.suffix}")
