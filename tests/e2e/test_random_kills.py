@@ -1,6 +1,6 @@
 """Killed at random moments, in folders that were used before: byte for byte the same, none old.
 
-``KILLS=10`` kills each command ten times; one is the usual.
+``KILLS=10`` kills each command ten times; one is the usual, of a run and a job.
 """
 
 import csv
@@ -91,7 +91,7 @@ def run(asked: list[str] | dict[str, str], folder: Path, kill_after: float | Non
     return code
 
 
-@pytest.fixture(scope="module", params=COMMANDS)
+@pytest.fixture(scope="module", params=COMMANDS if KILLS > 1 else ["fit", "job"])
 def whole(
     request: pytest.FixtureRequest, tmp_path_factory: Any, pictures: Pictures
 ) -> tuple[str, dict[str, Any], float, Path]:
