@@ -1,9 +1,9 @@
 """How a picture is computed within the memory that there is."""
 
+import contextlib
 import math
 import os
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ import torch
 from nst_lightning.errors import InputError
 from nst_lightning.memory import give_back_now
 from nst_lightning.peak import Job, Size, peak
+from nst_lightning.say import say
 from nst_lightning.stages import Tiles
 
 _UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "KI": 2**10, "MI": 2**20, "GI": 2**30}
@@ -88,7 +89,7 @@ class Budget:
             plan = choose(largest, self._bytes)
             if plan.tiles is not None or plan.half_pairs or self.given != "auto":
                 line = plan.line(largest.content, self._bytes, _taken(device))
-                print(line, file=sys.stderr)
+                say(line, error=True)
         return choose(job, self._bytes)
 
     def refuse_uncut(self, encoder: object) -> None:
@@ -202,14 +203,19 @@ def _free(device: torch.device) -> float:
     if device.type == "cuda":
         return float(torch.cuda.mem_get_info(device)[0])
     free = math.inf
-    try:
+    # Where there is no such file it is not a Linux, or not a container: nothing more is known.
+    with contextlib.suppress(OSError, StopIteration, ValueError):
         lines = Path("/proc/meminfo").read_text().splitlines()
         found = next(line for line in lines if line.startswith("MemAvailable"))
         free = 1024.0 * int(found.split()[1])
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-        if limit != "max":
-            used = int(Path("/sys/fs/cgroup/memory.current").read_text())
-            free = min(free, int(limit) - used)
-    except (OSError, StopIteration, ValueError):
-        pass  # not a Linux, or not in a container: nothing more is known
+    with contextlib.suppress(OSError, ValueError):  # ValueError: "max"
+        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
+        free = min(free, limit - int(Path("/sys/fs/cgroup/memory.current").read_text()))
+    with contextlib.suppress(OSError, ImportError):
+        import resource
+
+        most = resource.getrlimit(resource.RLIMIT_AS)[0]  # as ulimit -v sets it
+        if most != resource.RLIM_INFINITY:
+            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            free = min(free, most - pages * os.sysconf("SC_PAGE_SIZE"))
     return free

@@ -1,14 +1,19 @@
 """The commands: each is imported when it is asked for, and a mistake is one line."""
 
+import contextlib
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nst_lightning import __version__
 from nst_lightning.errors import INTERRUPTED, InputError, did_you_mean
+from nst_lightning.memory import keep_memory
+from nst_lightning.mistakes import as_mistake, report_line
+from nst_lightning.say import say
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,9 @@ COMMANDS = {
         "nst_lightning.artworks.command",
         "Count and measure a folder of paintings, with tables and figures.",
     ),
+    "version": Command(
+        "nst_lightning.mistakes", "What a report of a fault should name.", "print_versions"
+    ),
 }
 
 
@@ -47,14 +55,29 @@ def main(words: Sequence[str] | None = None) -> int:
         words: The command and its options; those of the process if None.
 
     Returns:
-        The exit code: 0, 1 if a part of the work failed, 2 for a mistake in what was given, 130 if
-        Ctrl-C stopped it.
+        The exit code: 0, 1 if a part of the work or this program failed, 2 for a mistake in what
+        was given, 130 if Ctrl-C stopped it.
     """
     words = list(sys.argv[1:] if words is None else words)
     # Lightning 2.6 uses calls that jsonargparse 5 removes; the pin in pyproject.toml answers that.
     os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
     # Large tensors in large pages, where the system has them; torch asks once, as it is imported.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    keep_memory()
+    for stream in (sys.stdout, sys.stderr):
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="backslashreplace")
+    code = _run(words)
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, ValueError):  # nobody reads it; Python would try, and complain, once more
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+def _run(words: list[str]) -> int:
     try:
         if words and words[0] in ("-h", "--help"):
             print(overview())
@@ -66,11 +89,16 @@ def main(words: Sequence[str] | None = None) -> int:
         command = COMMANDS[name]
         code: int = getattr(importlib.import_module(command.module), command.function)(rest)
         return code
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:
+        return 0
+    except Exception as error:
+        if line := as_mistake(error):
+            say(f"error: {line}", error=True)
+            return 2
+        say(f"{report_line(error)}\n{traceback.format_exc()}", error=True)
+        return 1
 
 
 def split_command(words: Sequence[str]) -> tuple[str, list[str]]:
@@ -107,3 +135,7 @@ def overview() -> str:
             f"  {program} fit --config klimt.yaml --data.content cat.jpg --data.style painting.jpg",
         ]
     )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -60,8 +60,11 @@ class RunCSVLogger(Logger):
         """Keep nothing: config.yaml has it."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Take one row."""
-        self._rows.append({"step": step, **metrics})
+        """Take one row, or what another callback logs into the row of its step."""
+        if self._rows and self._rows[-1]["step"] == step:
+            self._rows[-1] |= metrics
+        else:
+            self._rows.append({"step": step, **metrics})
         self._unwritten += 1
 
     def save(self) -> None:

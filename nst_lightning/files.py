@@ -49,9 +49,22 @@ def write_error(path: str | os.PathLike[str], error: OSError) -> InputError:
     return InputError(f"cannot write {os.fspath(path)}: {why}")
 
 
+def local_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path of this machine, its ``~`` expanded; refuse an address and an empty name."""
+    text = os.fspath(path)
+    try:
+        if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+:/", text):
+            raise InputError(f"{text} is an address; name a folder or file of this machine")
+        if not text.strip() or "\0" in text:
+            raise InputError(f"{text!r} is no name of a folder or file")
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{text}: {error}") from error
+
+
 def check_folder(path: str | os.PathLike[str]) -> Path:
     """Return a folder that can be written to or made, or refuse it; make nothing yet."""
-    folder = Path(path)
+    folder = local_path(path)
     nearest = folder.absolute()
     try:
         while not nearest.exists():
@@ -72,10 +85,14 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     The data reaches the disk before the name does, so neither a killed process nor a full disk
     leaves half a file under the final name.
 
+    Where ``path`` is a link, the file that it points to is replaced.
+
     Raises:
         InputError: If the file system refuses (full, read-only, no permission).
     """
     target = Path(path)
+    if os.path.islink(target):  # noqa: PTH114 is_symlink() raises where a folder is closed
+        target = Path(os.path.realpath(target))
     # The suffix stays: writers such as Pillow choose the format by it.
     temporary = target.with_name(f".{target.stem}.{uuid.uuid4().hex[:12]}.part{target.suffix}")
     try:

@@ -18,7 +18,7 @@ def fit_memory(
     objective: Objective,
     pair: ImagePair,
     image: Tensor,
-    steps: int,
+    steps: float,
     optimizer: Optimizer | None,
     first: bool,
 ) -> None:
@@ -44,7 +44,8 @@ def fit_memory(
         return
     with torch.enable_grad():
         half = encoder.in_half(image)
-    at_scale, kept = pair.steps_left(0, steps), keeper.pairs_kept if keeper is not None else 0
+    kept = keeper.pairs_kept if keeper is not None else 0
+    at_scale = pair.steps_left(0, int(min(steps, 2**31)))
 
     def job(scale: int) -> Job:
         pairs = min(kept, at_scale[scale])

@@ -9,6 +9,7 @@ _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _M_MMAP_MAX = -4
 _LARGE = 2**25  # bytes; glibc takes no higher threshold
+_keeps = False  # whether `keep_memory` was called: a guest leaves its caller's allocator alone
 
 
 def keep_memory() -> bool:
@@ -21,11 +22,13 @@ def keep_memory() -> bool:
     Returns:
         Whether it could be done: only with glibc, that is on most Linux systems.
     """
+    global _keeps
+    _keeps = True
     return _mallopt({_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: 2**31 - 1})
 
 
 def give_back_large() -> bool:
-    """Tell glibc to give blocks of 32 MB and more back to the system as soon as they are freed.
+    """Tell glibc, if it was told to keep memory, to give back blocks of 32 MB and more when freed.
 
     Where memory is short, what is kept for the next allocation, and the gaps between, would be
     several times what is in use. Blocks of the size of a tile's activations are still kept.
@@ -33,7 +36,9 @@ def give_back_large() -> bool:
     Returns:
         See `keep_memory`.
     """
-    return _mallopt({_M_MMAP_MAX: 2**16, _M_MMAP_THRESHOLD: _LARGE, _M_TRIM_THRESHOLD: _LARGE})
+    return _keeps and _mallopt(
+        {_M_MMAP_MAX: 2**16, _M_MMAP_THRESHOLD: _LARGE, _M_TRIM_THRESHOLD: _LARGE}
+    )
 
 
 def give_back_now() -> None:

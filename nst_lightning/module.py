@@ -15,11 +15,13 @@ from nst_lightning.budget import Budget
 from nst_lightning.checks import number
 from nst_lightning.data.image_pair import ImagePair, pictures_of
 from nst_lightning.encoder import VGG19Encoder
+from nst_lightning.fingerprint import Fingerprint, differences, of_objective
 from nst_lightning.fit_memory import fit_memory
 from nst_lightning.losses.term import LossTerm
 from nst_lightning.objective import EncoderFactory, Objective, compiled, named_terms
 from nst_lightning.optim import BoundedLBFGS
 from nst_lightning.optim.protocols import AsksToRefine, forget_picture, objective_changed
+from nst_lightning.say import say
 from nst_lightning.view import View
 
 OptimizerFactory = Callable[[Iterable[Tensor]], Optimizer]
@@ -95,9 +97,9 @@ class NeuralStyleTransfer(LightningModule):
         self.clamp = clamp
         self.average = None if average is None else Average(average)
         self._compiled = None if compile is None else compiled(self.losses, compile)
+        self._resumed: dict[str, Any] = {}  # what the checkpoint says beside the picture
+        self._objective: Fingerprint = {}
         self.budget = Budget(memory)
-        self._resumed_optimizer: str | None = None
-        self._resumed_held: dict[str, Tensor | None] = {}
         self.best = BestPicture()
         self.unavailable_measures: dict[str, str] = {}
         self._small = torch.empty(0)  # the painting of the scale before
@@ -107,14 +109,21 @@ class NeuralStyleTransfer(LightningModule):
         self.register_parameter("image", None)
 
     def setup(self, stage: str) -> None:
-        """Create the picture, for a fit only; a test takes it from the checkpoint."""
+        """Create the picture, for a fit only; a test takes it from the checkpoint.
+
+        A fit is a new run, whatever this model, its encoder or its pictures served before.
+        """
         pair = self._pair()
+        if stage == "fit":
+            pair.use_scale(0)
         refusals.check_pictures(pair, self.objective)
-        self._look_at(pair)
-        if stage == "fit" and self.image is None:
-            self.objective.refined = False  # the encoder may have served another run
+        self.view = View.of(pair, self.strength)
+        if stage == "fit":
+            refusals.check_trainer(self.trainer)
+            self._forget()
+            self._resumed = {}
             self.image = nn.Parameter(pair.initial().clone())
-        if self.image is not None:
+        elif self.image is not None:
             refusals.check_same_size(self.image, pair.content)
 
     def _pair(self) -> ImagePair:
@@ -123,6 +132,7 @@ class NeuralStyleTransfer(LightningModule):
     @torch.no_grad()
     def picture(self) -> Tensor:
         """Return the picture as it would be shown: shape ``(1, 3, H, W)``, values in [0, 1]."""
+        refusals.check_painted(self.image)
         return self.shown(self.painted)
 
     @property
@@ -139,12 +149,11 @@ class NeuralStyleTransfer(LightningModule):
         """
         return self.view.of_people(image)
 
-    def _look_at(self, pair: ImagePair) -> None:
-        self.view = View(
-            colours_of=pair.content if pair.colour == "luminance" else None,
-            palette=(pair.styles, pair.blend) if pair.colour == "palette" else None,
-            amount=min(1.0, 2 * self.strength),
-        )
+    def _forget(self) -> None:
+        self.objective.refined = False  # another descent
+        self.best.clear()
+        if self.average is not None:
+            self.average.clear()
 
     @torch.no_grad()
     def replace_picture(self, picture: Tensor) -> None:
@@ -183,11 +192,8 @@ class NeuralStyleTransfer(LightningModule):
         self._small = self.view.carried(self.painted)
         pair.use_scale(scale)
         self.image = nn.Parameter(self._enlarged(pair).clone())
-        if self.average is not None:
-            self.average.clear()
-        self.best.clear()
-        self.objective.refined = False  # another scale, another descent
-        self._look_at(pair)
+        self._forget()
+        self.view = View.of(pair, self.strength)
         self.trainer.optimizers = [self.configure_optimizers(first=False)]
         self.set_targets()
 
@@ -195,31 +201,35 @@ class NeuralStyleTransfer(LightningModule):
         return pair.enlarged(self._small.to(self.device), min(1.0, max(0.0, 2 - 4 * self.strength)))
 
     def on_fit_start(self) -> None:
-        """Compute the targets on the device where the picture is.
-
-        Raises:
-            InputError: If the run goes on from a checkpoint of another optimiser, or the loss is
-                random and the optimiser an L-BFGS.
-        """
-        refusals.check_optimizer(self.trainer.optimizers[0], self._resumed_optimizer)
-        refusals.check_scales(self._pair(), self.trainer.estimated_stepping_batches)
-        self.set_targets(self._resumed_held)
-        self._resumed_held = {}
-        if self._resumed_optimizer is None:
+        """Compute the targets where the picture is; raises ``InputError`` for what cannot run."""
+        refusals.check_optimizer(self.trainer.optimizers[0], self._resumed.get("optimizer"))
+        pair, decides = self._pair(), {"strength": self.strength}
+        refusals.check_scales(pair, self.trainer.estimated_stepping_batches)
+        self._objective = of_objective(self.objective, pair, self.trainer.precision) | decides
+        if changes := differences(self._objective, self._resumed.get("objective")):
+            say(f"note: the checkpoint's loss was another ({changes}): best picture forgotten")
+            self._resumed["held"] = None
+            self.objective.refined = False
+            self.best.clear()
+        self.set_targets(self._resumed.pop("held", None))
+        if self._resumed.get("optimizer") is None:
             refusals.check_steady(self.trainer.optimizers[0], self.losses, self.image)
+
+    def on_train_start(self) -> None:
+        """Have the optimiser, whose state is there by now, forget another objective's loss."""
+        if differences(self._objective, self._resumed.get("objective")):
+            self.objective_changed()
 
     def on_test_start(self) -> None:
         """Compute the targets, so that the losses of a finished picture can be computed."""
+        refusals.check_painted(self.image)
         self._fit_memory()
-        self.set_targets(self._resumed_held or self.objective.held())
+        self.set_targets(self._resumed.get("held") or self.objective.held())
 
     def set_targets(self, held: Mapping[str, Tensor | None] | None = None) -> None:
         """Take every term's targets from the present scale's pictures; go on with ``held``."""
         pair = self._pair()
-        masks = None
-        if pair.regions is not None:
-            of_styles = [mask.to(self.device) for mask in pair.regions.styles]
-            masks = pair.regions.content.to(self.device), of_styles
+        masks = None if pair.regions is None else pair.regions.on(self.device)
         with torch.no_grad():
             content = self._enlarged(pair) if pair.repaints else pair.content.to(self.device)
             content = self.view.of_encoder(content)
@@ -240,8 +250,8 @@ class NeuralStyleTransfer(LightningModule):
         if self.clamp == "closure":
             with torch.no_grad():
                 self.image.clamp_(0, 1)
-        whole = self.objective.tiles is None
-        losses = (self._compiled if self._compiled and whole else self.losses)(self.image)
+        compiled = None if self.objective.tiles else self._compiled
+        losses = (compiled or self.losses)(self.image)
         self.best.update(losses["loss"], self.image)
         self.log_dict({name: loss.detach() for name, loss in losses.items()}, batch_size=1)
         return losses["loss"]
@@ -256,11 +266,7 @@ class NeuralStyleTransfer(LightningModule):
                 self.average.add(self.image)
 
     def configure_optimizers(self, first: bool = True) -> Optimizer:
-        """Build the optimiser on the picture alone.
-
-        Raises:
-            InputError: If the trainer would change the gradients under an L-BFGS.
-        """
+        """Build the optimiser on the picture; raises ``InputError`` if the trainer spoils it."""
         optimizer = self.optimizer_factory([self.image])
         if isinstance(optimizer, AsksToRefine):
             optimizer.refine = self._refine
@@ -269,27 +275,21 @@ class NeuralStyleTransfer(LightningModule):
         return optimizer
 
     def _fit_memory(self, keeper: Optimizer | None = None, first: bool = True) -> None:
-        steps = int(min(self.trainer.estimated_stepping_batches, 2**31))
+        steps = self.trainer.estimated_stepping_batches
         fit_memory(self.budget, self.objective, self._pair(), self.image, steps, keeper, first)
 
     def _refine(self) -> bool:
         """Compute more exactly from here on; losses before are another objective's."""
-        refined = self.objective.refine()
-        if refined:
+        if refined := self.objective.refine():
             self.best.clear()
         return refined
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
         """Log the measures of the picture, and of the untouched content as a control."""
-        from nst_lightning.metrics.evaluate import PictureMetrics
+        from nst_lightning.metrics.evaluate import with_control
 
-        pair = self._pair()
-        measure = PictureMetrics.of(pair, device=self.device)
-        self.unavailable_measures = measure.unavailable
-        content = pair.content.to(self.device)
-        for prefix, picture in (("picture/", self.picture()), ("content/", content)):
-            measures = {prefix + name: value for name, value in measure(picture).items()}
-            self.log_dict(measures, batch_size=1)
+        measures, self.unavailable_measures = with_control(self._pair(), self.picture())
+        self.log_dict(measures, batch_size=1)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what a bit-for-bit resume needs beside the picture and the optimiser's state."""
@@ -303,6 +303,7 @@ class NeuralStyleTransfer(LightningModule):
             "memory": self.budget.state_dict(),
             "held": self.objective.held(),
             "settings": self.settings,
+            "objective": self._objective,
             "optimizer": next((type(o).__name__ for o in optimizers), None),
         }
 
@@ -313,14 +314,12 @@ class NeuralStyleTransfer(LightningModule):
             InputError: If the checkpoint is not of this framework or of another picture size.
         """
         image, state = refusals.picture_in(checkpoint, CHECKPOINT_KEY)
-        pair = self._pair()
-        if state["scale"] != pair.scale:
+        pair = self._pair() if self._trainer is not None else None
+        if pair is not None:  # as it is when load_from_checkpoint opens it
             pair.use_scale(state["scale"])
-            self._look_at(pair)
-            self.image = nn.Parameter(pair.content.clone().to(self.device))
-        if self.image is None:
-            self.image = nn.Parameter(torch.empty_like(image, device=self.device))
-        refusals.check_checkpoint_size(self.image, image)
+            self.view = View.of(pair, self.strength)
+            refusals.check_checkpoint_size(pair.content, image)
+        self.image = nn.Parameter(torch.empty_like(image, device=self.device))
         self.best.load_state_dict(state["best"], self.device)
         if self.average is not None and state["average"] is not None:
             self.average.load_state_dict(state["average"], self.device)
@@ -328,4 +327,4 @@ class NeuralStyleTransfer(LightningModule):
         self.objective.refined = state["refined"]
         # The same tiles as before, whatever is free now: they round in their own way.
         self.budget.load_state_dict(state["memory"])
-        self._resumed_optimizer, self._resumed_held = state["optimizer"], state["held"]
+        self._resumed = {key: state[key] for key in ("optimizer", "held", "objective")}

@@ -45,7 +45,8 @@ class Objective(nn.Module):
         super().__init__()
         if not terms:
             raise InputError(
-                "model: no loss term is left; give at least one of content, style, tv, extra"
+                "model: no loss term is left; give at least one of content, style, tv, extra (to "
+                "load_from_checkpoint too: a checkpoint holds no objects)"
             )
         self._terms = nn.ModuleDict(terms)
         layers = dict.fromkeys(layer for term in terms.values() for layer in term.layers)

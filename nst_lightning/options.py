@@ -5,6 +5,7 @@ A *setting* is anything that a run can be given. Its name is dotted, as on the c
 Lightning.
 """
 
+import codecs
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nst_lightning.errors import InputError, did_you_mean
+from nst_lightning.files import local_path
 
 Settings = Mapping[str, Any]
 
@@ -44,7 +46,10 @@ def find_config(name: str | os.PathLike[str]) -> str:
         InputError: If it is nowhere.
     """
     name = os.fspath(name)
-    if "://" in name or Path(name).is_file():
+    if "://" in name:
+        return name
+    name = str(local_path(name)) if name.startswith("~") else name
+    if Path(name).is_file():
         return name
     folders = [folder / kind for folder in CONFIG_FOLDERS for kind in CONFIG_KINDS]
     for folder in folders:
@@ -93,7 +98,12 @@ def read_yaml(
     import yaml
 
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        data = Path(path).read_bytes()
+        if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise InputError(f"{what}: {path} is in UTF-16; save it as UTF-8")
+        text = data.decode()
+        _refuse_twice(yaml.compose(text, yaml.SafeLoader))
+        content = yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         where = getattr(error, "problem_mark", None)
         line = f", line {where.line + 1}" if where else ""
@@ -102,6 +112,41 @@ def read_yaml(
     if not isinstance(content, dict):
         raise InputError(f"{what}: {path} holds no settings; write keys such as {keys}")
     return content
+
+
+def _refuse_twice(node: Any) -> None:
+    """Refuse a key that stands twice in a mapping, of which YAML would keep the last."""
+    import yaml
+
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            if key.value in seen and isinstance(key, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key {key.value} stands twice", problem_mark=key.start_mark
+                )
+            if isinstance(key, yaml.ScalarNode):
+                seen.add(key.value)
+            _refuse_twice(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_twice(item)
+
+
+def write_yaml(settings: Settings) -> str:
+    """Return settings as YAML; a text that some reader takes for a number, such as 1e5, quoted."""
+    import yaml
+
+    def represent(dumper: Any, text: str) -> Any:
+        try:
+            float(text)
+        except ValueError:
+            return dumper.represent_str(text)
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="'")
+
+    quoting: Any = type("Quoting", (yaml.SafeDumper,), {})
+    quoting.add_representer(str, represent)
+    return str(yaml.dump(settings, Dumper=quoting, sort_keys=False, allow_unicode=True))
 
 
 def flatten(settings: Settings, prefix: str = "") -> dict[str, Any]:

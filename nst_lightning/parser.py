@@ -26,7 +26,7 @@ class OneLineErrors:
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Turn jsonargparse's message into one line that says what to do."""
         assert isinstance(self, ArgumentParser)
-        raise InputError(explain(message, self)) from ex
+        raise InputError(_missing_package(ex) or explain(message, self)) from ex
 
 
 class OneLineParser(OneLineErrors, ArgumentParser):
@@ -112,6 +112,8 @@ def explain(message: str, parser: ArgumentParser) -> str:
     key = ".".join(re.findall(r"Parser key ['\"]([\w.]+)['\"]", message))
     if match := re.search(r"Expected a dot import path string: (\S+)", message):
         given = match.group(1)
+        if given.lower() == "none":
+            return f"{key}: there is no class {given}; use null to leave it out"
         return f"{key}: there is no class {given}{did_you_mean(given, _class_names())}"
     # The second form is lazy_loader's.
     if match := re.search(
@@ -148,13 +150,28 @@ def explain(message: str, parser: ArgumentParser) -> str:
     return f"{key}.{text}" if inner else f"{key}: {text}"
 
 
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _missing_package(error: BaseException | None) -> str | None:
+    """Say which package a class wants that is not installed, if that is what is wrong."""
+    for cause in _causes(error):
+        # With a name it is a module of the user's own that is not found.
+        if isinstance(cause, ModuleNotFoundError) and cause.name is None:
+            return f"a package is missing: {' '.join(str(cause).split())}"
+    return None
+
+
 def innermost(error: BaseException) -> InputError:
     """Find the line that a class wrote, under jsonargparse's list of alternatives."""
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in _causes(error):
         if isinstance(cause, InputError):
             return cause
-        cause = cause.__cause__ or cause.__context__
+    if missing := _missing_package(error):
+        return InputError(missing)
     lines = [line.strip(" -") for line in str(error).splitlines() if line.startswith("  - ")]
     return InputError(lines[0] if lines else str(error))
 

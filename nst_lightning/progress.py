@@ -3,6 +3,8 @@
 import sys
 from typing import Any, Self
 
+from nst_lightning.say import is_terminal, say
+
 
 def duration(seconds: float) -> str:
     """Write a time as the bar does: ``1:02:03``."""
@@ -51,7 +53,7 @@ class ProgressBar:
     def start(self) -> Self:
         """Show the bar, if there is a terminal; it hides the cursor until :meth:`stop`."""
         # The standard error stream may be missing, or replaced.
-        if self._progress is not None or not getattr(sys.stderr, "isatty", lambda: False)():
+        if self._progress is not None or not is_terminal(sys.stderr):
             return self
         from rich import progress
         from rich.console import Console
@@ -134,4 +136,4 @@ class ProgressBar:
         if self._progress is not None:
             self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
         elif sys.stderr is not None:
-            print(line, file=sys.stderr, flush=True)
+            say(line, error=True)

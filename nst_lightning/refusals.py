@@ -30,6 +30,31 @@ def check_pictures(pair: ImagePair, objective: Objective) -> None:
         )
 
 
+def check_trainer(trainer: Any) -> None:
+    """Refuse a trainer that has painted already, is coarse, or gathers gradients."""
+    if trainer.global_step:  # it takes itself to be done, or goes on counting
+        raise InputError("trainer: it has painted already; give every fit a Trainer of its own")
+    if trainer.precision.endswith("-true") and trainer.precision != "32-true":
+        raise InputError(
+            f"trainer.precision: {trainer.precision} is not for a picture; use 32-true, and "
+            "--model.encoder.precision bfloat16 for speed"
+        )
+    gathered = {trainer.accumulate_grad_batches}
+    for callback in trainer.callbacks:  # a GradientAccumulationScheduler
+        gathered |= set(getattr(callback, "scheduling", {}).values())
+    if gathered != {1}:
+        raise InputError(
+            "trainer.accumulate_grad_batches: one picture has one whole gradient a step, and "
+            "L-BFGS needs it; leave it at 1"
+        )
+
+
+def check_painted(image: Tensor | None) -> None:
+    """Refuse to show what was not painted."""
+    if image is None:
+        raise InputError("there is no picture yet; fit the model first, or open a checkpoint")
+
+
 def check_same_size(image: Tensor, content: Tensor) -> None:
     """Refuse a picture, ``(1, 3, H, W)``, that was begun at another size than the content's."""
     if image.shape[-2:] != content.shape[-2:]:
@@ -79,17 +104,13 @@ def check_scales(pair: ImagePair, steps: float) -> None:
 
 
 def check_gradients(optimizer: Optimizer, trainer: Any) -> None:
-    """Refuse a trainer that clips or accumulates the gradients of an L-BFGS."""
+    """Refuse a trainer that clips the gradients of an L-BFGS."""
     if not keeps_curvature(optimizer):
         return
     if trainer.gradient_clip_val:
         raise InputError(
             "trainer.gradient_clip_val: clipped gradients make L-BFGS's curvature pairs false; "
             "leave it out, or use Adam"
-        )
-    if trainer.accumulate_grad_batches != 1:
-        raise InputError(
-            "trainer.accumulate_grad_batches: L-BFGS needs one whole gradient a step; leave it at 1"
         )
 
 

@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from nst_lightning.callbacks import (
@@ -17,18 +19,19 @@ from nst_lightning.callbacks import (
     RunSummary,
     StyleProgressBar,
 )
-from nst_lightning.checkpoint_io import WholeCheckpointIO, checkpoint_settings
+from nst_lightning.checkpoint_io import WholeCheckpointIO, checkpoint_settings, checkpoint_step
 from nst_lightning.csv_logger import RunCSVLogger
 from nst_lightning.data.image_pair import ImagePair
 from nst_lightning.data.metadata import public_settings
 from nst_lightning.encoder import VGG19Encoder
 from nst_lightning.errors import InputError
-from nst_lightning.files import check_folder, write_whole
+from nst_lightning.files import check_folder, local_path, write_whole
 from nst_lightning.module import NeuralStyleTransfer
 from nst_lightning.nulls import refuse_nulls
 from nst_lightning.objective import SharedTargets
-from nst_lightning.options import DEFAULTS, EXTRA_TERMS, Settings, differing
+from nst_lightning.options import DEFAULTS, EXTRA_TERMS, Settings, differing, write_yaml
 from nst_lightning.parser import OneLineErrors, innermost
+from nst_lightning.say import say
 
 PARTS = frozenset({"summary", "progress", "pictures", "checkpoints"})
 """What a run may be opened without: the closing lines, the bar, all pictures, all checkpoints."""
@@ -50,7 +53,7 @@ class SaveRunConfig(SaveConfigCallback):
         config.pop("config", None)
         config.pop("ckpt_path", None)
         path = Path(trainer.default_root_dir, self.config_filename)
-        write_whole(path, self.parser.dump(config, skip_none=False))
+        write_whole(path, write_yaml(yaml.safe_load(self.parser.dump(config, skip_none=False))))
 
 
 class RunCLI(LightningCLI):
@@ -133,19 +136,29 @@ class RunCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse; with a checkpoint its settings go below the configs and the command line."""
         self.config = self._parsed(parser, args, {})
-        if not self.config.ckpt_path:
+        self._settle_paths()
+        if self.config.ckpt_path is None:
             return
         path = self._find_checkpoint()
         if path is not None:
             settings = checkpoint_settings(path)
             self.config = self._parsed(parser, args, settings)
+            self._settle_paths()
             self._dump_config()
             for key, now, then in differing(self.config_dump, settings):
-                print(
-                    f"note: {key} is {now} (the checkpoint was made with {then})", file=sys.stderr
-                )
+                say(f"note: {key} is {now} (the checkpoint was made with {then})", error=True)
             del self.config_dump
         self.config.ckpt_path = path and str(path)
+
+    def _settle_paths(self) -> None:
+        """Expand ``~`` once, before anything asks where the run's folder is; refuse addresses."""
+        for group, key in ((self.config.trainer, "default_root_dir"), (self.config, "ckpt_path")):
+            if group[key] is not None:
+                try:
+                    group[key] = str(local_path(group[key]))
+                except InputError as error:
+                    name = f"--{key}" if group is self.config else f"trainer.{key}"
+                    raise InputError(f"{name}: {error}") from error
 
     @staticmethod
     def _parsed(parser: LightningArgumentParser, given: Sequence[Any], below: Settings) -> Any:
@@ -171,9 +184,7 @@ class RunCLI(LightningCLI):
         if path.is_file():
             return path
         if self.command == "fit":
-            print(
-                f"note: no checkpoint yet at {path}; starting from the beginning", file=sys.stderr
-            )
+            say(f"note: no checkpoint yet at {path}; starting from the beginning", error=True)
             return None
         raise InputError(f"--ckpt_path: there is no {path}; run fit first, or give a path")
 
@@ -208,17 +219,19 @@ class RunCLI(LightningCLI):
             raise InputError("trainer.devices: one picture is optimised on one device; use 1")
         config["devices"] = 1
         given = config["callbacks"] or []
+        given = given if isinstance(given, list) else [given]
+        theirs = any(isinstance(callback, ProgressBar) for callback in given)
         shows_progress = config["enable_progress_bar"] is not False and "progress" in self.parts
         config["callbacks"] = [
-            *(given if isinstance(given, list) else [given]),
+            *given,
             self.explosion,
             *([self.images] if "pictures" in self.parts else []),
             *([built["checkpoint"]] if "checkpoints" in self.parts else []),
             self.stop,
-            *([StyleProgressBar()] if shows_progress else []),
+            *([StyleProgressBar()] if shows_progress and not theirs else []),
             *([RunSummary(self.images)] if "summary" in self.parts else []),
         ]
-        config["enable_progress_bar"] = False
+        config["enable_progress_bar"] = theirs
         config["enable_checkpointing"] = "checkpoints" in self.parts
         config["logger"] = self._loggers(config["logger"], root)
         plugins = config["plugins"] or []
@@ -239,7 +252,12 @@ class RunCLI(LightningCLI):
             from lightning.pytorch.loggers import TensorBoardLogger
 
             try:
-                loggers.append(TensorBoardLogger(root, name="", version="tensorboard"))
+                path = self.config.ckpt_path
+                # What a killed run logged after its checkpoint is not to stand there twice.
+                step = checkpoint_step(Path(path)) if path else 0
+                loggers.append(
+                    TensorBoardLogger(root, name="", version="tensorboard", purge_step=step)
+                )
             except ModuleNotFoundError as error:
                 raise InputError("--tensorboard: install the package tensorboard first") from error
         return [RunCSVLogger(root), *loggers]

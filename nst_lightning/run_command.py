@@ -1,9 +1,9 @@
 """The commands of one run: ``fit`` and ``test``."""
 
-import sys
 from collections.abc import Sequence
 
 from nst_lightning.errors import INTERRUPTED
+from nst_lightning.say import say
 from nst_lightning.session import open_words
 
 
@@ -12,7 +12,7 @@ def fit(words: Sequence[str]) -> int:
     session = open_words(words)
     session.run()
     if session.stopped:
-        print("stopped; the same command with --ckpt_path last goes on from here", file=sys.stderr)
+        say("stopped; the same command with --ckpt_path last goes on from here", error=True)
         return INTERRUPTED
     return 0
 

@@ -1,14 +1,19 @@
 """What a run folder says about its run: its picture, settings, losses and checkpoint."""
 
+import contextlib
 import csv
 import math
+import os
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock, Timeout
 
 from nst_lightning.errors import InputError
+from nst_lightning.files import check_folder, write_error
 
 Curves = dict[str, list[tuple[int, float]]]
 """Term -> (step, weighted loss); the sum is called ``loss``."""
@@ -16,6 +21,68 @@ Curves = dict[str, list[tuple[int, float]]]
 CONFIG, CURVES, CHECKPOINT = "config.yaml", "metrics.csv", "checkpoints/last.ckpt"
 PICTURE = "stylized"
 """The name of a run's picture, without its ending."""
+
+_FOLDERS = ("images", "checkpoints", "tensorboard")
+_ENDINGS = ("png", "jpg", "webp", "tiff", "gif")
+_PICTURES = [f"{name}.{end}" for name in (PICTURE, "film") for end in _ENDINGS]
+_FILES = (CONFIG, CURVES, CHECKPOINT, *_PICTURES, "contact_sheet.png")
+_ON_THE_WAY = [f"images/{name}.{end}" for name in ("step-[0-9]*[0-9]", "best") for end in _ENDINGS]
+_OF_A_RUN = (*_FILES[1:], *_ON_THE_WAY, "tensorboard/events.out.*")
+LOCK = ".lock"
+
+
+def forget_older_run(folder: Path) -> None:
+    """Delete what an older run left in a folder where a new one begins: nothing of it is mixed in.
+
+    What a link points to is deleted, and the link kept.
+    """
+    try:
+        for pattern in _OF_A_RUN:
+            for path in folder.glob(pattern):
+                Path(os.path.realpath(path)).unlink(missing_ok=True)
+    except OSError as error:
+        raise write_error(error.filename or folder, error) from error
+
+
+@contextlib.contextmanager
+def occupied(folder: Path) -> Iterator[None]:
+    """Keep a folder for this process alone; nothing of ours is left in it afterwards.
+
+    The lock is the operating system's, so that it ends with the process, however that ends.
+
+    Raises:
+        InputError: If another process or thread is at it, it cannot be written, or something in it
+            is a folder that should be a file or the other way round.
+    """
+    for pattern in _FILES:
+        for path in folder.glob(pattern):
+            if path.is_dir():
+                raise InputError(f"cannot write {path}: a folder of that name is in the way")
+    for name in _FOLDERS:
+        if (folder / name).exists():
+            check_folder(folder / name)
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    path, lock = folder / LOCK, FileLock(folder / LOCK, timeout=0)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+        path.write_text(str(os.getpid()), encoding="utf-8")
+    except Timeout as error:
+        owner = path.read_text(encoding="utf-8") if path.is_file() else "unknown"
+        raise InputError(
+            f"{folder}: another run is at it (process {owner}); wait for its end, or choose "
+            "another folder"
+        ) from error
+    except OSError as error:
+        raise write_error(path, error) from error
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        lock.release()
+        for made in missing:
+            with contextlib.suppress(OSError):  # not empty: the run wrote something
+                made.rmdir()
 
 
 class RunFolder:

@@ -4,7 +4,6 @@ import contextlib
 import numbers
 import os
 import signal
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,13 @@ from torch import Tensor
 from nst_lightning.callbacks import LossExplosion
 from nst_lightning.data.image_pair import ImagePair
 from nst_lightning.errors import InputError
-from nst_lightning.memory import keep_memory
+from nst_lightning.guest import Guest
 from nst_lightning.module import NeuralStyleTransfer
 from nst_lightning.objective import SharedTargets
 from nst_lightning.options import Settings, find_config, find_configs, flatten, read_yaml
 from nst_lightning.quiet import quiet_lightning
 from nst_lightning.run_cli import PARTS, RunCLI
+from nst_lightning.run_folder import occupied
 
 
 class Session:
@@ -36,8 +36,8 @@ class Session:
         folder: Where the run writes.
     """
 
-    def __init__(self, cli: RunCLI) -> None:
-        self._cli = cli
+    def __init__(self, cli: RunCLI, guest: Guest) -> None:
+        self._cli, self._guest = cli, guest
         self.model: NeuralStyleTransfer = cli.model
         self.pair: ImagePair = cli.datamodule
         self.trainer: Trainer = cli.trainer
@@ -59,8 +59,11 @@ class Session:
             InputError: If it has none.
         """
         trainer = self.trainer
-        if trainer.max_epochs == 0 or trainer.max_steps == 0:
-            raise InputError("trainer.max_epochs: the run has no step; give at least 1 epoch")
+        if 0 in (trainer.max_epochs, trainer.max_steps, trainer.limit_train_batches):
+            raise InputError(
+                "trainer.max_epochs: the run has no step; give at least 1 epoch, and no "
+                "limit_train_batches"
+            )
         epochs = trainer.max_epochs or 1
         steps = self.pair.steps_per_epoch * epochs
         if trainer.max_steps >= 0:
@@ -77,8 +80,10 @@ class Session:
             InputError: If something turns out wrong as the run begins.
             KeyboardInterrupt: If Ctrl-C came twice, or before the first step.
         """
+        _ = self.steps  # which refuses a run that has none
         self._callbacks[:0] = callbacks
-        with self._listening_to_signals(), quiet_lightning():
+        folder = occupied(self.folder) if self._cli.writes else contextlib.nullcontext()
+        with self._guest(), folder, self._listening_to_signals(), quiet_lightning():
             self.trainer.fit(self.model, self.pair, ckpt_path=self._cli.config.ckpt_path)
 
     def check(self) -> None:
@@ -101,7 +106,7 @@ class Session:
         """
         if not self._cli.config.ckpt_path:
             raise InputError("test needs --ckpt_path: give a checkpoint, or last")
-        with quiet_lightning():
+        with self._guest(), quiet_lightning():
             return dict(
                 self.trainer.test(
                     self.model, self.pair, ckpt_path=self._cli.config.ckpt_path, verbose=False
@@ -129,14 +134,14 @@ class Session:
         return self.trainer.global_step >= self.trainer.estimated_stepping_batches
 
     @property
-    def interrupted(self) -> bool:
-        """Whether Ctrl-C or SIGTERM came."""
-        return self._cli.stop.received is not None
+    def interrupted(self) -> int:
+        """The number of the signal if Ctrl-C or SIGTERM came, else 0."""
+        return self._cli.stop.received or 0
 
     @property
     def stopped(self) -> bool:
         """Whether Ctrl-C or SIGTERM ended the run before its last step."""
-        return self.interrupted and not self.finished
+        return bool(self.interrupted) and not self.finished
 
     @property
     def depends_on_length(self) -> bool:
@@ -150,11 +155,13 @@ class Session:
 
     def write_picture(self) -> None:
         """Write the finished picture, and a film and a sheet if asked for."""
-        self._cli.images.on_train_end(self.trainer, self.model)
+        with self._guest():
+            self._cli.images.on_train_end(self.trainer, self.model)
 
     def picture(self) -> Tensor:
         """Return the picture as it is shown: shape ``(1, 3, H, W)``, values in [0, 1]."""
-        return self.model.picture()
+        with self._guest():
+            return self.model.picture()
 
     def measures(self, learned: bool = False) -> dict[str, float]:
         """Measure the picture.
@@ -170,6 +177,10 @@ class Session:
         Raises:
             InputError: If the picture is too small to be measured.
         """
+        with self._guest():
+            return self._measures(learned)
+
+    def _measures(self, learned: bool) -> dict[str, float]:
         from nst_lightning.metrics.evaluate import PictureMetrics
 
         model = self.model.cpu()
@@ -222,7 +233,7 @@ def open_run(
     Raises:
         InputError: If something given is wrong.
     """
-    prepare_process()
+    guest = Guest()
     names = [configs] if isinstance(configs, str | os.PathLike) else configs
     layers: list[Mapping[str, Any]] = [read_yaml(find_config(name)) for name in names]
     layers += [{name: _plain(value)} for name, value in flatten(settings).items()]
@@ -232,7 +243,7 @@ def open_run(
         "pictures": pictures,
         "checkpoints": checkpoints,
     }
-    with quiet_lightning():
+    with guest(), quiet_lightning():
         cli = RunCLI(
             layers,
             parts=frozenset(part for part in PARTS if wanted[part]),
@@ -243,21 +254,14 @@ def open_run(
         cli.datamodule.content_source = content
     if styles is not None:
         cli.datamodule.set_styles(list(styles))
-    return Session(cli)
+    return Session(cli, guest)
 
 
 def open_words(words: Sequence[str], command: str = "fit") -> Session:
     """Open the run that a command line of ``fit`` or ``test`` describes; raises ``InputError``."""
-    prepare_process()
-    with quiet_lightning():
-        return Session(RunCLI(find_configs(words), command))
-
-
-def prepare_process() -> None:
-    """Keep memory for reuse, and look for the user's own classes where the program was started."""
-    keep_memory()
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))
+    guest = Guest()
+    with guest(), quiet_lightning():
+        return Session(RunCLI(find_configs(words), command), guest)
 
 
 def _plain(value: Any) -> Any:

@@ -1,11 +1,13 @@
 """What the encoder sees of the picture, and what people see."""
 
 from collections.abc import Sequence
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from nst_lightning.data.colour_match import grey, with_luminance
+from nst_lightning.data.image_pair import ImagePair
 from nst_lightning.data.palette import to_palette
 from nst_lightning.data.rows import bands
 
@@ -33,6 +35,15 @@ class View:
         self.colours_of = colours_of
         self.palette = palette
         self.amount = amount
+
+    @classmethod
+    def of(cls, pair: ImagePair, strength: float) -> Self:
+        """Make the view of a run's pictures at their present scale; ``strength`` is the model's."""
+        return cls(
+            colours_of=pair.content if pair.colour == "luminance" else None,
+            palette=(pair.styles, pair.blend) if pair.colour == "palette" else None,
+            amount=min(1.0, 2 * strength),
+        )
 
     def of_encoder(self, picture: Tensor) -> Tensor:
         """Return what encoder and terms see; it may be differentiated.

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from nst_lightning.errors import InputError, did_you_mean
+from nst_lightning.say import is_terminal
 from nst_lightning.vgg19 import CONVOLUTIONS, Convolution
 
 Convention = Literal["imagenet", "caffe"]
@@ -156,7 +157,7 @@ def _download_imagenet() -> tuple[Mapping[str, Any], str]:
         if cached.exists():
             _check_digest(cached)
         socket.setdefaulttimeout(timeout or _CONNECT_TIMEOUT)
-        bar = sys.stderr.isatty()
+        bar = is_terminal(sys.stderr)
         state = torch.hub.load_state_dict_from_url(
             url, map_location="cpu", progress=bar, check_hash=True, weights_only=True
         )

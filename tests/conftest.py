@@ -20,6 +20,12 @@ import torch
 from PIL import Image
 
 
+def pytest_configure() -> None:
+    """Have Ctrl-C work, and in programs that are started: what starts tests may ignore it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Test with a process a core and 4 GB, four at most; files named one by one in this alone."""
     if all(Path(name.partition("::")[0]).is_file() for name in config.args):

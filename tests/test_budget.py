@@ -1,6 +1,7 @@
 """What is chosen for an amount of memory, and what is refused."""
 
 import itertools
+import os
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,12 @@ def test_tiles_are_taken_where_the_memory_asks_for_them(
     # It goes on as it began, with as much as there was then.
     again = paint(tmp_path, pictures, *options, "--ckpt_path=last", "--trainer.max_epochs=2")
     assert again.trainer.global_step > session.trainer.global_step
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only there it is known")
+def test_a_limit_of_the_address_space_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource")
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * os.sysconf("SC_PAGE_SIZE") + 10**9
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (most, most))
+    assert 0.5e9 < budget("auto", torch.device("cpu")) < 0.9e9

@@ -292,14 +292,20 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
 
 
 def test_a_mistake_of_ours_is_not_hidden(
-    tmp_path: Path, pictures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    pictures: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def broken(self: Any) -> None:
         raise RuntimeError("a defect")
 
     monkeypatch.setattr(Session, "run", broken)
-    with pytest.raises(RuntimeError, match="a defect"):
-        main(arguments(tmp_path, pictures))
+    assert main(arguments(tmp_path, pictures)) == 1
+    said = capsys.readouterr().err
+    assert "please report it" in said.splitlines()[0]
+    assert "Traceback" in said
+    assert "RuntimeError: a defect" in said
 
 
 def test_ctrl_c_while_building(
@@ -353,7 +359,8 @@ def test_help_of_a_command(capsys: pytest.CaptureFixture[str], name: str) -> Non
     said = capsys.readouterr()
     assert said.err == ""
     assert f" {name} " in said.out.splitlines()[0]
-    for option in FIT_OPTIONS if name in ("fit", "test") else ["--out"]:
+    options = {"fit": FIT_OPTIONS, "test": FIT_OPTIONS, "version": []}
+    for option in options.get(name, ["--out"]):
         assert option in said.out
 
 

@@ -85,4 +85,4 @@ def test_the_help_of_a_run_imports_what_lightning_does(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name not in OPEN_A_RUN])
 def test_the_help_of_the_others_imports_neither_torch_nor_lightning(name: str) -> None:
     heavy = (*NEVER, "torch", "lightning")
-    check(HELP.format(before="", words=[name, "--help"], word="--out", heavy=heavy))
+    check(HELP.format(before="", words=[name, "--help"], word="--help", heavy=heavy))

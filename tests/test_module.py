@@ -178,13 +178,6 @@ def test_too_small_for_the_layers(tmp_path: Path, pictures: tuple[Path, Path]) -
         trainer(tmp_path).fit(model(encoder=encoder), datamodule=squeezed)
 
 
-def test_another_size_on_a_used_model(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
-    nst = model()
-    trainer(tmp_path).fit(nst, datamodule=pair(pictures))
-    with pytest.raises(InputError, match=r"the picture is 32x24 but the content is 40x30"):
-        trainer(tmp_path).fit(nst, datamodule=pair(pictures, size=40))
-
-
 def test_without_pictures(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no pictures: give the trainer an ImagePair"):
         trainer(tmp_path).fit(model(), datamodule=LightningDataModule())

@@ -85,7 +85,8 @@ def test_an_unknown_config(configs: Path) -> None:
     [
         (b"data: [1,\n", "bad.yaml, line 2 is not YAML"),
         (b"data:\n\t- 1\n", "bad.yaml, line 2 is not YAML"),
-        (b"\xff\xfe\x00", "bad.yaml is not YAML|bad.yaml, line"),
+        (b"\xff\xfe\x00", "bad.yaml is in UTF-16; save it as UTF-8"),
+        (b"\xfa\x00", "bad.yaml is not YAML|bad.yaml, line"),
         (b"just words\n", "bad.yaml holds no settings"),
         (b"- 1\n- 2\n", "bad.yaml holds no settings"),
         (b"", "bad.yaml holds no settings"),

@@ -1,11 +1,12 @@
 """Ctrl-C and SIGTERM end the run after the step in hand."""
 
 import signal
-import sys
 from types import FrameType
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+
+from nst_lightning.say import say
 
 
 class GracefulStop(Callback):
@@ -21,7 +22,10 @@ class GracefulStop(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start listening (the main thread only: elsewhere signals do not arrive)."""
+        self.received = None
         for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) == signal.SIG_IGN:  # as nohup asks for
+                continue
             try:
                 self._previous[number] = signal.signal(number, self._handle)
             except ValueError:
@@ -31,7 +35,7 @@ class GracefulStop(Callback):
         if self.received is not None:
             raise KeyboardInterrupt
         self.received = number
-        print("\nstopping after this step; once more to stop at once", file=sys.stderr, flush=True)
+        say("\nstopping after this step; once more to stop at once", error=True)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -14,6 +14,8 @@ from nst_lightning.data.output import check_path, contact_sheet, save_animation,
 from nst_lightning.data.resizing import MINIMUM_SIDE, at_most
 from nst_lightning.errors import InputError
 from nst_lightning.files import remove_parts
+from nst_lightning.run_folder import forget_older_run
+from nst_lightning.say import say
 
 PictureFormat = Literal["png", "jpg", "webp", "tiff"]
 
@@ -79,13 +81,16 @@ class ImageCheckpoint(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Remove the pictures of an earlier run in the same folder that this run will not write."""
+        if trainer.global_step == 0:
+            forget_older_run(self.folder(trainer).parent)
         if self.folder(trainer).is_dir():
             remove_parts(self.folder(trainer))
             for path in self.folder(trainer).glob("step-*.*"):
                 step = path.stem.removeprefix("step-")
                 if step.isdigit() and int(step) > trainer.global_step:
                     path.unlink()
-            if trainer.global_step == 0:
+            if pl_module.best.picture is None:  # a new run, or another objective's
+                self._best_written = None
                 for format in get_args(PictureFormat):
                     (self.folder(trainer) / f"best.{format}").unlink(missing_ok=True)
 
@@ -108,14 +113,22 @@ class ImageCheckpoint(Callback):
         self._save_best(trainer, pl_module)
         picture = pl_module.picture()
         if not bool(torch.isfinite(picture).all()):
-            print("note: the last picture is not finite; the result is the best one", flush=True)
+            say("note: the last picture is not finite; the result is the best one")
             picture = pl_module.shown(pl_module.best.picture)
         self._save(trainer, pl_module, picture, self.result_path(trainer))
+        for format in get_args(PictureFormat):
+            if format != self.format:  # of a run that was stopped, when the format was another
+                self.result_path(trainer).with_suffix(f".{format}").unlink(missing_ok=True)
         frames, labels = self._frames(trainer)
         if self.film:
             save_animation(frames, Path(trainer.default_root_dir, f"film.{self.film}"), fps=6)
         if self.sheet:
             contact_sheet(frames, labels, Path(trainer.default_root_dir, "contact_sheet.png"))
+
+    def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Write the result of a finished run again if it is gone."""
+        if trainer.global_step and not self.result_path(trainer).exists():
+            self.on_train_end(trainer, pl_module)
 
     def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
         """Keep what there is: the best picture if one was scored, else the one in hand."""

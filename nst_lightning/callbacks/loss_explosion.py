@@ -8,6 +8,7 @@ from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
 from nst_lightning.errors import InputError
+from nst_lightning.say import say
 
 FACTOR = 1.1
 """A loss so many times the best one is an explosion, if nothing else is said."""
@@ -75,6 +76,13 @@ class LossExplosion(Callback):
         self._returned_to = math.inf
         self._returned_at = 0
 
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Begin anew with a new run, and where losses are another objective's from here on."""
+        if pl_module.best.loss is None:
+            self.retries, self._returned_to = 0, math.inf
+            self._returned_at = trainer.global_step
+            self.explosions = [step for step in self.explosions if step <= trainer.global_step]
+
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
@@ -101,12 +109,11 @@ class LossExplosion(Callback):
         pl_module.replace_picture(best.picture)
         what = f"step {step}: the loss exploded ({loss:.4g}; best {lowest:.4g})"
         if self.retries <= self.max_retries:
-            print(
+            say(
                 f"{what}; back to the best picture, try {self.retries} of {self.max_retries}",
-                flush=True,
             )
             return
-        print(f"{what}; stopping with the best picture", flush=True)
+        say(f"{what}; stopping with the best picture")
         trainer.should_stop = True
 
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:

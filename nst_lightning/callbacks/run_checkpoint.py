@@ -10,6 +10,7 @@ from nst_lightning.checks import choice
 from nst_lightning.csv_logger import RunCSVLogger
 from nst_lightning.errors import InputError
 from nst_lightning.files import remove_parts
+from nst_lightning.run_folder import forget_older_run
 
 
 class RunCheckpoint(ModelCheckpoint):
@@ -52,6 +53,8 @@ class RunCheckpoint(ModelCheckpoint):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Let the log go on where the checkpoint was written, or begin anew."""
         super().on_train_start(trainer, pl_module)
+        if trainer.global_step == 0:
+            forget_older_run(self.path(trainer).parents[1])
         for folder in (self.path(trainer).parents[1], self.path(trainer).parent):
             remove_parts(folder)
         for logger in trainer.loggers:

@@ -9,6 +9,7 @@ from lightning.pytorch import Callback, Trainer
 
 from nst_lightning.callbacks.image_checkpoint import ImageCheckpoint
 from nst_lightning.data.image_pair import pictures_of
+from nst_lightning.say import say
 
 
 class RunSummary(Callback):
@@ -28,13 +29,12 @@ class RunSummary(Callback):
         self._started = time.monotonic()
         pair = pictures_of(trainer)
         for note in pair.notes:
-            print(f"note: {note}", flush=True)
+            say(f"note: {note}")
         width, height = pair.largest
         scales = f", {len(pair.scales) + 1} scales" if pair.scales else ""
-        print(
+        say(
             f"painting {width}x{height} px, {trainer.estimated_stepping_batches} steps{scales}, "
             f"on {pl_module.device}, into {Path(trainer.default_root_dir)}",
-            flush=True,
         )
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
@@ -44,10 +44,9 @@ class RunSummary(Callback):
     def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Say so if the checkpoint was that of a finished run."""
         if not self._trained:
-            print(
+            say(
                 f"the run is finished already, at step {trainer.global_step}; to go on, "
                 "raise --trainer.max_epochs",
-                flush=True,
             )
 
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
@@ -66,11 +65,13 @@ class RunSummary(Callback):
         seen, wanted = (reduced(shown, MEASURED_SIDE) for shown in (picture, content))
         ssim = float(structural_similarity(seen, wanted))
         mse = float(mean_squared_error(seen, wanted))
+        if mse == 0 and pictures_of(trainer).init == "content":
+            say("note: nothing was painted: the weights (model.*.weight) may be too large")
         if self._images is not None:
-            print(f"picture  {self._images.result_path(trainer)}")
-        print(f"loss     {total:.4g} ({terms}) after {trainer.global_step} steps")
-        print(f"content  SSIM {ssim:.3f}, MSE {mse:.4f}")
-        print(f"time     {_duration(time.monotonic() - self._started)}", flush=True)
+            say(f"picture  {self._images.result_path(trainer)}")
+        say(f"loss     {total:.4g} ({terms}) after {trainer.global_step} steps")
+        say(f"content  SSIM {ssim:.3f}, MSE {mse:.4f}")
+        say(f"time     {_duration(time.monotonic() - self._started)}")
 
 
 def _duration(seconds: float) -> str:

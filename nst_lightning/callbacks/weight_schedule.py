@@ -7,6 +7,7 @@ from lightning.pytorch import Callback, Trainer
 
 from nst_lightning.data.image_pair import pictures_of
 from nst_lightning.errors import InputError, did_you_mean
+from nst_lightning.say import say
 
 STEPS_CHECKED = 100_000
 """Steps that are looked at before a run, to find a hole in its schedule."""
@@ -31,6 +32,8 @@ class WeightSchedule(Callback):
         self.term = term
         self.layer = layer
         self._weight: float | None = None
+        self._steps: float = 0
+        self._resumed_steps: float | None = None
 
     def weight_at(self, progress: float, epoch: int) -> float | None:
         """Return the weight of a step.
@@ -68,8 +71,11 @@ class WeightSchedule(Callback):
         if self.layer is not None and self.layer not in layers:
             hint = did_you_mean(self.layer, layers)
             raise self.error(f"{self.term} has no layer {self.layer!r}{hint}")
-        if pl_module.objective.schedules.setdefault(self.name, self) is not self:
+        schedules = pl_module.objective.schedules
+        before = schedules.get(self.name)
+        if before is not self and before in trainer.callbacks:
             raise self.error(f"two schedules set the weight of {self.name}; leave one out")
+        schedules[self.name], self._weight = self, None
 
     def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Look at the whole schedule before anything is written.
@@ -80,6 +86,12 @@ class WeightSchedule(Callback):
         steps = trainer.estimated_stepping_batches
         if not math.isfinite(steps):
             raise self.error("a run without end has no progress; give --trainer.max_epochs")
+        self._steps = steps
+        if self._resumed_steps not in (None, steps):
+            say(
+                f"note: the weight of {self.name} is that of {steps} steps from here on, no longer "
+                f"of {self._resumed_steps}"
+            )
         for step in range(min(int(steps), STEPS_CHECKED)):
             self._at(trainer, step)
         self.check_epochs(math.ceil(steps / pictures_of(trainer).steps_per_epoch))
@@ -115,11 +127,11 @@ class WeightSchedule(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the weight in effect: the optimiser's state belongs to it."""
-        return {"weight": self._weight}
+        return {"weight": self._weight, "steps": self._steps}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Remember what the optimiser's state belongs to."""
-        self._weight = state_dict["weight"]
+        self._weight, self._resumed_steps = state_dict["weight"], state_dict["steps"]
 
     def error(self, message: str) -> InputError:
         """Make an ``InputError`` that begins with the name of the schedule."""

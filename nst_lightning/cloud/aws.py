@@ -49,7 +49,11 @@ class Aws:
             raise InputError(f"aws.profile: {error}; see ~/.aws/config") from error
         if not boto.region_name:
             raise InputError("aws.region: no region is set; give one, such as us-west-2")
-        regions = boto.get_available_regions("sagemaker")
+        regions = [
+            region
+            for partition in boto.get_available_partitions()
+            for region in boto.get_available_regions("sagemaker", partition_name=partition)
+        ]
         if boto.region_name not in regions:
             near = did_you_mean(boto.region_name, regions)
             raise InputError(f"aws.region: there is no region {boto.region_name}{near}")

@@ -15,8 +15,12 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from nst_lightning.checkpoint_io import checkpoint_settings
 from nst_lightning.cloud.container import Container
 from nst_lightning.cloud.metric_lines import metric_line
+from nst_lightning.data.sources import source_digest
 from nst_lightning.errors import InputError
 from nst_lightning.files import write_whole
+from nst_lightning.fingerprint import file_digests
+from nst_lightning.memory import keep_memory
+from nst_lightning.options import digest
 from nst_lightning.session import Session, open_run
 
 # The toolkit takes over what follows a line with the name of one of Python's own exceptions.
@@ -55,6 +59,7 @@ def main(environ: Mapping[str, str] | None = None) -> int:
         failure reason.
     """
     started = time.monotonic()
+    keep_memory()
     try:
         container = Container.from_environ(os.environ if environ is None else environ)
         configs, settings = container.configs(), container.run_settings()
@@ -62,7 +67,9 @@ def main(environ: Mapping[str, str] | None = None) -> int:
         print("painting with", json.dumps(shown, ensure_ascii=False), flush=True)
         if str(container.base / "code") not in sys.path:
             sys.path.append(str(container.base / "code"))
-        checkpoint = find_checkpoint(container)
+        files = [*(source_digest(str(path)) for path in configs), file_digests(settings)]
+        decides = json.dumps([settings, files]).replace(str(container.base), "")  # wherever it is
+        checkpoint = find_checkpoint(container, digest(decides))
         session = open_run(settings, configs, resume=checkpoint)
         # Its line is printed before a step's checkpoint is written, not after.
         session.run(MetricLines())
@@ -78,9 +85,19 @@ def main(environ: Mapping[str, str] | None = None) -> int:
     return 0
 
 
-def find_checkpoint(container: Container) -> Path | None:
-    """Return the checkpoint to go on from, if there is a whole one."""
-    folder = container.run_folder
+def find_checkpoint(container: Container, decides: str) -> Path | None:
+    """Return the checkpoint to go on from, if there is a whole one of the same picture.
+
+    Args:
+        container: Of the job.
+        decides: Digest of all that decides the picture; it is kept beside the run's folder.
+    """
+    folder, mark = container.run_folder, container.run_folder.with_suffix(".digest")
+    if folder.is_dir() and not (mark.is_file() and mark.read_text(encoding="utf-8") == decides):
+        print("note: the checkpoint is of another picture; starting from the beginning", flush=True)
+        shutil.rmtree(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(mark, decides)
     for path in folder.rglob(".*.part*") if folder.is_dir() else ():
         path.unlink()  # what was being written when an earlier instance was taken away
     if not container.checkpoint.is_file():
@@ -112,6 +129,9 @@ def hand_over(session: Session, container: Container, seconds: float) -> None:
         # The finished checkpoint outlived the instance, and the picture did not.
         session.write_picture()
     root = container.run_folder
+    for path in container.model.rglob("*"):
+        if path.is_file():
+            path.unlink()  # of an older job
     for path in sorted(root.rglob("*")):
         if path.is_file() and path.suffix != ".ckpt":
             target = container.model / path.relative_to(root)

@@ -21,6 +21,8 @@ AWS_RANGES = {
 """Least and greatest value of a job's settings, as AWS documents them."""
 
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
+_TAG = re.compile(r"[\w\s.:/=+@-]{0,256}")
+_VARIABLE = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,511}")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
@@ -107,9 +109,23 @@ def _account_mistakes(aws: AwsConfig, job: JobConfig) -> Iterator[str]:
             "aws.network_isolation: the container could not install its requirements; give "
             "job.image_uri an image that has them"
         )
-    for tag in aws.tags:
+    for key in ("prefix", "output", "checkpoints"):
+        if "//" in (getattr(aws, key) or "").removeprefix("s3://"):
+            yield f"aws.{key}: {getattr(aws, key)} has an empty folder in it (//); leave one / out"
+    for key, most in (("tags", 50), ("subnets", 16), ("security_group_ids", 5)):
+        if len(getattr(aws, key)) > most:
+            yield f"aws.{key}: {len(getattr(aws, key))} are more than the {most} that AWS takes"
+    for tag, value in aws.tags.items():
         if tag.lower().startswith("aws:"):
             yield f"aws.tags: {tag}: names that begin with aws: are AWS's own"
+        if not (_TAG.fullmatch(tag) and _TAG.fullmatch(value)) or len(tag) > 128 or not tag:
+            yield (
+                f"aws.tags: {tag}: {value}: AWS takes letters, digits, spaces and _.:/=+-@, 128 in "
+                "a name and 256 in a value"
+            )
+    for name in job.environment:
+        if not _VARIABLE.fullmatch(name):
+            yield f"job.environment: {name!r} is no name of a variable"
 
 
 def _job_mistakes(launch: Launch) -> Iterator[str]:

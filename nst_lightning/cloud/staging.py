@@ -15,10 +15,8 @@ PACKAGE = Path(__file__).parents[1]
 ROOT = PACKAGE.parent
 ENTRY = ROOT / "sagemaker" / "entry.py"
 
-_IN_THE_CONTAINER = {"torch", "torchvision"}
-"""What the container brings, built for its GPU: never pinned, never replaced."""
-
-_NOT_STAGED = {"__pycache__", "tests", "outputs", "configs"}
+_IN_THE_CONTAINER = {"torch", "torchvision", "torchaudio", "torchtext", "triton", "xformers"}
+"""What the container brings, built for its GPU, and what pins it: never pinned or replaced."""
 
 
 def requirements(further: Iterable[str] = ()) -> list[str]:
@@ -28,7 +26,7 @@ def requirements(further: Iterable[str] = ()) -> list[str]:
         further: Lines of the user's own.
 
     Raises:
-        InputError: If one of them names what the container brings.
+        InputError: If one of them names what the container brings, or a file.
     """
     pyproject = ROOT / "pyproject.toml"
     if pyproject.is_file():
@@ -38,6 +36,8 @@ def requirements(further: Iterable[str] = ()) -> list[str]:
     lines = [line for line in declared if ";" not in line]
     lines = [line for line in lines if _name(line) not in _IN_THE_CONTAINER]
     for line in further:
+        if re.match(r"\s*(-|\.|/|file:)", line):
+            raise InputError(f"job.requirements: {line!r} names a file, which no job has")
         if _name(line) in _IN_THE_CONTAINER:
             raise InputError(
                 f"job.requirements: {line!r} would replace the container's own build; leave it "
@@ -62,27 +62,31 @@ def staged_files(
         further_requirements: Lines for requirements.txt.
 
     Raises:
-        InputError: If something of ``code`` is not there.
+        InputError: If something of ``code`` is not there, or two are of one name.
     """
     if not ENTRY.is_file():
         raise InputError(f"there is no {ENTRY}; run the launcher from a clone of the repository")
     yield "entry.py", ENTRY.read_bytes()
     lines = requirements(further_requirements)
     yield "requirements.txt", ("\n".join(lines) + "\n").encode()
-    yield from _tree(PACKAGE, PACKAGE.name)
+    for name, data in _tree(PACKAGE, PACKAGE.name):
+        if not name.startswith(f"{PACKAGE.name}/configs/"):  # those that are used go by themselves
+            yield name, data
+    taken = {"entry.py", "requirements.txt", PACKAGE.name}
     for given in map(Path, code):
-        if given.is_dir():
-            yield from _tree(given, given.resolve().name)
-        elif given.is_file():
-            yield given.name, given.read_bytes()
-        else:
+        name = given.resolve().name
+        if not given.exists():
             raise InputError(f"job.code: there is no file or folder {given}")
+        if name in taken:
+            raise InputError(f"job.code: {given}: there is another {name} in every job; rename it")
+        taken.add(name)
+        yield from _tree(given, name) if given.is_dir() else [(name, given.read_bytes())]
 
 
 def _tree(folder: Path, name: str) -> Iterator[tuple[str, bytes]]:
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
-        hidden = any(part.startswith(".") or part in _NOT_STAGED for part in inside.parts)
+        hidden = any(part.startswith(".") or part == "__pycache__" for part in inside.parts)
         if path.is_file() and not hidden and path.suffix not in (".pyc", ".pyo"):
             yield f"{name}/{inside.as_posix()}", path.read_bytes()
 

@@ -20,6 +20,7 @@ from nst_lightning.errors import InputError
 from nst_lightning.files import check_folder
 from nst_lightning.options import CONFIG_FOLDERS, to_words
 from nst_lightning.parser import OneLineParser, add_pictures, innermost, parse_command
+from nst_lightning.run_folder import occupied
 
 if TYPE_CHECKING:
     from nst_lightning.compare.runner import Comparison
@@ -56,12 +57,12 @@ def main(words: Sequence[str]) -> int:
         InputError: If something given is wrong.
         KeyboardInterrupt: If it was stopped; what is finished is kept.
     """
-    return _carry_out(prepare(words))
+    return _alone(prepare(words))
 
 
 def compare(options: Mapping[str, Any]) -> int:
     """Compare as :func:`main` does, from a mapping: ``{"contents": [...], "size": 384}``."""
-    return _carry_out(prepare(options))
+    return _alone(prepare(options))
 
 
 def make_parser(base: Path) -> OneLineParser:
@@ -144,8 +145,8 @@ def prepare(words: Sequence[str] | Mapping[str, Any]) -> "Comparison":
     from nst_lightning.data.resizing import check_size
 
     size = check_size(given.size, "--size")
-    out = check_folder(Path(given.out).expanduser())
-    runs = check_folder(Path(given.runs).expanduser() if given.runs else out / "runs")
+    out = check_folder(given.out)
+    runs = check_folder(given.runs or out / "runs")
     config: dict[str, Any] = yaml.safe_load(parser.dump(given, skip_none=False))
     config.pop("config", None)
     return Comparison(
@@ -171,6 +172,11 @@ def _baselines(parser: OneLineParser, given: Namespace) -> dict[str, Baseline]:
     except ValueError as error:
         raise innermost(error) from error
     return dict(zip(baseline_keys(baselines), baselines, strict=True))
+
+
+def _alone(comparison: "Comparison") -> int:
+    with occupied(comparison.out), occupied(comparison.painter.runs):
+        return _carry_out(comparison)
 
 
 def _carry_out(comparison: "Comparison") -> int:

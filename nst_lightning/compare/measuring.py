@@ -14,6 +14,7 @@ from nst_lightning.data.image_pair import ImagePair
 from nst_lightning.data.images import load_image
 from nst_lightning.data.which_pictures import Pair
 from nst_lightning.errors import InputError
+from nst_lightning.fingerprint import file_digests
 from nst_lightning.metrics.evaluate import PictureMetrics
 from nst_lightning.metrics.style_distance import Encoder
 from nst_lightning.options import digest
@@ -66,7 +67,8 @@ def write_baselines(
     record = folder.record
     references = [record.others[f"{name}.png"] for name in (CONTENT, STYLE)]
     for key, baseline in baselines.items():
-        made_of = digest([identities[key], *references])
+        files = file_digests(identities[key])
+        made_of = digest([identities[key], files, *references])
         if folder.has(key, made_of):
             continue
         baseline.ensure_loaded()

@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import LambdaCallback
 from nst_lightning.compare.pair_folder import PairFolder
 from nst_lightning.data.which_pictures import Pair
 from nst_lightning.errors import InputError
+from nst_lightning.fingerprint import file_digests
 from nst_lightning.objective import SharedTargets
 from nst_lightning.options import digest, lay_over
 from nst_lightning.session import Session, open_run
@@ -55,13 +56,15 @@ class Painter:
         """Open a run, and leave it at that.
 
         Returns:
-            The settings that decide what picture comes out; and the steps of one run.
+            The settings, and digests of the files, that decide what picture comes out of a content
+            and a style; and the steps of one run.
 
         Raises:
             InputError: If a setting is wrong.
         """
         session = self._open(pair, writes=False)
-        return decisive(session.settings), session.steps
+        settings = decisive(session.settings)
+        return settings | {"files": file_digests(settings)}, session.steps
 
     def check(self, pairs: Iterable[Pair]) -> None:
         """Begin a run and leave it before its first step: what every run refuses costs no work.
@@ -97,7 +100,9 @@ class Painter:
             InputError: If a picture or a setting is wrong.
             KeyboardInterrupt: If the run was stopped; picture and checkpoint are kept.
         """
-        goes_on = folder.record.run == run and folder.checkpoint is not None
+        # A finished run whose picture is gone has nothing left to go on with.
+        goes_on = folder.record.run == run and not folder.record.finished
+        goes_on = goes_on and folder.checkpoint is not None
         session = self._open(pair, resume="last" if goes_on else None)
         if not goes_on:
             session.pair.setup("fit")  # a picture that cannot be read leaves no folder behind

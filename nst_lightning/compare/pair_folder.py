@@ -5,7 +5,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nst_lightning.data.images import load_image
 from nst_lightning.data.output import save_image
+from nst_lightning.errors import InputError
 from nst_lightning.files import write_whole
 from nst_lightning.run_folder import CHECKPOINT, CURVES, PICTURE, RunFolder
 
@@ -56,10 +58,18 @@ class PairFolder(RunFolder):
         """Write ``compare.json``, whole."""
         write_whole(self.path / RECORD, json.dumps(asdict(self.record), indent=1) + "\n")
 
+    def holds(self, file: str) -> bool:
+        """Whether a picture is there and can be read."""
+        try:
+            load_image(self.path / file)
+        except InputError:
+            return False
+        return True
+
     @property
     def is_foreign(self) -> bool:
         """Whether its picture was made elsewhere, by ``fit`` or in a cloud."""
-        return (self.path / RESULT).is_file() and not self.record.run
+        return not self.record.run and self.holds(RESULT)
 
     def is_finished(self, run: str) -> bool:
         """Whether it holds the picture of a run, or one made elsewhere.
@@ -67,7 +77,7 @@ class PairFolder(RunFolder):
         Args:
             run: Digest of the run.
         """
-        made = (self.path / RESULT).is_file() and self.record.run == run and self.record.finished
+        made = self.record.run == run and self.record.finished and self.holds(RESULT)
         return made or self.is_foreign
 
     def begin(self, run: str) -> None:
@@ -90,7 +100,7 @@ class PairFolder(RunFolder):
             made_of: Digest of what it is to be made of.
         """
         file = f"{name}.png"
-        return self.record.others.get(file) == made_of and (self.path / file).is_file()
+        return self.record.others.get(file) == made_of and self.holds(file)
 
     def add(self, name: str, picture: "Tensor", made_of: str) -> None:
         """Write a picture beside the result; the record is the caller's to write.

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from nst_lightning.baselines import Baseline
 from nst_lightning.compare.keys import CONTENT, OPTIMISED, STYLE
 from nst_lightning.compare.measuring import measure, write_baselines, write_references
@@ -24,6 +22,7 @@ from nst_lightning.data.which_pictures import Pair, Source
 from nst_lightning.errors import InputError
 from nst_lightning.files import atomic_write
 from nst_lightning.metrics.views import MEASURED_LAYERS
+from nst_lightning.options import write_yaml
 
 
 @dataclass
@@ -79,8 +78,7 @@ class Comparison:
         for baseline in self.baselines.values():
             _load(baseline)
         with atomic_write(self.out / "compare.yaml") as part:
-            text = yaml.safe_dump(self.config, sort_keys=False, allow_unicode=True)
-            part.write_text(text, encoding="utf-8")
+            part.write_text(write_yaml(self.config), encoding="utf-8")
         # Those that are there come first, so that a stopped comparison shows all that it has.
         pairs.sort(key=missing.__contains__)
         with OverallProgress(len(pairs), steps) as progress:

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 from torch import Tensor
 
+from nst_lightning.data.rare_tiff import unit_scale
 from nst_lightning.data.rows import Rows, bands
-from nst_lightning.errors import InputError
 
 # A profile that moves no colour by more than this many 8-bit levels is sRGB by another name.
 _ROUNDING = 1
@@ -130,25 +131,17 @@ def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
 def _deep_grey(image: Image.Image, name: str) -> Rows:
     """Scale one channel of more than 8 bits by what its format can hold; never clip."""
     height, width = image.height, image.width
-    notes: list[str] = []
 
-    def raw(rows: slice) -> NDArray[np.float64]:
-        return np.array(image.crop((0, rows.start, width, rows.stop))).astype(np.float64)
+    signed = image.mode == "I" and image.format is None
 
-    ends: list[float] = []
-    for rows in bands(height, width):
-        values = raw(rows)
-        if not np.isfinite(values).all():
-            raise InputError(f"{name} holds values that are not finite (NaN or infinity)")
-        ends += [float(values.min()), float(values.max())]
-    low, high = min(ends), max(ends)
+    def raw(rows: slice) -> NDArray[Any]:
+        found = np.array(image.crop((0, rows.start, width, rows.stop)))
+        return found if signed or image.mode == "F" else found.astype(np.uint32)
+
     tags = getattr(image, "tag_v2", None) or {}
-    # Pillow keeps the 12 bits of some TIFF files as 12.
-    bits = 12 if tags.get(258) in (12, (12,)) else 16
-    full = 1.0 if image.mode == "F" else float(2**bits - 1)
-    stretch = low < 0 or high > full
-    if stretch:
-        notes.append(f"{name} holds values from {low:g} to {high:g}; stretched to black and white")
+    # Pillow keeps the 12 bits of some TIFF files as 12; what it reads as I from a file has 16.
+    bits = 12 if tags.get(258) in (12, (12,)) else 32 if signed else 16
+    to_unit, notes = unit_scale(lambda: map(raw, bands(height, width)), bits, name)
     # Pillow inverts TIFF files whose white is 0 up to 8 bits only.
     inverted = image.mode.startswith("I;16") and tags.get(262) == 0
     if image.info.get("icc_profile"):
@@ -158,9 +151,7 @@ def _deep_grey(image: Image.Image, name: str) -> Rows:
 
     def read(rows: slice) -> tuple[Tensor, Tensor | None]:
         found = raw(rows)
-        values = found / full
-        if stretch:
-            values = (found - low) / (high - low) if high > low else np.full_like(found, 0.5)
+        values = to_unit(found)
         if inverted:
             values = 1 - values
         grey = torch.from_numpy(values).to(torch.float32)

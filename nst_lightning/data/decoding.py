@@ -2,14 +2,25 @@
 
 import contextlib
 import io
+import struct
 import warnings
+import zlib
+from typing import Any
 
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from nst_lightning.data import rare_tiff
 from nst_lightning.errors import InputError
 
 MAXIMUM_PIXELS = 178_956_970
 """Above this width times height a picture is taken for a decompression bomb; Pillow's own limit."""
+
+PNG_KEYWORD = "nst_lightning"
+"""Keyword of the PNG text chunk; the other formats keep the same text as the image description."""
+MAXIMUM_PROFILE = 2**24
+"""Bytes of a colour profile, unpacked; a larger one is left out."""
+_PILLOWS_LIMIT = 2**20
+_PNG = b"\x89PNG\r\n\x1a\n"
 
 # No format that runs a program to decode (EPS calls Ghostscript) or that accepts any bytes (TGA).
 FORMATS = (
@@ -50,6 +61,16 @@ def open_header(data: bytes, name: str) -> Image.Image:
     """
     if not data:
         raise InputError(f"{name} is empty (0 bytes)")
+    rare, number = None, 0
+    if data.startswith(rare_tiff.MAGIC):
+        with contextlib.suppress(Exception):  # what tifffile cannot read either, Pillow refuses
+            number, page = rare_tiff.main_page(data)
+            _check_pixels(name, page.imagewidth, page.imagelength)
+            if rare_tiff.is_rare(page):
+                rare = page
+    if rare is not None:
+        return rare_tiff.read_rare(rare, name)
+    data, profile = _light(data) if data.startswith(_PNG) else (data, None)
     Image.init()
     formats = [f for f in FORMATS if f in Image.OPEN]
     try:
@@ -57,6 +78,8 @@ def open_header(data: bytes, name: str) -> Image.Image:
             # Of tags that nothing here reads, and of half the number of pixels that is too many.
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(data), "r", formats)
+            if number:
+                image.seek(number)
     except UnidentifiedImageError as error:
         raise InputError(f"{name} is not a picture that can be read{_guess(data[:512])}") from error
     except Image.DecompressionBombError as error:
@@ -64,11 +87,39 @@ def open_header(data: bytes, name: str) -> Image.Image:
     # The plugins raise whatever damaged bytes lead them to.
     except Exception as error:
         raise InputError(f"{name} is damaged: {_one_line(error)}") from error
-    width, height = image.size
-    if width * height > MAXIMUM_PIXELS:
-        image.close()
-        raise InputError(f"{name} is too large: it is {width} x {height} pixels; {_bomb()}")
+    _check_pixels(name, *image.size)
+    if profile is not None:
+        image.info["icc_profile"] = profile
     return image
+
+
+def _check_pixels(name: str, width: int, height: int) -> None:
+    if width * height > MAXIMUM_PIXELS:
+        raise InputError(f"{name} is too large: it is {width} x {height} pixels; {_bomb()}")
+
+
+def _light(data: bytes) -> tuple[bytes, bytes | None]:
+    """Return a PNG without texts but ours and without a profile that Pillow finds too large.
+
+    Pillow refuses the whole picture then. The profile comes beside it, or is left out if even that
+    is too large.
+    """
+    kept, place, profile = [data[:8]], 8, None
+    while place + 12 <= len(data):
+        length, kind = struct.unpack(">I4s", data[place : place + 8])
+        chunk = data[place : place + 12 + length]
+        body, place = chunk[8:-4], place + 12 + length
+        if kind == b"iCCP":
+            inflate = zlib.decompressobj()
+            with contextlib.suppress(zlib.error):
+                inflated = inflate.decompress(body.partition(b"\0")[2][1:], MAXIMUM_PROFILE)
+                if len(inflated) > _PILLOWS_LIMIT:
+                    profile = inflated if inflate.eof else None
+                    continue
+        if kind in (b"tEXt", b"zTXt", b"iTXt") and not body.startswith(PNG_KEYWORD.encode()):
+            continue
+        kept.append(chunk)
+    return b"".join([*kept, data[place:]]), profile
 
 
 def decode(image: Image.Image, name: str) -> tuple[Image.Image, list[str]]:
@@ -80,19 +131,27 @@ def decode(image: Image.Image, name: str) -> tuple[Image.Image, list[str]]:
     Raises:
         InputError: If the pixels cannot be decoded (truncated or damaged file).
     """
-    notes: list[str] = []
+    notes: list[str] = image.info.pop(rare_tiff.NOTES, [])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             kind = _FRAMES.get(image.format or "")
             frames = int(getattr(image, "n_frames", 1)) if kind else 1
             if frames > 1:
-                notes.append(f"{name} has {frames} {kind}; using the first")
-                image.seek(0)
+                which = "the first" if image.tell() == 0 else f"number {image.tell() + 1}"
+                notes.append(f"{name} has {frames} {kind}; using {which}")
             bits = str(getattr(image, "tile", ""))
             if ";16" in bits and image.mode in ("RGB", "RGBA", "CMYK"):
                 notes.append(f"{name} has 16 bits a channel; read as 8")
             image.load()
+            if ";16" in bits and image.mode in ("RGB", "RGBA"):
+                ends: Any = image.getextrema()
+                most = max(high for _, high in ends[:3])
+                if 0 < most < 16:
+                    notes.append(
+                        f"{name} is black to a sixteenth of what its 16 bits hold; if it has fewer "
+                        "bits, save it with all of them"
+                    )
         except MemoryError as error:
             size = f"{image.width} x {image.height}"
             raise InputError(f"{name}: not enough memory for {size} pixels") from error

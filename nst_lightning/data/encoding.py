@@ -14,7 +14,8 @@ from PIL import ExifTags, Image, ImageCms
 from PIL.PngImagePlugin import PngInfo, putchunk
 from torch import Tensor
 
-from nst_lightning.data.metadata import PNG_KEYWORD, SOFTWARE
+from nst_lightning.data.decoding import PNG_KEYWORD
+from nst_lightning.data.metadata import SOFTWARE
 from nst_lightning.data.rows import bands
 
 _PALETTE_FRAMES = 8  # frames, spread over the run, that the palette of a GIF is drawn from

@@ -132,8 +132,7 @@ class ImagePair(LightningDataModule):
         else:
             self.scales = checked_scales(scales or [], size)
         self.steps_per_epoch += self.added_steps
-        self.scale, self.detail = 0, detail
-        self.artworks = artworks
+        self.scale, self.detail, self.artworks = 0, detail, artworks
         self.content_source: Any = resolve_one(content, artworks)
         self.style_weights = style_weights
         self.set_styles(style if isinstance(style, list) else [style])
@@ -244,8 +243,9 @@ class ImagePair(LightningDataModule):
     def sizes(self, scale: int) -> tuple[tuple[int, int], list[tuple[int, int]]]:
         """Return height and width of the content at a scale, and of each style."""
         now = self._sized[scale]
-        sizes = [image.pixels.shape[-2:] for image in (now.content, *now.styles)]
-        content, *styles = ((height, width) for height, width in sizes)
+        content, *styles = (
+            (image.pixels.shape[-2], image.pixels.shape[-1]) for image in (now.content, *now.styles)
+        )
         return content, styles
 
     def steps_left(self, step: int, steps: int) -> list[int]:
@@ -310,10 +310,8 @@ class ImagePair(LightningDataModule):
             return resize_to(resize_to(content, small), content.shape[-2:])
         if self.init == "style":
             return resize_to(self.styles[0], content.shape[-2:])
-        grey = torch.full_like(content, 0.5)
-        if self.init == "grey":
-            return grey
-        return (grey + self.init_noise * torch.randn_like(content)).clamp(0, 1)
+        noise = self.init_noise * torch.randn_like(content) if self.init == "noise" else 0.0
+        return (torch.full_like(content, 0.5) + noise).clamp(0, 1)
 
     def train_dataloader(self) -> StepLoader:
         """Return one item a step."""
@@ -325,11 +323,7 @@ class ImagePair(LightningDataModule):
 
 
 def pictures_of(trainer: Any) -> ImagePair:
-    """Return the pictures of Lightning's trainer.
-
-    Raises:
-        InputError: If its datamodule is no ``ImagePair``.
-    """
+    """Return the pictures of a trainer; raises ``InputError`` if it has no ``ImagePair``."""
     pair = getattr(trainer, "datamodule", None)
     if not isinstance(pair, ImagePair):
         raise InputError("no pictures: give the trainer an ImagePair as datamodule")

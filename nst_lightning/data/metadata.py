@@ -10,13 +10,11 @@ from typing import Any
 from PIL import ExifTags
 
 from nst_lightning import __version__
-from nst_lightning.data.decoding import open_header
+from nst_lightning.data.decoding import PNG_KEYWORD, open_header
 from nst_lightning.data.sources import open_source, public_name
 from nst_lightning.errors import InputError
 
 SOFTWARE = "nst_lightning"
-PNG_KEYWORD = "nst_lightning"
-"""Keyword of the PNG text chunk; the other formats keep the same text as the image description."""
 
 _FILES = ("content", "style", "init")
 # Where somebody keeps a data set or a mask is nobody's business.

@@ -17,6 +17,8 @@ _SAME_COLOUR_WITHIN = 0.25
 _GREY_WITHIN = 0.06
 _FLAT_CHANGE = 0.04
 _MAXIMUM_COLOURS = 16
+_DRAWN = 0.9
+"""Share of a mask's pixels that its most frequent colours have."""
 
 
 @dataclass
@@ -33,6 +35,10 @@ class Regions:
     content: Tensor
     styles: list[Tensor]
     notes: list[str]
+
+    def on(self, device: torch.device) -> tuple[Tensor, list[Tensor]]:
+        """Return the masks of the content and of the styles on a device."""
+        return self.content.to(device), [mask.to(device) for mask in self.styles]
 
 
 def load_regions(
@@ -66,6 +72,10 @@ def load_regions(
         masks, of_styles = _by_file(content_mask, given, content, styles)
     else:
         masks, of_styles = _by_colour(content_mask, given, content, styles, notes)
+    share = masks.sum(1)
+    for what, amount in (("more than one region", share > 1.5), ("no region", share < 0.5)):
+        if float(amount.float().mean()) > _MINIMUM_SHARE:
+            notes.append(f"{float(amount.float().mean()):.0%} of the content lies in {what}")
     if feather:
         masks = blur(masks, feather * max(masks.shape[-2:]))
     return Regions(masks, of_styles, notes)
@@ -116,6 +126,8 @@ def _by_colour(
         _refuse_empty(masks, file, ["black", "white"], "content_mask")
         return masks, _whole_styles(styles)
     colours = palette(pixels, file)
+    if not _is_drawn(pixels):
+        notes.append(f"{file} is no map of flat colours; regions are what is near its commonest")
     masks = _resized(assign(pixels, colours), size)
     levels = (colours * 255).round().int().tolist()
     names = ["#" + bytes(colour).hex() for colour in levels]
@@ -167,7 +179,24 @@ def _read(file: str, role: str, picture: LoadedImage) -> Tensor:
             f"data.{role}: {mask.name} is {width}x{height} but its picture is {wide}x{high}; a "
             "mask must have its picture's shape"
         )
-    return mask.pixels
+    if mask.alpha is None:
+        return mask.pixels
+    # White on a transparent ground; or a photograph whose transparency is the mask.
+    if _is_drawn(mask.pixels, mask.alpha):
+        return mask.pixels * mask.alpha
+    return mask.alpha.expand_as(mask.pixels)
+
+
+def _is_drawn(pixels: Tensor, alpha: Tensor | None = None) -> bool:
+    """Tell a mask, grey or of a few flat colours, from a photograph, by what can be seen of it."""
+    seen = pixels[0].flatten(1).T  # (H·W, 3)
+    if alpha is not None:
+        seen = seen[alpha.flatten() > 0.5]
+    if float((seen.amax(1) - seen.amin(1)).quantile(0.99)) < _GREY_WITHIN:
+        return True
+    bins = (seen * 7).round().long() @ torch.tensor([64, 8, 1])
+    common = torch.unique(bins, return_counts=True)[1].sort(descending=True).values
+    return float(common[:_MAXIMUM_COLOURS].sum()) > _DRAWN * len(seen)
 
 
 def _grey(file: str, role: str, picture: LoadedImage) -> Tensor:

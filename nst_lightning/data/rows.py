@@ -9,9 +9,9 @@ from torch import Tensor
 _BAND = 2**18  # pixels: 3 MB of a picture in float32
 
 
-def bands(height: int, width: int, pixels: int = _BAND) -> Iterator[slice]:
+def bands(height: int, width: int, pixels: int | None = None) -> Iterator[slice]:
     """Yield the rows of a picture from the top on, about so many pixels at a time."""
-    rows = max(1, pixels // width)
+    rows = max(1, (pixels or _BAND) // width)
     for first in range(0, height, rows):
         yield slice(first, min(first + rows, height))
 

@@ -1,14 +1,25 @@
 """Where a picture comes from: a path, a URL, a sample, or a data set of paintings."""
 
+import base64
 import difflib
 import hashlib
+import http.client
+import ipaddress
+import math
 import os
 import pkgutil
 import re
+import socket
 import stat
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
+from urllib.request import url2pathname
 
 from nst_lightning.data.samples import SAMPLES, sample_bytes
 from nst_lightning.errors import InputError, did_you_mean
@@ -18,6 +29,14 @@ SAMPLE_PREFIX, ARTWORKS_PREFIX = "sample:", "artworks:"
 _FIND_ARTWORKS = "nst_lightning.artworks.collection:find_files"
 MAXIMUM_BYTES = 2**31
 """A file larger than this is not read."""
+MAXIMUM_SECONDS = 300
+"""A web server has so long for one picture."""
+_SILENCE = 30
+"""Seconds that it may say nothing."""
+ALLOW_INNER = "NST_ALLOW_LINK_LOCAL"
+"""Environment variable that, set to 1, lets link-local addresses be read."""
+# Of Amazon in IPv6, and of Alibaba; the others' are link-local.
+_METADATA = ("fd00:ec2::254", "100.100.100.200")
 
 # Two letters at least, so that C:// stays a Windows path.
 _URL = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.\-]+(://|::)")
@@ -25,8 +44,6 @@ _URL = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.\-]+(://|::)")
 _BACKENDS = {
     "s3": "pip install 'nst-lightning[sagemaker]' (or s3fs)",
     "s3a": "pip install 'nst-lightning[sagemaker]' (or s3fs)",
-    "http": "pip install aiohttp",
-    "https": "pip install aiohttp",
     "gs": "pip install gcsfs",
     "gcs": "pip install gcsfs",
     "az": "pip install adlfs",
@@ -93,9 +110,11 @@ def open_source(source: str | os.PathLike[str]) -> tuple[bytes, str]:
                 f"unknown sample {text}{did_you_mean(text, known)} (there are {', '.join(known)})"
             )
         return sample_bytes(name), text
-    if is_url(text) and not text.startswith("file://"):
+    if text.lower().startswith("file://"):
+        return _local(url2pathname(urllib.parse.urlsplit(text).path)), text
+    if is_url(text):
         return _remote(text), public_name(text)
-    return _local(resolve_one(text.removeprefix("file://"))), text
+    return _local(resolve_one(text)), text
 
 
 def _local(source: str) -> bytes:
@@ -111,7 +130,7 @@ def _local(source: str) -> bytes:
         # Whole, not opened by name: Pillow 13.0 maps an uncompressed TIFF file into memory and then
         # garbles it if its EXIF orientation is a quarter turn.
         with path.open("rb") as handle:
-            return _limited(handle, source)
+            return _limited(handle.read, source)
     except InputError:
         raise
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -124,11 +143,17 @@ def _local(source: str) -> bytes:
         raise InputError(f"{source!r} cannot be opened: {reason}") from error
 
 
-def _limited(handle: BinaryIO, name: str) -> bytes:
-    data = handle.read(MAXIMUM_BYTES + 1)
-    if len(data) > MAXIMUM_BYTES:
-        raise InputError(f"{name} is larger than {MAXIMUM_BYTES // 2**20} MiB; use a smaller file")
-    return data
+def _limited(read: Callable[[int], bytes], name: str, ends: float = math.inf) -> bytes:
+    # Piece by piece: reading so many bytes at most asks for memory for all of them.
+    data = bytearray()
+    while part := read(2**20):
+        data += part
+        if len(data) > MAXIMUM_BYTES:
+            size = f"{MAXIMUM_BYTES // 2**20} MiB"
+            raise InputError(f"{name} is larger than {size}; use a smaller file")
+        if time.monotonic() > ends:
+            raise TimeoutError
+    return bytes(data)
 
 
 def _nearest(missing: Path) -> str:
@@ -149,43 +174,97 @@ def _nearest(missing: Path) -> str:
 
 
 def _remote(source: str) -> bytes:
+    name = public_name(source)
+    protocol = source.split("://", 1)[0].split("::", 1)[0].lower()
+    if protocol in ("http", "https"):
+        return _from_web(source, name)
+    for link in source.split("::"):  # of a chain, such as simplecache::https://...
+        if link.lower().startswith("http"):
+            _refuse_inner(link)
     import fsspec
 
-    name = public_name(source)
-    protocol = source.split("://", 1)[0].split("::", 1)[0]
     try:
         with fsspec.open(source, "rb") as handle:
-            return _limited(handle, name)
+            return _limited(handle.read, name)
     except InputError:
         raise
     except ImportError as error:
         how = _BACKENDS.get(protocol, f"({error})")
         raise InputError(f"{name}: reading {protocol}:// needs one more package: {how}") from error
     except FileNotFoundError as error:
-        raise InputError(_missing(error, name)) from error
+        raise InputError(f"no such file: {name}") from error
     except PermissionError as error:
         raise InputError(f"{name}: permission denied; check your credentials") from error
     # Each backend has exceptions of its own (aiohttp, botocore, ...) that share no base class.
     except Exception as error:
         if isinstance(error, ValueError) and "protocol" in str(error).lower():
-            hint = did_you_mean(protocol, _BACKENDS)
+            hint = did_you_mean(protocol, ["http", "https", *_BACKENDS])
             raise InputError(f"{name}: unknown protocol {protocol}://{hint}") from error
         raise InputError(f"{name} cannot be read: {_reason(error, source)}") from error
 
 
-def _missing(error: BaseException, name: str) -> str:
-    """Say what fsspec calls a missing file: it calls an unreachable host so too."""
-    root = error
-    while (inner := root.__cause__ or root.__context__) is not None and not hasattr(root, "status"):
-        root = inner
-    status = getattr(root, "status", None)
-    if status in (401, 403):
-        return f"{name}: permission denied (the server answers {status}); check the address"
-    if status not in (None, 404, 410):
-        return f"{name} cannot be read: the server answers with error {status}"
-    if status is None and isinstance(root, OSError) and not isinstance(root, FileNotFoundError):
-        return f"{name} cannot be reached ({root.strerror or root}); check the network"
-    return f"no such file: {name}"
+def _from_web(address: str, name: str) -> bytes:
+    """Return what a web server answers, within limits of size and time."""
+    _refuse_inner(address)
+    opener = urllib.request.build_opener(_Redirects)
+    parts_of = urllib.parse.urlsplit(address)
+    user, at, host = parts_of.netloc.rpartition("@")
+    # Spaces and letters of other alphabets as servers want them; what is quoted stays.
+    bare = urllib.parse.quote(parts_of._replace(netloc=host).geturl(), safe="%/:=&?~+!$,;'@()*[]")
+    request = urllib.request.Request(bare, headers={"User-Agent": "nst_lightning"})
+    if at:
+        word = base64.b64encode(urllib.parse.unquote(user).encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {word}")
+    try:
+        with opener.open(request, timeout=_SILENCE) as answer:
+            return _limited(answer.read1, name, time.monotonic() + MAXIMUM_SECONDS)
+    except urllib.error.HTTPError as error:
+        why = f"cannot be read: the server answers with error {error.code}"
+        if error.code in (401, 403):
+            why = f"permission denied (the server answers {error.code}); check the address"
+        elif error.code in (404, 410):
+            raise InputError(f"no such file: {name}") from error
+        elif "infinite loop" in str(error):
+            why = "cannot be read: the server sends us round in a circle; check the address"
+        raise InputError(f"{name}: {why}") from error
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        why = str(getattr(reason, "strerror", None) or reason)
+        if isinstance(reason, TimeoutError):
+            why = f"no answer in time, {_SILENCE} s for a piece and {MAXIMUM_SECONDS} for all"
+        raise InputError(f"{name} cannot be reached ({why}); check the network") from error
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows a server to the web alone, and not into the machine's own network settings."""
+
+    def redirect_request(
+        self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> Any:
+        """Refuse what `_refuse_inner` does; urllib itself refuses ``file://``."""
+        _refuse_inner(newurl)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _refuse_inner(address: str) -> None:
+    """Refuse an address where a cloud's machine keeps its credentials, unless that is allowed."""
+    parts = urllib.parse.urlsplit(address)
+    if parts.scheme not in ("http", "https"):
+        raise InputError(f"{public_name(address)}: a server may send us to http(s):// alone")
+    if os.environ.get(ALLOW_INNER) == "1":
+        return
+    try:
+        found = socket.getaddrinfo(parts.hostname, None)
+    except (OSError, UnicodeError):  # what cannot be found cannot be opened either
+        return
+    for *_, place in found:
+        address_ = ipaddress.ip_address(str(place[0]).partition("%")[0])
+        inner = getattr(address_, "ipv4_mapped", None) or address_
+        if inner.is_link_local or str(inner) in _METADATA:
+            raise InputError(
+                f"{public_name(address)}: an address of the machine's own network ({inner}) is not "
+                f"read; set {ALLOW_INNER}=1 if you mean it"
+            )
 
 
 def _reason(error: Exception, source: str) -> str:

@@ -26,6 +26,8 @@ from nst_lightning.grids.spec import (
 from nst_lightning.options import DEFAULTS, find_configs, refuse_reserved, take_settings
 from nst_lightning.parser import OneLineParser, add_pictures
 from nst_lightning.progress import ProgressBar
+from nst_lightning.run_folder import occupied
+from nst_lightning.say import is_terminal
 
 if TYPE_CHECKING:
     from nst_lightning.grids.runner import Runner
@@ -83,7 +85,7 @@ def main(words: Sequence[str]) -> int:
             raise InputError(
                 f"{path}: the axis {name} is called like a column of the table; rename it"
             )
-    out = check_folder(Path(given.out or Path("outputs", "grids", path.stem)).expanduser())
+    out = check_folder(given.out or Path("outputs", "grids", path.stem))
     if not given.yes:
         _ask(grid, math.prod(len({_run_settings(v) for v in axis.values}) for axis in grid.axes))
     planned = plan(grid, more, [str(DEFAULTS)])
@@ -94,7 +96,9 @@ def main(words: Sequence[str]) -> int:
     runs = runner.ready(planned)
     if not given.yes and len(runs) > len(planned):
         _ask(grid, len(runs))
-    if not _paint_all(grid, runs, out, runner):
+    with occupied(out):
+        whole = _paint_all(grid, runs, out, runner)
+    if not whole:
         print("stopped; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED
     return 0
@@ -140,7 +144,7 @@ def _ask(grid: Grid, runs: int) -> None:
     if runs <= MANY:
         return
     what = f"this grid has {grid.size} pictures from {runs} runs"
-    if sys.stdin.isatty() and sys.stderr.isatty():
+    if is_terminal(sys.stdin) and is_terminal(sys.stderr):
         print(f"{what}; go on? [y/N] ", end="", file=sys.stderr, flush=True)
         if sys.stdin.readline().strip().lower() in ("y", "yes"):
             return

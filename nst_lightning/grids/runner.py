@@ -1,5 +1,6 @@
 """Runs the runs of a grid in one process: encoders and targets are made once."""
 
+import contextlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -10,8 +11,9 @@ from typing import Any
 from lightning.pytorch.callbacks import LambdaCallback
 
 from nst_lightning.checkpoint_io import checkpoint_step
-from nst_lightning.data.image_pair import STARTS, ImagePair
+from nst_lightning.data.image_pair import ImagePair
 from nst_lightning.data.sources import source_digest
+from nst_lightning.fingerprint import file_digests
 from nst_lightning.grids.snapshots import Snapshots
 from nst_lightning.grids.spec import Run
 from nst_lightning.metrics.evaluate import PictureMetrics
@@ -44,8 +46,11 @@ class Runner:
         found = {}
         for step in run.snapshots:
             path = self.folder / run.name / f"step-{step:05d}.json"
-            if path.is_file():
-                found[step] = json.loads(path.read_text(encoding="utf-8"))
+            with contextlib.suppress(OSError, ValueError):  # missing or damaged: made again
+                row = json.loads(path.read_text(encoding="utf-8"))
+                # A picture that is not finite has no losses, and is not written.
+                if "loss" not in row or path.with_suffix(".png").is_file():
+                    found[step] = row
         return found
 
     def ready(self, runs: Iterable[Run]) -> list[Run]:
@@ -58,10 +63,14 @@ class Runner:
         for run in runs:
             session = self._open(run, run.steps, writes=False)
             pair = session.pair
-            sources = [pair.content_source, *pair.style_sources, pair.content_mask, pair.style_mask]
-            if pair.init not in STARTS:
-                sources.append(pair.init)
-            pictures = [self._digest(source) for source in _flat(sources)]
+            # The paintings that a query names, not the query.
+            found_in = {"content": pair.content_source, "style": pair.style_sources}
+            decides = {
+                "data": {**session.settings["data"], **found_in, "init": pair.init},
+                "model": session.settings["model"],
+                "trainer": {"callbacks": session.settings["trainer"]["callbacks"]},
+            }
+            pictures = list(file_digests(decides, self._digest).values())
             cells = [replace(cell, added=pair.added_steps) for cell in run.cells]
             run = replace(run, cells=cells, pictures=pictures)
             found += run.apart() if session.depends_on_length else [run]
@@ -160,9 +169,3 @@ def _length(run: Run, steps: int) -> dict[str, int]:
         "trainer.max_steps": steps,
         "data.steps_per_epoch": max(steps, ENDLESS),
     }
-
-
-def _flat(sources: Iterable[Any]) -> list[str]:
-    """Return the files of lists of files in which some may be None."""
-    nested = [source if isinstance(source, list) else [source] for source in sources]
-    return [str(source) for group in nested for source in group if source is not None]

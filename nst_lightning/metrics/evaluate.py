@@ -225,3 +225,15 @@ class PictureMetrics:
             f"{name}/{role}": float(measure(picture, reference))
             for name, measure in measures.items()
         }
+
+
+def with_control(pair: "ImagePair", picture: Tensor) -> tuple[dict[str, float], dict[str, str]]:
+    """Measure a picture, and the untouched content as a control, where the picture is.
+
+    Returns:
+        ``picture/`` or ``content/`` and a measure -> its value; a measure that is not there -> why.
+    """
+    measure = PictureMetrics.of(pair, device=picture.device)
+    shown = {"picture/": picture, "content/": pair.content.to(picture.device)}
+    found = {f"{who}{key}": v for who, seen in shown.items() for key, v in measure(seen).items()}
+    return found, measure.unavailable

@@ -4,6 +4,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from nst_lightning.say import is_terminal
+
 ROWS = {
     "mse": "MSE",
     "rmse": "RMSE",
@@ -60,6 +62,6 @@ def print_measures(
             row(f"  {layer}", f"style_distance/{layer}")
     for name, label in OWN_ROWS.items():
         row(label, name)
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 100).print(table)
+    Console(file=sys.stdout, width=None if is_terminal(sys.stdout) else 100).print(table)
     for name, why in (unavailable or {}).items():
         print(f"note: {ROWS.get(name, name)} is left out: {why}")

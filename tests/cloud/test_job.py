@@ -45,9 +45,32 @@ def test_a_damaged_checkpoint_starts_the_job_anew(tmp_path: Path, capsys: Any) -
     job = Container(tmp_path, {}, {}, tmp_path / "model")
     job.checkpoint.parent.mkdir(parents=True)
     job.checkpoint.write_bytes(b"half a check")
-    assert find_checkpoint(job) is None
+    (tmp_path / "checkpoints" / "run.digest").write_text("same")
+    assert find_checkpoint(job, "same") is None
     assert not job.checkpoint.exists()
     assert "damaged" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("change", ["a file", "a setting", "nothing"])
+def test_a_checkpoint_of_another_picture_is_not_gone_on_from(
+    tmp_path: Path, pictures: tuple[Path, Path], capsys: Any, change: str
+) -> None:
+    content = tmp_path / "content.png"
+    content.write_bytes(pictures[0].read_bytes())
+    env = environ(tmp_path, (content, pictures[1]))
+    assert main(env) == 0
+    if change == "a file":
+        content.write_bytes(pictures[1].read_bytes())
+    if change == "a setting":
+        env = environ(tmp_path, (content, pictures[1]), seed_everything=5)
+    capsys.readouterr()
+    assert main(env) == 0
+    anew = "of another picture; starting from the beginning" in capsys.readouterr().out
+    assert anew == (change != "nothing")
+    assert main(environ(tmp_path / "new", (content, pictures[1]), **json.loads(env["SM_HPS"]))) == 0
+    names = ("model/stylized.png", "model/metrics.csv")
+    for name in names:
+        assert (tmp_path / name).read_bytes() == (tmp_path / "new" / name).read_bytes()
 
 
 def test_a_mistake_is_one_line_that_the_toolkit_takes_over(

@@ -55,12 +55,32 @@ def refused(aws: FakeAws | None, capsys: Any, *args: str) -> str:
         ({"job__retries": 99}, "job.retries: 99 is not from 0 to 30"),
         ({"job__price_per_hour": -3}, "job.price_per_hour: -3"),
         ({"aws__tags": {"aws:x": "y"}}, "aws.tags: aws:x"),
+        ({"aws__tags": {f"t{n}": "x" for n in range(51)}}, "aws.tags: 51 are more than the 50"),
+        ({"aws__tags": {"a": "x" * 257}}, "aws.tags: a: x"),
+        ({"aws__tags": {"a" * 129: "x"}}, "aws.tags: a"),
+        ({"aws__tags": {"": "x"}}, "aws.tags: : x"),
+        ({"aws__tags": {"what?": "x"}}, "aws.tags: what\\?: x"),
+        ({"aws__prefix": "a//b"}, "aws.prefix: a//b has an empty folder"),
+        ({"aws__output": "s3://b//c"}, "aws.output: s3://b//c has an empty folder"),
+        ({"aws__checkpoints": "s3://b/c//"}, "aws.checkpoints: s3://b/c// has an empty folder"),
+        (
+            {"aws__subnets": ["s"] * 17, "aws__security_group_ids": ["g"]},
+            "aws.subnets: 17 are more than the 16",
+        ),
+        (
+            {"aws__subnets": ["s"], "aws__security_group_ids": ["g"] * 6},
+            "aws.security_group_ids: 6 are more than the 5",
+        ),
+        ({"job__environment": {"A-B": "x"}}, "job.environment: 'A-B'"),
         ({"settings": {"data.init": "nope.png"}}, "no such file: nope.png"),
         (
             {"settings": {"data.content_mask": "nope.png", "model.style": "GuidedGramLoss"}},
             "no such file: nope.png",
         ),
         ({"job__requirements": ["torch==2.8.0"]}, "job.requirements: "),
+        ({"job__requirements": ["torchaudio"]}, "job.requirements: 'torchaudio' would replace"),
+        ({"job__requirements": ["xformers>=0.0.30"]}, "job.requirements: 'xformers"),
+        ({"job__requirements": ["-r mine.txt"]}, "job.requirements: '-r mine.txt' names a file"),
         ({"limits__parallel": 0}, "limits.parallel: 0 is too small"),
         ({"limits__parallel": "many"}, "limits.parallel: "),
         ({"contents": ["nowhere.jpg"]}, "no such file: nowhere.jpg"),
@@ -85,6 +105,18 @@ def test_a_wrong_value(
 
     line = refused(aws, capsys, "--config", str(config(**changes)))
     assert re.search(expected, line), line
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("us-west-2", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
+)
+def test_a_region_of_any_partition_is_planned(
+    region: str, partition: str, config: Callable[..., Path], capsys: Any
+) -> None:
+    role = ACCOUNT_ARN.format("123456789012", "paint").replace("aws", partition, 1)
+    file = config(aws__region=region, aws__role=role)
+    assert main(["--config", str(file), "--dry_run"]) == 0, capsys.readouterr().err
 
 
 def test_no_credentials(

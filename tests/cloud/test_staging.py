@@ -41,6 +41,26 @@ def test_the_package_the_entry_and_the_users_code_and_nothing_else(tmp_path: Pat
         dict(staged_files(["nowhere.py"]))
 
 
+@pytest.mark.parametrize("kind", ["configs", "tests", "outputs", "a/configs/b"])
+def test_every_folder_of_the_users_code_travels(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "mine" / kind).mkdir(parents=True)
+    (tmp_path / "mine" / kind / "a.yaml").write_text("a: 1\n")
+    assert f"mine/{kind}/a.yaml" in dict(staged_files([tmp_path / "mine"]))
+
+
+@pytest.mark.parametrize(
+    "names", [["entry.py"], ["nst_lightning/x.py"], ["a/mine.py", "b/mine.py"]]
+)
+def test_code_does_not_take_the_place_of_other_code(tmp_path: Path, names: list[str]) -> None:
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x = 1\n")
+    given = [tmp_path / name for name in names]
+    given = [path.parent if path.parent.name == "nst_lightning" else path for path in given]
+    with pytest.raises(InputError, match=r"job\.code: .*there is another .* rename it"):
+        dict(staged_files(given))
+
+
 def test_the_archive_depends_on_the_files_alone() -> None:
     files = [("a.py", b"1"), ("b/c.py", b"2")]
     assert pack(files) == pack(files)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from PIL import Image
 
 from nst_lightning.compare.painting import decisive
 from nst_lightning.compare.pair_folder import PairFolder, Record
@@ -28,7 +29,7 @@ def test_finished_foreign_and_unfinished(tmp_path: Path) -> None:
     # A stopped run has a picture, too.
     folder.begin("abc")
     picture = tmp_path / "stylized.png"
-    picture.touch()
+    Image.new("RGB", (16, 16)).save(picture)
     assert not PairFolder(tmp_path).is_finished("abc")
     folder.record.finished = True
     folder.write_record()
@@ -48,7 +49,7 @@ def test_finished_foreign_and_unfinished(tmp_path: Path) -> None:
 def test_a_picture_beside_is_there_if_it_was_made_of_the_same(tmp_path: Path) -> None:
     folder = PairFolder(tmp_path)
     assert not folder.has("fast", "d")
-    folder.add("fast", torch.zeros(1, 3, 4, 4), "d")
+    folder.add("fast", torch.zeros(1, 3, 16, 16), "d")
     assert folder.has("fast", "d")
     assert not folder.has("fast", "e")
     (tmp_path / "fast.png").unlink()

@@ -16,7 +16,7 @@ _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(["torchvision", "nst_lightning.cli", "nst_lightning.run_command"])
 
 
-def _main(words: Sequence[str], cwd: Path, out: Path, err: Path) -> None:
+def _main(asked: Sequence[str] | dict[str, str], cwd: Path, out: Path, err: Path) -> None:
     for number, path in ((1, out), (2, err)):
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, number)
@@ -24,24 +24,34 @@ def _main(words: Sequence[str], cwd: Path, out: Path, err: Path) -> None:
     os.chdir(cwd)
     import torch
 
+    torch.set_num_threads(1)
+    if isinstance(asked, dict):
+        from nst_lightning.cloud import job
+
+        sys.exit(job.main(asked))
     from nst_lightning.cli import main
 
-    torch.set_num_threads(1)
-    sys.exit(main(list(words)))
+    sys.exit(main(list(asked)))
 
 
 class Program:
     """A started program.
 
     Args:
-        words: Its command line.
+        asked: Its command line; or the environment of a SageMaker job, which then is the program.
         folder: Where it is started, and where its output is kept.
     """
 
-    def __init__(self, words: Sequence[str], folder: Path) -> None:
+    def __init__(self, asked: Sequence[str] | dict[str, str], folder: Path) -> None:
         self._out, self._err = folder / "stdout.txt", folder / "stderr.txt"
         self._process: ForkServerProcess = _SERVER.Process(
-            target=_main, args=([*map(str, words)], folder, self._out, self._err)
+            target=_main,
+            args=(
+                asked if isinstance(asked, dict) else [*map(str, asked)],
+                folder,
+                self._out,
+                self._err,
+            ),
         )
         self._process.start()
 
@@ -59,6 +69,12 @@ class Program:
             assert self._process.exitcode is None, self.stderr
             assert time.monotonic() < deadline
             time.sleep(0.01)
+        self._process.kill()
+        self._process.join()
+
+    def kill_after(self, seconds: float) -> None:
+        """Kill it with SIGKILL after that time, if it has not ended before."""
+        self._process.join(seconds)
         self._process.kill()
         self._process.join()
 

@@ -113,7 +113,7 @@ def _render(template: str, context: Mapping[str, Any]) -> str:
     """Fill a template; in HTML everything is escaped, in Markdown what a template marks."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(
+    environment = Environment(  # nosec B701: Markdown is text
         loader=FileSystemLoader(TEMPLATES),
         autoescape=template.endswith(".html.jinja"),
         undefined=StrictUndefined,

@@ -1,0 +1,139 @@
+"""What decides a loss and a picture, so that one can ask: is this still the same?"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nst_lightning.data.image_pair import STARTS, ImagePair
+from nst_lightning.data.sources import source_digest
+from nst_lightning.objective import Objective
+from nst_lightning.options import flatten
+from nst_lightning.processor import has_fast_bfloat16
+
+Fingerprint = dict[str, Any]
+"""Name of what decides -> a plain value, or the digest of a picture or of weights."""
+
+_OF_A_RUN = ("training", "regions", "refined")
+"""Public attributes of terms and encoders that a run sets, not a setting."""
+_SOURCES = ("data.content", "data.style", "data.init", "data.content_mask", "data.style_mask")
+_PLAIN = str | int | float | bool | None
+
+
+def of_objective(objective: Objective, pair: ImagePair, precision: str) -> Fingerprint:
+    """Return what decides the loss of a picture; take it before the first step.
+
+    It is made of the objects, so that it holds without settings too: terms, weights, layers,
+    schedules, encoder and its weights, and the pixels of every picture and mask.
+
+    Args:
+        objective: With the weights that it was built with.
+        pair: Set up.
+        precision: The trainer's.
+    """
+    things = {**objective.terms, "encoder": objective.encoder}
+    things |= {f"schedule of {name}": rule for name, rule in objective.schedules.items()}
+    found = {"precision": precision, **_pictures(pair)}
+    for name, thing in things.items():
+        found |= {f"{name}.{key}": value for key, value in _stated(thing).items()}
+    found["encoder.values"] = _digest(*objective.encoder.parameters(), *objective.encoder.buffers())
+    if "auto" in found.values():
+        found["fast bfloat16"] = has_fast_bfloat16()
+    return found
+
+
+def differences(now: Fingerprint, then: Fingerprint | None) -> str:
+    """Return a few names of what is another now; empty where all is the same, or nothing was."""
+    missing, then = object(), now if then is None else then
+    names = dict.fromkeys([*then, *now])
+    others = [name for name in names if now.get(name, missing) != then.get(name, missing)]
+    return ", ".join(others[:3] + ["..."] * bool(others[3:]))
+
+
+def file_digests(
+    settings: Mapping[str, Any], digest: Callable[[str], str] = source_digest
+) -> dict[str, str]:
+    """Return the digest of every file that settings of a run name, by the setting and the file.
+
+    Beside pictures and masks these are weights, and whatever else a term, an encoder or a callback
+    is given by its path.
+
+    Args:
+        settings: Nested, of ``data``, ``model`` and what else decides.
+        digest: Of one source.
+
+    Raises:
+        InputError: If a picture or a mask cannot be read.
+    """
+    found = {}
+    for name, value in flatten(settings).items():
+        for text in _texts(value):
+            source = name in _SOURCES and not (name == "data.init" and text in STARTS)
+            if source or _is_file(text):
+                found[f"{name} {text}"] = digest(text)
+    return found
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return ("/" in text or "." in text) and Path(text).expanduser().is_file()
+    except (OSError, ValueError, RuntimeError):  # too long, a NUL, a ~user that does not exist
+        return False
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
+
+
+def _stated(thing: object) -> dict[str, Any]:
+    """Return a thing's class and its public attributes that are plain values, files digested."""
+    kind = type(thing)
+    found: dict[str, Any] = {"class": f"{kind.__module__}.{kind.__qualname__}"}
+    for name, value in vars(thing).items():
+        if not name.startswith("_") and name not in _OF_A_RUN and _is_plain(value):
+            found[name] = list(value) if isinstance(value, tuple) else value
+            for text in _texts(value):
+                if _is_file(text):
+                    found[f"{name} {text}"] = source_digest(text)
+    return found
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return all(_is_plain(item) for item in value)
+    if isinstance(value, dict):
+        return all(_is_plain(item) for item in value.values())
+    return isinstance(value, _PLAIN)
+
+
+def _pictures(pair: ImagePair) -> Fingerprint:
+    """Return what decides of the pictures, and their digests as the run sees them at full size."""
+    scale = pair.scale
+    pair.use_scale(len(pair.scales))
+    found: Fingerprint = {"style shares": repr(pair.blend), "colour": pair.colour}
+    if pair.scales:
+        found |= {"strokes": pair.strokes, "detail": pair.detail}
+    found["content"] = _digest(pair.content, *([] if pair.alpha is None else [pair.alpha]))
+    found |= {f"style {i}": _digest(style) for i, style in enumerate(pair.styles, start=1)}
+    if pair.regions is not None:
+        found["masks"] = _digest(pair.regions.content, *pair.regions.styles)
+    pair.use_scale(scale)
+    return found
+
+
+def _digest(*tensors: Tensor) -> str:
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(repr(tuple(tensor.shape)).encode())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
