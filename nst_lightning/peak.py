@@ -9,7 +9,9 @@ from nst_lightning.losses.term import LossTerm
 from nst_lightning.stages import Stage, Tiles, stages
 from nst_lightning.vgg19 import CONVOLUTIONS
 
-_SURE = 1.24  # times what is computed: blocks freed lie scattered, and libraries have their own
+# Times what is computed, since blocks freed lie scattered; and what a process that computes in
+# tiles, whose blocks are kept, has besides.
+_SURE, _SURE_IN_TILES, _SCATTERED = 1.24, 1.15, 0.7e9
 _CHANNELS = {c.name: c.shape[0] for c in CONVOLUTIONS}
 
 Size = tuple[int, int]
@@ -63,7 +65,8 @@ def peak(job: Job, tiles: Tiles | None, pairs: int, half: bool) -> float:
         references = begins + 32.0 * (pixels + sum(of_styles)) + _tile(job, tiles, 4)
         # Of the content, which is mixed in: what two stages begin with, or one and a layer.
         search = redrawn + 48.0 * pixels + _tile(job, tiles, 4)
-    return _SURE * (steady + max(_evaluation(job, tiles), references, search, step))
+    found = steady + max(_evaluation(job, tiles), references, search, step)
+    return _SURE * found if tiles is None else _SURE_IN_TILES * found + _SCATTERED
 
 
 def _evaluation(job: Job, tiles: Tiles | None) -> float:
