@@ -6,11 +6,13 @@ products, forward and backward) at the rate that this machine multiplies 2048 x 
 same precision, taken right before and after. Everything else in a step, Lightning's part included,
 counts as overhead.
 
-Each size is computed whole and in tiles (of 512 pixels, or half the picture), where it is asked
-for; what does not fit into the memory is said and left out.
+Each size is computed whole and in tiles, where they are asked for as SIZE/STAGES (see
+`nst_lightning.stages.Tiles`), or in the ones chosen for an amount of memory; what does not fit into
+the memory is said and left out.
 
     python benchmarks/cost_by_size.py --out DIR
-    python benchmarks/cost_by_size.py --recipe klimt --cut whole tiles --steps 4 --out DIR
+    python benchmarks/cost_by_size.py --recipe klimt --cut whole 384/2 --steps 4 --out DIR
+    python benchmarks/cost_by_size.py --recipe klimt --cut whole 4GB --size 2048 --out DIR
     python benchmarks/cost_by_size.py --size 512 --precision float32 bfloat16 --steps 12 --out DIR
 """
 
@@ -18,6 +20,8 @@ import argparse
 import csv
 import itertools
 import json
+import os
+import re
 import resource
 import statistics
 import subprocess
@@ -57,17 +61,23 @@ def matmul_rate(precision: str) -> float:
 
 def measure(request: dict[str, Any]) -> dict[str, Any]:
     """Run some steps and time their parts."""
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as the command line does
     import torch
     from lightning.pytorch import Callback
     from torch.utils.flop_counter import FlopCounterMode
 
-    from nst_lightning import budget, stylize
+    from nst_lightning import budget, memory, stylize
     from nst_lightning.stages import Tiles
 
-    if request["cut"] == "tiles":
-        budget._TILES = (Tiles(min(512, request["size"] // 2), 2),)
-    else:
+    memory.keep_memory()  # as the command line does, too
+    in_tiles, given = re.fullmatch(r"(\d+)/(\d)", request["cut"]), "auto"
+    if in_tiles:
+        size, stages = (int(number) for number in in_tiles.groups())
+        budget._TILES = (Tiles(min(size, request["size"] // 2), stages),)
+    elif request["cut"] == "whole":
         budget._TILES = (None,)
+    else:
+        given = request["cut"]
     steps: list[float] = []
     evaluations: list[list[float]] = []
     flops: list[int] = []
@@ -105,7 +115,7 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
             "data.size_rule": "long",
             "data.scales": None,
             "model.encoder.precision": request["precision"],
-            "model.memory": "auto",
+            "model.memory": given,
         },
         size=request["size"],
         steps=request["steps"] + 2,
@@ -164,7 +174,7 @@ def main() -> None:
     parser.add_argument("--recipe", default="pytorch_tutorial")
     parser.add_argument("--size", type=int, nargs="*", default=[256, 512, 1024, 2048, 4096])
     parser.add_argument("--precision", nargs="*", default=["float32", "bfloat16"])
-    parser.add_argument("--cut", nargs="*", default=["whole"], choices=["whole", "tiles"])
+    parser.add_argument("--cut", nargs="*", default=["whole"])
     parser.add_argument("--steps", type=int, default=16)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()

@@ -1,6 +1,7 @@
 """How a picture is computed within the memory that there is."""
 
 import contextlib
+import itertools
 import math
 import os
 import re
@@ -19,7 +20,8 @@ from nst_lightning.stages import Tiles
 
 _UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "KI": 2**10, "MI": 2**20, "GI": 2**30}
 _OF_FREE = 0.85  # the part of the free memory that `auto` takes
-_TILES = (None, Tiles(1024), Tiles(512), Tiles(768, 2), Tiles(512, 2), Tiles(512, 3), Tiles(256, 3))
+# In the order of what an evaluation takes; each stage in tiles is computed once more.
+_TILES = (None, Tiles(1024), Tiles(512), Tiles(512, 2), Tiles(384, 2), Tiles(384, 3), Tiles(256, 3))
 _FEWER_PAIRS = (10, 5)  # where as many as were asked for do not fit in bfloat16 either
 
 
@@ -167,13 +169,17 @@ def choose(job: Job, bytes_: float) -> Plan:
 
 
 def plans(job: Job) -> Iterator[Plan]:
-    """Give the ways to compute a job, in the order of preference."""
+    """Give the ways to compute a job, in the order of preference.
+
+    Fewer pairs, in bfloat16, cost next to nothing, another stage in tiles a tenth of the time
+    (``docs/optimiser.md``, "Large pictures").
+    """
     fewer = [(number, True) for number in _FEWER_PAIRS if number < job.pairs]
-    offers = [(job.pairs, False), (job.pairs, True), *fewer]
-    for pairs, half in offers if job.pairs else [(0, False)]:
-        for tiles in _TILES:
-            if tiles is None or tiles.size < 1.5 * max(job.content):
-                yield Plan(tiles, pairs, half, peak(job, tiles, pairs, half))
+    offers = [(job.pairs, False), (job.pairs, True), *fewer] if job.pairs else [(0, False)]
+    for _, alike in itertools.groupby(_TILES, lambda tiles: tiles.stages if tiles else 0):
+        kinds = [tiles for tiles in alike if tiles is None or tiles.size < 1.5 * max(job.content)]
+        for (pairs, half), tiles in itertools.product(offers, kinds):
+            yield Plan(tiles, pairs, half, peak(job, tiles, pairs, half))
 
 
 def _culprit(job: Job) -> str:

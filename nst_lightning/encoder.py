@@ -209,8 +209,8 @@ class VGG19Encoder(nn.Module):
             if operation == "conv":
                 x = self._convolve(x, name)
             elif operation == "relu":
-                # Never in place: it would overwrite a tapped convolution without a word.
-                x = F.relu(x)
+                # In place it takes less time and memory, but would overwrite a tapped convolution.
+                x = F.relu(x, inplace=name.replace("relu", "conv") not in self.taps)
             else:
                 x = pool(x, self.pooling, int(name.removeprefix("pool")))
             if name in self.taps:

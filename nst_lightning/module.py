@@ -25,7 +25,7 @@ from nst_lightning.say import say
 from nst_lightning.view import View
 
 OptimizerFactory = Callable[[Iterable[Tensor]], Optimizer]
-
+Held = Mapping[str, Tensor | None]
 CHECKPOINT_KEY = "nst_lightning"
 
 
@@ -113,7 +113,7 @@ class NeuralStyleTransfer(LightningModule):
 
         A fit is a new run, whatever this model, its encoder or its pictures served before.
         """
-        pair = self._pair()
+        pair = pictures_of(self.trainer)
         if stage == "fit":
             pair.use_scale(0)
         refusals.check_pictures(pair, self.objective)
@@ -125,9 +125,6 @@ class NeuralStyleTransfer(LightningModule):
             self.image = nn.Parameter(pair.initial().clone())
         elif self.image is not None:
             refusals.check_same_size(self.image, pair.content)
-
-    def _pair(self) -> ImagePair:
-        return pictures_of(self.trainer)
 
     @torch.no_grad()
     def picture(self) -> Tensor:
@@ -142,11 +139,7 @@ class NeuralStyleTransfer(LightningModule):
         return self.image if average is None else average
 
     def shown(self, image: Tensor) -> Tensor:
-        """Return a picture of the optimiser's as people see it: within [0, 1], its colours kept.
-
-        Args:
-            image: Shape ``(1, 3, H, W)``.
-        """
+        """Return the optimiser's ``(1, 3, H, W)`` as people see it: in [0, 1], its colours kept."""
         return self.view.of_people(image)
 
     def _forget(self) -> None:
@@ -180,7 +173,7 @@ class NeuralStyleTransfer(LightningModule):
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Go on at the next scale if its turn has come; let terms renew what they hold."""
-        pair, step = self._pair(), self.trainer.global_step
+        pair, step = pictures_of(self.trainer), self.trainer.global_step
         if pair.scale_at(step) != pair.scale:
             self._climb(pair, pair.scale_at(step))
         if self.objective.redraw(step, self.view.of_encoder(self.image.detach())):
@@ -191,11 +184,12 @@ class NeuralStyleTransfer(LightningModule):
         """Carry the picture up to a larger scale, with a new optimiser and new targets."""
         self._small = self.view.carried(self.painted)
         pair.use_scale(scale)
-        self.image = nn.Parameter(self._enlarged(pair).clone())
+        enlarged = self._enlarged(pair)
+        self.image = nn.Parameter(enlarged.clone())
         self._forget()
         self.view = View.of(pair, self.strength)
         self.trainer.optimizers = [self.configure_optimizers(first=False)]
-        self.set_targets()
+        self.set_targets(enlarged=enlarged)
 
     def _enlarged(self, pair: ImagePair) -> Tensor:
         return pair.enlarged(self._small.to(self.device), min(1.0, max(0.0, 2 - 4 * self.strength)))
@@ -203,7 +197,7 @@ class NeuralStyleTransfer(LightningModule):
     def on_fit_start(self) -> None:
         """Compute the targets where the picture is; raises ``InputError`` for what cannot run."""
         refusals.check_optimizer(self.trainer.optimizers[0], self._resumed.get("optimizer"))
-        pair, decides = self._pair(), {"strength": self.strength}
+        pair, decides = pictures_of(self.trainer), {"strength": self.strength}
         refusals.check_scales(pair, self.trainer.estimated_stepping_batches)
         self._objective = of_objective(self.objective, pair, self.trainer.precision) | decides
         if changes := differences(self._objective, self._resumed.get("objective")):
@@ -226,13 +220,15 @@ class NeuralStyleTransfer(LightningModule):
         self._fit_memory()
         self.set_targets(self._resumed.get("held") or self.objective.held())
 
-    def set_targets(self, held: Mapping[str, Tensor | None] | None = None) -> None:
-        """Take every term's targets from the present scale's pictures; go on with ``held``."""
-        pair = self._pair()
+    @torch.no_grad()
+    def set_targets(self, held: Held | None = None, enlarged: Tensor | None = None) -> None:
+        """Take every term's targets from the scale's pictures (and ``enlarged``, if at hand)."""
+        pair = pictures_of(self.trainer)
         masks = None if pair.regions is None else pair.regions.on(self.device)
-        with torch.no_grad():
-            content = self._enlarged(pair) if pair.repaints else pair.content.to(self.device)
-            content = self.view.of_encoder(content)
+        content = pair.content.to(self.device)
+        if pair.repaints:
+            content = self._enlarged(pair) if enlarged is None else enlarged
+        content = self.view.of_encoder(content)
         styles = [style.to(self.device) for style in pair.style_targets]
         self.objective.set_targets(content, styles, pair.blend, masks)
         self.objective.hold(held or {})
@@ -275,8 +271,8 @@ class NeuralStyleTransfer(LightningModule):
         return optimizer
 
     def _fit_memory(self, keeper: Optimizer | None = None, first: bool = True) -> None:
-        steps = self.trainer.estimated_stepping_batches
-        fit_memory(self.budget, self.objective, self._pair(), self.image, steps, keeper, first)
+        pair, steps = pictures_of(self.trainer), self.trainer.estimated_stepping_batches
+        fit_memory(self.budget, self.objective, pair, self.image, steps, keeper, first)
 
     def _refine(self) -> bool:
         """Compute more exactly from here on; losses before are another objective's."""
@@ -288,7 +284,8 @@ class NeuralStyleTransfer(LightningModule):
         """Log the measures of the picture, and of the untouched content as a control."""
         from nst_lightning.metrics.evaluate import with_control
 
-        measures, self.unavailable_measures = with_control(self._pair(), self.picture())
+        pair = pictures_of(self.trainer)
+        measures, self.unavailable_measures = with_control(pair, self.picture())
         self.log_dict(measures, batch_size=1)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -297,8 +294,8 @@ class NeuralStyleTransfer(LightningModule):
         checkpoint[CHECKPOINT_KEY] = {
             "best": self.best.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
-            "scale": self._pair().scale,
-            "small": self._small if self._pair().repaints else torch.empty(0),
+            "scale": pictures_of(self.trainer).scale,
+            "small": self._small if pictures_of(self.trainer).repaints else torch.empty(0),
             "refined": self.objective.refined,
             "memory": self.budget.state_dict(),
             "held": self.objective.held(),
@@ -314,7 +311,7 @@ class NeuralStyleTransfer(LightningModule):
             InputError: If the checkpoint is not of this framework or of another picture size.
         """
         image, state = refusals.picture_in(checkpoint, CHECKPOINT_KEY)
-        pair = self._pair() if self._trainer is not None else None
+        pair = pictures_of(self.trainer) if self._trainer is not None else None
         if pair is not None:  # as it is when load_from_checkpoint opens it
             pair.use_scale(state["scale"])
             self.view = View.of(pair, self.strength)

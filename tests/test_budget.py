@@ -44,18 +44,21 @@ def test_whole_where_it_fits(encoder: VGG19Encoder) -> None:
     assert (plan.pairs, plan.half_pairs) == (20, False)
 
 
-def test_less_memory_means_tiles_and_then_smaller_pairs(encoder: VGG19Encoder) -> None:
+def test_less_memory_means_smaller_pairs_and_then_tiles(encoder: VGG19Encoder) -> None:
     wanted = job(encoder, 2048)
-    peaks = [plan.peak for plan in plans(wanted)]
-    first = choose(wanted, max(peaks))
-    assert first.tiles is None
-    second = choose(wanted, first.peak - 1)
-    assert second.tiles is not None
-    assert not second.half_pairs
-    last = choose(wanted, min(peaks))
-    assert last.half_pairs
-    assert last.pairs == 5
-    assert last.peak == min(peaks) < first.peak / 2
+    all_, stages = list(plans(wanted)), [0]
+    chosen = choose(wanted, max(plan.peak for plan in all_))
+    assert (chosen.tiles, chosen.pairs, chosen.half_pairs) == (None, 20, False)
+    while chosen.peak > min(plan.peak for plan in all_):
+        less = choose(wanted, chosen.peak - 1)
+        slower = (less.tiles.stages if less.tiles else 0) - stages[-1]
+        assert slower >= 0
+        # Another stage only where no fewer pairs would do.
+        assert not slower or (chosen.pairs, chosen.half_pairs) == (5, True)
+        stages.append(stages[-1] + slower)
+        chosen = less
+    assert set(stages) == {0, 1, 2, 3}
+    assert (chosen.pairs, chosen.half_pairs) == (5, True)
 
 
 def test_the_history_asked_for_is_never_exceeded(encoder: VGG19Encoder) -> None:

@@ -229,6 +229,24 @@ def test_whoever_watches_is_told_of_each_tile(stages: int) -> None:
     assert told == [(done, of // 2) for done in range(1, of // 2 + 1)]
 
 
+@pytest.mark.parametrize("name", TERMS)
+def test_gradients_lie_as_the_features_do(name: str) -> None:
+    """Else all before them in the network is laid out anew, which took half of an evaluation."""
+    term = TERMS[name]()
+    objective, x, _ = ready({"a": term}, (97, 141))
+    for layer, features in objective.encoder(x).items():
+        size = (features.shape[-2], features.shape[-1])
+        if term.reach(layer, size) is None:
+            continue
+        height, width = size
+        tile = Tile(size, height // 3, height, 0, width // 2, (1, 0))
+        features.requires_grad_()
+        computed = features[..., 1:, :].contiguous(memory_format=torch.channels_last)
+        sums = term.sums(layer, computed, tile)
+        (gradient,) = torch.autograd.grad(sum(part.float().sum() for part in sums), computed)
+        assert gradient.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_no_copy_is_watched() -> None:
     objective, _, _ = ready({"a": GramLoss(1.0, ["relu1_1"])}, (32, 32))
     names = set(objective.state_dict())

@@ -131,8 +131,9 @@ def evenly(rows: Rows, count: int) -> Tensor:
     """Take at most so many rows, evenly spread, the first and the last among them."""
     if count >= len(rows):
         return rows if isinstance(rows, Tensor) else rows[torch.arange(len(rows))]
-    device = rows.device if isinstance(rows, Tensor) else None
-    return rows[torch.linspace(0, len(rows) - 1, count, device=device).long()]
+    # float32 cannot count the pixels of a large painting; not every device knows float64.
+    places = torch.linspace(0, len(rows) - 1, count, dtype=torch.float64).long()
+    return rows[places.to(rows.device) if isinstance(rows, Tensor) else places]
 
 
 def union_by_share(

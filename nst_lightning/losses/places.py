@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from nst_lightning.losses.products import at_least_single
@@ -42,10 +43,8 @@ class Tile:
     def own(self, computed: Tensor) -> Tensor:
         """Return its own places out of those that were computed, ``(N, C, h, w)``."""
         row, column = self.first
-        return as_it_lies(
-            computed[
-                ..., self.top - row : self.bottom - row, self.left - column : self.right - column
-            ]
+        return cropped(
+            computed, self.top - row, self.bottom - row, self.left - column, self.right - column
         )
 
     def out_of(self, whole: Tensor) -> Tensor:
@@ -68,11 +67,15 @@ class LayerInTiles(Protocol):
         """Return the whole layer, ``(N, C, H, W)``."""
 
 
-def as_it_lies(part: Tensor) -> Tensor:
-    """Return a part of ``(N, C, H, W)`` in one piece of memory, in the layout that it lies in."""
-    if part.stride(1) == 1 and part.shape[1] > 1:
-        return part.contiguous(memory_format=torch.channels_last)
-    return part.contiguous()
+def cropped(whole: Tensor, top: int, bottom: int, left: int, right: int) -> Tensor:
+    """Return a rectangle of ``(N, C, H, W)``; it and its gradient lie in memory as the whole does.
+
+    (The gradient of a slice comes back channels first, and all before it is laid out anew.)
+    """
+    height, width = whole.shape[-2:]
+    if (top, left) == (0, 0) and (bottom, right) == (height, width):
+        return whole
+    return F.pad(whole, (-left, right - width, -top, bottom - height))
 
 
 def averages(computed: Tensor, tile: Tile, size: tuple[int, int]) -> tuple[Tensor, Tile]:
@@ -96,9 +99,9 @@ def averages(computed: Tensor, tile: Tile, size: tuple[int, int]) -> tuple[Tenso
     along = _Bins(tile.left, tile.right, tile.size[1], size[1])
     own = Tile(size, down.begin, down.end, along.begin, along.end)
     row, column = tile.first
-    part = computed[
-        ..., down.first - row : down.last - row, along.first - column : along.last - column
-    ]
+    part = cropped(
+        computed, down.first - row, down.last - row, along.first - column, along.last - column
+    )
     over_rows, over_columns = down.members(part), along.members(part)
     # Sums by products with zeros and ones, which are exact in any precision; channels last.
     x = part.permute(0, 2, 3, 1)  # (N, h, w, C)
