@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nst_lightning.encoder import Step
-from nst_lightning.losses.places import Tile
+from nst_lightning.losses.places import Tile, layout_of
 from nst_lightning.losses.products import at_least_single
 from nst_lightning.losses.term import LossTerm
 
@@ -152,6 +152,5 @@ class Stage:
 def room(part: Tensor, size: tuple[int, int]) -> Tensor:
     """Return memory for a whole layer that lies as a part does."""
     shape = (*part.shape[:2], *size)
-    last = part.stride(1) == 1 and part.shape[1] > 1
-    kind = torch.channels_last if last else torch.contiguous_format
+    kind = layout_of(part)
     return torch.empty(shape, dtype=part.dtype, device=part.device, memory_format=kind)

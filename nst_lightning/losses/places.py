@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from nst_lightning.losses.products import at_least_single
@@ -70,12 +69,41 @@ class LayerInTiles(Protocol):
 def cropped(whole: Tensor, top: int, bottom: int, left: int, right: int) -> Tensor:
     """Return a rectangle of ``(N, C, H, W)``; it and its gradient lie in memory as the whole does.
 
-    (The gradient of a slice comes back channels first, and all before it is laid out anew.)
+    (A slice's gradient comes back channels first, and all before it would be laid out anew.)
     """
-    height, width = whole.shape[-2:]
-    if (top, left) == (0, 0) and (bottom, right) == (height, width):
+    if (top, bottom, left, right) == (0, whole.shape[-2], 0, whole.shape[-1]):
         return whole
-    return F.pad(whole, (-left, right - width, -top, bottom - height))
+    part: Tensor = _Cropped.apply(whole, (slice(top, bottom), slice(left, right)))
+    return part
+
+
+def layout_of(like: Tensor) -> torch.memory_format:
+    """Return in which layout ``(N, C, H, W)`` lies, whatever its strides of one place are."""
+    last = like.stride(1) == 1 and like.shape[1] > 1
+    return torch.channels_last if last else torch.contiguous_format
+
+
+class _Cropped(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(whole: Tensor, part: tuple[slice, slice]) -> Tensor:
+        rows, columns = part
+        return whole[..., rows, columns].clone(memory_format=layout_of(whole))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, tuple[slice, slice]], output: Any) -> None:
+        whole, ctx.part = inputs
+        ctx.shape, ctx.layout = whole.shape, layout_of(whole)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        (grad,), (rows, columns) = grads, ctx.part
+        whole = torch.empty(
+            ctx.shape, dtype=grad.dtype, device=grad.device, memory_format=ctx.layout
+        ).zero_()
+        whole[..., rows, columns] = grad
+        return whole, None
 
 
 def averages(computed: Tensor, tile: Tile, size: tuple[int, int]) -> tuple[Tensor, Tile]:
