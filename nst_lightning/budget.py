@@ -18,7 +18,8 @@ from nst_lightning.peak import Job, Size, peak
 from nst_lightning.say import say
 from nst_lightning.stages import Tiles
 
-_UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "KI": 2**10, "MI": 2**20, "GI": 2**30}
+_UNITS = {"K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+_UNITS |= {"KI": 2.0**10, "MI": 2.0**20, "GI": 2.0**30, "TI": 2.0**40}
 _OF_FREE = 0.85  # the part of the free memory that `auto` takes
 # In the order of what an evaluation takes; each stage in tiles is computed once more.
 _TILES = (None, Tiles(1024), Tiles(512), Tiles(512, 2), Tiles(384, 2), Tiles(384, 3), Tiles(256, 3))
@@ -138,7 +139,7 @@ def budget(given: str, device: torch.device) -> float:
 
 def amount(given: str) -> float:
     """Return the bytes of an amount such as ``8GB``; raises ``InputError``."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]I?|)B?", given.strip().upper())
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]I?)B?", given.strip().upper())
     if not match or not float(match[1]):
         raise InputError(f"model.memory: {given!r} is no amount of memory; use auto or such as 8GB")
     return float(match[1]) * _UNITS[match[2]]
@@ -163,8 +164,9 @@ def choose(job: Job, bytes_: float) -> Plan:
     largest = int(low * max(height, width)) // 16 * 16
     advice = f"a long side of {largest} px would fit" if largest >= 64 else "nothing would fit"
     raise InputError(
-        f"model.memory: {width}x{height} px need {in_gb(least.peak)} even in small tiles, beside "
-        f"what the program takes, and {in_gb(bytes_)} are left; {advice}{_culprit(job)}"
+        f"model.memory: {width}x{height} px need {in_gb(least.peak)} at least, beside what the "
+        f"program takes, and {in_gb(bytes_)} are left, {in_gb(least.peak - bytes_ + 1e8)} too "
+        f"few; {advice}{_culprit(job)}"
     )
 
 

@@ -89,13 +89,14 @@ def test_a_term_that_is_seen_whole_is_named(encoder: VGG19Encoder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "bytes_"), [("80GB", 80e9), ("80 gb", 80e9), ("0.08TB", 80e9), ("64GiB", 2**36)]
+    ("given", "bytes_"),
+    [("80GB", 80e9), ("80 gb", 80e9), ("0.08TB", 80e9), ("64GiB", 2**36), ("1TiB", 2**40)],
 )
 def test_amounts(given: str, bytes_: float) -> None:
     assert bytes_ - 8e9 < budget(given, CPU) < bytes_
 
 
-@pytest.mark.parametrize("given", ["much", "", "-3GB", "0", "8GBs", "8 QB"])
+@pytest.mark.parametrize("given", ["much", "", "-3GB", "0", "8", "0GB", "8GBs", "8 QB"])
 def test_no_amount(given: str) -> None:
     with pytest.raises(InputError, match=r"^model.memory: .* is no amount of memory"):
         budget(given, CPU)
