@@ -67,7 +67,7 @@ def check_folder(path: str | os.PathLike[str]) -> Path:
     folder = local_path(path)
     nearest = folder.absolute()
     try:
-        while not nearest.exists():
+        while not os.path.lexists(nearest):
             nearest = nearest.parent
         if not nearest.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))

@@ -102,9 +102,9 @@ def read_yaml(
         if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             raise InputError(f"{what}: {path} is in UTF-16; save it as UTF-8")
         text = data.decode()
-        _refuse_twice(yaml.compose(text, yaml.SafeLoader))
+        _refuse_twice(yaml.compose(text, yaml.SafeLoader), set())
         content = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, OSError, RecursionError) as error:
         where = getattr(error, "problem_mark", None)
         line = f", line {where.line + 1}" if where else ""
         why = getattr(error, "problem", None) or getattr(error, "strerror", None) or error
@@ -114,23 +114,30 @@ def read_yaml(
     return content
 
 
-def _refuse_twice(node: Any) -> None:
-    """Refuse a key that stands twice in a mapping, of which YAML would keep the last."""
+def _refuse_twice(node: Any, known: set[int]) -> None:
+    """Refuse a key that stands twice in a mapping, of which YAML would keep the last.
+
+    Args:
+        node: The document's, or a part of it.
+        known: The nodes that it is in.
+    """
     import yaml
 
+    if id(node) in known:
+        raise yaml.MarkedYAMLError(problem="it holds itself", problem_mark=node.start_mark)
+    known = known | {id(node)}
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:
-            if key.value in seen and isinstance(key, yaml.ScalarNode):
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key {key.value} stands twice", problem_mark=key.start_mark
-                )
-            if isinstance(key, yaml.ScalarNode):
-                seen.add(key.value)
-            _refuse_twice(value)
+            plain = isinstance(key, yaml.ScalarNode)
+            if not plain or key.value in seen:
+                what = f"the key {key.value} stands twice" if plain else "a key must be a word"
+                raise yaml.MarkedYAMLError(problem=what, problem_mark=key.start_mark)
+            seen.add(key.value)
+            _refuse_twice(value, known)
     elif isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            _refuse_twice(item)
+            _refuse_twice(item, known)
 
 
 def write_yaml(settings: Settings) -> str:

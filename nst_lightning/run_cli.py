@@ -221,18 +221,19 @@ class RunCLI(LightningCLI):
         given = config["callbacks"] or []
         given = given if isinstance(given, list) else [given]
         theirs = any(isinstance(callback, ProgressBar) for callback in given)
+        checkpoints = "checkpoints" in self.parts and config["enable_checkpointing"] is not False
         shows_progress = config["enable_progress_bar"] is not False and "progress" in self.parts
         config["callbacks"] = [
             *given,
             self.explosion,
             *([self.images] if "pictures" in self.parts else []),
-            *([built["checkpoint"]] if "checkpoints" in self.parts else []),
+            *([built["checkpoint"]] if checkpoints else []),
             self.stop,
             *([StyleProgressBar()] if shows_progress and not theirs else []),
             *([RunSummary(self.images)] if "summary" in self.parts else []),
         ]
         config["enable_progress_bar"] = theirs
-        config["enable_checkpointing"] = "checkpoints" in self.parts
+        config["enable_checkpointing"] = checkpoints
         config["logger"] = self._loggers(config["logger"], root)
         plugins = config["plugins"] or []
         config["plugins"] = [

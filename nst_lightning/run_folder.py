@@ -59,7 +59,7 @@ def occupied(folder: Path) -> Iterator[None]:
             if path.is_dir():
                 raise InputError(f"cannot write {path}: a folder of that name is in the way")
     for name in _FOLDERS:
-        if (folder / name).exists():
+        if os.path.lexists(folder / name):  # a link to nowhere, too
             check_folder(folder / name)
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     path, lock = folder / LOCK, FileLock(folder / LOCK, timeout=0)

@@ -27,5 +27,5 @@ def is_terminal(stream: Any) -> bool:
     """Return whether somebody looks at a stream, which may be missing, closed or plain."""
     try:
         return bool(stream.isatty())
-    except (AttributeError, ValueError):
+    except (AttributeError, OSError, ValueError):
         return False

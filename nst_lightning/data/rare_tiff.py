@@ -60,6 +60,8 @@ def read_rare(page: Any, name: str) -> Image.Image:
     except Exception as error:  # tifffile and the codecs raise what they like
         why = "compressed in a way that is not read" if "imagecodecs" in str(error) else "damaged"
         raise InputError(f"{name} is {kind}, {why}; export it as PNG or uncompressed") from error
+    if samples.dtype.kind not in "iuf":
+        raise InputError(f"{name} holds {samples.dtype} numbers, which are no colours")
     samples = np.moveaxis(samples, 0, -1) if page.axes == "SYX" else samples
     samples = samples.reshape(*samples.shape[:2], -1)  # (H, W, C)
     colour = samples[..., :colours]
