@@ -173,8 +173,8 @@ def choose(job: Job, bytes_: float) -> Plan:
 def plans(job: Job) -> Iterator[Plan]:
     """Give the ways to compute a job, in the order of preference.
 
-    Fewer pairs, in bfloat16, cost next to nothing, another stage in tiles a tenth of the time
-    (``docs/optimiser.md``, "Large pictures").
+    Fewer pairs, in bfloat16, cost next to nothing, a stage in tiles half an evaluation, another a
+    tenth (``docs/optimiser.md``, "Large pictures").
     """
     fewer = [(number, True) for number in _FEWER_PAIRS if number < job.pairs]
     offers = [(job.pairs, False), (job.pairs, True), *fewer] if job.pairs else [(0, False)]

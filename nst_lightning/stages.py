@@ -152,5 +152,4 @@ class Stage:
 def room(part: Tensor, size: tuple[int, int]) -> Tensor:
     """Return memory for a whole layer that lies as a part does."""
     shape = (*part.shape[:2], *size)
-    kind = layout_of(part)
-    return torch.empty(shape, dtype=part.dtype, device=part.device, memory_format=kind)
+    return torch.empty(shape, dtype=part.dtype, device=part.device, memory_format=layout_of(part))

@@ -48,7 +48,14 @@ def test_the_bar_ends_with_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     bar.stop()
 
 
-@pytest.mark.parametrize("stream", [io.StringIO(), None, object()])
+class NoTerminal(io.StringIO):
+    """As some hosts' streams do."""
+
+    def isatty(self) -> bool:
+        raise OSError("no tty")
+
+
+@pytest.mark.parametrize("stream", [io.StringIO(), None, object(), NoTerminal()])
 def test_elsewhere_there_is_none(monkeypatch: pytest.MonkeyPatch, stream: object) -> None:
     monkeypatch.setattr(sys, "stderr", stream)
     with ProgressBar(3, "painting") as bar:

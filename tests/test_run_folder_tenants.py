@@ -117,6 +117,8 @@ def test_nothing_is_left_where_nothing_was_written(tmp_path: Path) -> None:
         lambda folder: (folder / "checkpoints" / "last.ckpt").mkdir(parents=True),
         lambda folder: (folder.mkdir(), (folder / "checkpoints").touch()),
         lambda folder: (folder.mkdir(), (folder / "images").touch()),
+        lambda folder: (folder.mkdir(), (folder / "images").symlink_to("nowhere")),
+        lambda folder: (folder.mkdir(), (folder / "checkpoints").symlink_to("nowhere")),
         lambda folder: folder.touch(),
     ],
 )

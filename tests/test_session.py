@@ -254,6 +254,15 @@ def test_how_a_run_ended(
     assert (tmp_path / "stylized.png").is_file()
 
 
+def test_no_checkpoint_where_the_trainer_is_to_write_none(
+    tmp_path: Path, pictures: tuple[Path, Path]
+) -> None:
+    settings = small_run(tmp_path, pictures, steps=2) | {"trainer.enable_checkpointing": False}
+    open_run(settings).run()
+    assert (tmp_path / "stylized.png").is_file()
+    assert not (tmp_path / "checkpoints").exists()
+
+
 def test_a_run_that_the_guard_ends_is_neither_stopped_nor_finished(
     tmp_path: Path, pictures: tuple[Path, Path]
 ) -> None:

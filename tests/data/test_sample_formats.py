@@ -149,6 +149,7 @@ def test_what_is_not_read_is_named(path: Path) -> None:
     lab = wide(RGB, "f4")
     for data, words in (
         (tiff(nan, **COLOUR), "not finite"),
+        (tiff(RGB.astype(np.complex64), **COLOUR), "complex64 numbers, which are no colours"),
         (tiff(lab, photometric="cielab"), "32-bit floats as CIELAB, which is not read"),
         (tiff(wide(RGB, "u4"), **COLOUR)[:4000], "damaged"),
     ):
