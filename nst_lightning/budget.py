@@ -6,7 +6,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 
 from nst_lightning.errors import InputError
 from nst_lightning.memory import give_back_now
-from nst_lightning.peak import Job, Size, peak
+from nst_lightning.peak import SURE_IN_TILES, Job, Size, peak, tiles_kept
 from nst_lightning.say import say
 from nst_lightning.stages import Tiles
 
@@ -152,6 +152,10 @@ def choose(job: Job, bytes_: float) -> Plan:
         InputError: If none fits; it says what is the largest size that would.
     """
     fits = next((plan for plan in plans(job) if plan.peak <= bytes_), None)
+    if fits is not None and fits.tiles is not None:
+        spare = (bytes_ - fits.peak) / SURE_IN_TILES
+        tiles = replace(fits.tiles, kept=tiles_kept(job, fits.tiles, spare))
+        return replace(fits, tiles=tiles)
     if fits is not None:
         return fits
     least = min(plans(job), key=lambda plan: plan.peak)
@@ -173,14 +177,16 @@ def choose(job: Job, bytes_: float) -> Plan:
 def plans(job: Job) -> Iterator[Plan]:
     """Give the ways to compute a job, in the order of preference.
 
-    Fewer pairs, in bfloat16, cost next to nothing, a stage in tiles half an evaluation, another a
-    tenth (``docs/optimiser.md``, "Large pictures").
+    Fewer pairs, in bfloat16, cost next to nothing, a stage in tiles a third of an evaluation, less
+    what memory to spare keeps, another a tenth (``docs/optimiser.md``, "Large pictures").
     """
     fewer = [(number, True) for number in _FEWER_PAIRS if number < job.pairs]
     offers = [(job.pairs, False), (job.pairs, True), *fewer] if job.pairs else [(0, False)]
     for _, alike in itertools.groupby(_TILES, lambda tiles: tiles.stages if tiles else 0):
         kinds = [tiles for tiles in alike if tiles is None or tiles.size < 1.5 * max(job.content)]
-        for (pairs, half), tiles in itertools.product(offers, kinds):
+        # In tiles the memory of pairs in float32 does more for speed as kept graphs.
+        good = offers if kinds[:1] == [None] else offers[-len(fewer) - 1 :]
+        for (pairs, half), tiles in itertools.product(good, kinds):
             yield Plan(tiles, pairs, half, peak(job, tiles, pairs, half))
 
 

@@ -1,7 +1,7 @@
 """How much memory a run takes at most, estimated before it begins."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from nst_lightning.encoder import Step, Stepwise
@@ -11,7 +11,7 @@ from nst_lightning.vgg19 import CONVOLUTIONS
 
 # Times what is computed, since blocks freed lie scattered; and what a process that computes in
 # tiles, whose blocks are kept, has besides.
-_SURE, _SURE_IN_TILES, _SCATTERED = 1.24, 1.15, 0.7e9
+_SURE, SURE_IN_TILES, _SCATTERED = 1.24, 1.15, 0.7e9
 _CHANNELS = {c.name: c.shape[0] for c in CONVOLUTIONS}
 
 Size = tuple[int, int]
@@ -66,7 +66,7 @@ def peak(job: Job, tiles: Tiles | None, pairs: int, half: bool) -> float:
         # Of the content, which is mixed in: what two stages begin with, or one and a layer.
         search = redrawn + 48.0 * pixels + _tile(job, tiles, 4)
     found = steady + max(_evaluation(job, tiles), references, search, step)
-    return _SURE * found if tiles is None else _SURE_IN_TILES * found + _SCATTERED
+    return _SURE * found if tiles is None else SURE_IN_TILES * found + _SCATTERED
 
 
 def _evaluation(job: Job, tiles: Tiles | None) -> float:
@@ -94,17 +94,30 @@ def _evaluation(job: Job, tiles: Tiles | None) -> float:
     return carried + (whole + seen) * pixels + work
 
 
+def tiles_kept(job: Job, tiles: Tiles, bytes_: float) -> tuple[int, ...]:
+    """Return of each stage how many tiles' graphs so many bytes hold."""
+    numbers = []
+    for count, one in _tiles(job, tiles, 2 if job.half else 4):
+        numbers.append(min(count, int(max(bytes_, 0.0) / one)))
+        bytes_ -= numbers[-1] * one
+    return tuple(numbers)
+
+
 def _tile(job: Job, tiles: Tiles, number: int) -> float:
     """Return the bytes of the largest tile, with its graph."""
-    largest, (height, width) = 0.0, job.content
+    return max(one for _, one in _tiles(job, tiles, number))
+
+
+def _tiles(job: Job, tiles: Tiles, number: int) -> Iterator[tuple[int, float]]:
+    """Give how many tiles each stage has, and the bytes of the largest, with its graph."""
+    height, width = job.content
     for place, steps in enumerate(list(stages(job.encoder.steps, tiles.cuts))[: tiles.stages]):
         stage = Stage(lambda x: (x, {}), steps, (height, width), tiles.size_of(place))
         sides = [stage.outer(window) for window in stage.windows]
         cells = max((r.stop - r.start) * (c.stop - c.start) for r, c in sides)
         one = 3 * number * _channels(steps[0][1])  # in the work, of the first layer's size
-        largest = max(largest, cells * (_graph(steps, number) + one))
+        yield len(sides), cells * (_graph(steps, number) + one)
         height, width = (side // stage.scales[stage.end] for side in (height, width))
-    return largest
 
 
 def _graph(steps: Sequence[Step], number: int) -> float:

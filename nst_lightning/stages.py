@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -14,6 +14,12 @@ from nst_lightning.losses.term import LossTerm
 
 Run = tuple[Tensor, dict[str, Tensor]]
 """What a stage ends with, and the taps on the way."""
+
+Laid = list[tuple[Tensor, Tile]]
+"""A tile's part of each layer that is laid together."""
+
+Sums = list[tuple[Tensor, ...]]
+"""What each term sums over a tile, of each layer."""
 
 Window = tuple[int, int, int, int]
 """Top, bottom, left and right of a tile, in places of what its stage begins with."""
@@ -27,10 +33,13 @@ class Tiles:
         size: Height and width of a tile in pixels, about.
         stages: Stages that are computed in tiles, 1 to 3: up to the second, the third and the
             fourth pooling. What is behind them is computed whole.
+        kept: Of each stage, how many tiles keep their graph for the pass back, where there is
+            memory to spare; the others are computed once more. It changes no bit of the result.
     """
 
     size: int
     stages: int = 1
+    kept: tuple[int, ...] = field(default=(), compare=False)
 
     def size_of(self, stage: int) -> int:
         """Return a tile's size in places of what a stage begins with."""
@@ -110,6 +119,7 @@ class Stage:
             for left, right in itertools.pairwise(bounds(size[1], tile, pixels))
         ]
         self.lengths: list[int] = []  # of the sums of each of `summed`
+        self.kept = 0  # tiles whose graph is kept
         self.on_tile: Callable[[], None] | None = None  # called after each tile of `each`
 
     def each(self) -> Iterator[Window]:
@@ -126,9 +136,7 @@ class Stage:
         rows = slice(max(top - self.margin, 0), min(bottom + self.margin, height))
         return rows, slice(max(left - self.margin, 0), min(right + self.margin, width))
 
-    def products(
-        self, part: Tensor, window: Window
-    ) -> tuple[list[tuple[Tensor, Tile]], list[tuple[Tensor, ...]]]:
+    def products(self, part: Tensor, window: Window) -> tuple[Laid, Sums]:
         """Return of one tile the layers to be laid together, and the terms' sums."""
         end, taps = self.run(part)
         taps = {**taps, self.end: end}

@@ -22,7 +22,7 @@ from nst_lightning.encoder import Stepwise
 from nst_lightning.losses.places import Tile
 from nst_lightning.losses.products import at_least_single
 from nst_lightning.losses.term import LossTerm
-from nst_lightning.stages import Run, Stage, Tiles, room, stages
+from nst_lightning.stages import Laid, Run, Stage, Sums, Tiles, Window, room, stages
 
 Seen = dict[str, dict[str, Tensor | tuple[Tensor, ...]]]
 """Term -> layer -> the features, or the sums of what the term's `LossTerm.sums` gave."""
@@ -60,6 +60,7 @@ def features_in_tiles(
     for number, steps in enumerate(parts[: tiles.stages]):
         its_run = functools.partial(run, number=number)
         stage = Stage(its_run, steps, size, tiles.size_of(number), encoder.taps, terms)
+        stage.kept = sum(tiles.kept[number : number + 1])
         tiled.append(stage)
         pixels = stage.scales[stage.end]
         size = (size[0] // pixels, size[1] // pixels)
@@ -105,12 +106,16 @@ class _InTiles(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, stage: Stage) -> tuple[Tensor, ...]:
         wholes: list[Tensor] = []
         totals: list[list[Tensor]] = []
-        for window in stage.each():
-            rows, columns = stage.outer(window)
-            laid, sums = stage.products(x[..., rows, columns], window)
+        ctx.kept = {}
+        for number, window in enumerate(stage.each()):
+            if ctx.needs_input_grad[0] and number < stage.kept:
+                part, laid, sums = ctx.kept[window] = _with_graph(x, stage, window)
+            else:
+                rows, columns = stage.outer(window)
+                laid, sums = stage.products(x[..., rows, columns], window)
             if window == stage.windows[0]:
                 wholes = [room(part, tile.size) for part, tile in laid]
-                totals = [list(term) for term in sums]
+                totals = [[value.detach() for value in term] for term in sums]
                 stage.lengths = [len(term) for term in sums]
             else:
                 for total, term in zip(totals, sums, strict=True):
@@ -129,9 +134,7 @@ class _InTiles(torch.autograd.Function):
         gradient = torch.zeros_like(x)
         for window in stage.each():
             rows, columns = stage.outer(window)
-            with torch.enable_grad():
-                part = x[..., rows, columns].detach().requires_grad_()
-                laid, sums = stage.products(part, window)
+            part, laid, sums = ctx.kept.pop(window, None) or _with_graph(x, stage, window)
             outputs = [tensor for tensor, _ in laid] + [t for term in sums for t in term]
             places = [tile for _, tile in laid] + [None] * (len(outputs) - len(laid))
             given = [
@@ -146,6 +149,13 @@ class _InTiles(torch.autograd.Function):
                 (of_part,) = torch.autograd.grad(wanted, part, of_them)
                 gradient[..., rows, columns] += of_part
         return gradient, None
+
+
+def _with_graph(x: Tensor, stage: Stage, window: Window) -> tuple[Tensor, Laid, Sums]:
+    rows, columns = stage.outer(window)
+    with torch.enable_grad():
+        part = x[..., rows, columns].detach().requires_grad_()
+        return part, *stage.products(part, window)
 
 
 class LayersInTiles(Mapping[str, "LayerInTiles"]):

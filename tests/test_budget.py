@@ -12,7 +12,7 @@ from nst_lightning.budget import Budget, budget, choose, plans
 from nst_lightning.encoder import VGG19Encoder
 from nst_lightning.errors import InputError
 from nst_lightning.losses import ContentLoss, GramLoss, LossTerm
-from nst_lightning.peak import Job
+from nst_lightning.peak import Job, tiles_kept
 from nst_lightning.session import open_run
 from nst_lightning.stages import Tiles
 
@@ -59,6 +59,20 @@ def test_less_memory_means_smaller_pairs_and_then_tiles(encoder: VGG19Encoder) -
         chosen = less
     assert set(stages) == {0, 1, 2, 3}
     assert (chosen.pairs, chosen.half_pairs) == (5, True)
+
+
+def test_memory_to_spare_keeps_graphs(encoder: VGG19Encoder) -> None:
+    wanted = job(encoder, 2048)
+    least = min(plans(wanted), key=lambda plan: plan.peak)
+    kept = []
+    for more in (0.0, 3e8, 1e9):
+        chosen = choose(wanted, least.peak + more)
+        assert chosen.tiles is not None
+        assert chosen.half_pairs
+        kept.append(sum(tiles_kept(wanted, least.tiles, more)))
+    assert kept[0] == 0 < kept[1] < kept[2]
+    # 2048 x 1536 px in tiles of 256, 128 and 85 places of what the stages begin with.
+    assert tiles_kept(wanted, least.tiles, 1e12) == (8 * 6, 4 * 3, 3 * 2)
 
 
 def test_the_history_asked_for_is_never_exceeded(encoder: VGG19Encoder) -> None:

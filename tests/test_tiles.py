@@ -31,7 +31,7 @@ from nst_lightning.losses import (
 from nst_lightning.losses.places import Tile, averages
 from nst_lightning.objective import Objective
 from nst_lightning.optim import BoundedLBFGS
-from nst_lightning.stages import Tiles, bounds
+from nst_lightning.stages import Stage, Tiles, bounds
 from nst_lightning.tiles import features_in_tiles
 
 EXACT = 1e-5  # float32 in another order; 2e-7 is usual
@@ -209,6 +209,32 @@ def test_the_pass_back_keeps_no_more_than_a_tile() -> None:
         objective.losses(x.requires_grad_())["loss"].backward()
     # A tile with its margins at 64 channels; the whole picture would be 10 times as much.
     assert kept <= 64 * 56 * 56
+
+
+def test_kept_graphs_are_not_computed_again_and_change_no_bit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terms = {"a": GramLoss(10.0, LAYERS), "b": ContentLoss(1.0, ["relu1_2", "relu4_1"])}
+    objective, x, _ = ready(terms, (97, 141))
+    computed = []
+    products = Stage.products
+    monkeypatch.setattr(
+        Stage, "products", lambda *given: computed.append(given[2]) or products(*given)
+    )
+    results = []
+    for kept in ((), (4, 0), (4, 1), (99, 99)):
+        computed.clear()
+        losses, gradient = losses_and_gradient(objective, x, Tiles(48, 2, kept))
+        results.append((losses, gradient, len(computed)))
+    # 6 tiles and 1: all twice, but those that were kept.
+    assert [number for *_, number in results] == [14, 10, 9, 7]
+    for losses, gradient, _ in results[1:]:
+        assert losses == results[0][0]
+        assert torch.equal(gradient, results[0][1])
+    computed.clear()
+    with torch.no_grad():
+        objective.losses(x)
+    assert len(computed) == 7
 
 
 @pytest.mark.parametrize("stages", [1, 2, 3])
