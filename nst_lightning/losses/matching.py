@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nst_lightning.losses.places import LayerInTiles, laid_together
+from nst_lightning.losses.places import LayerInTiles, Tile, averages, laid_together
 from nst_lightning.losses.products import at_least_single
 from nst_lightning.processor import has_fast_bfloat16
 
@@ -30,6 +30,10 @@ def on_grid(features: Tensor | LayerInTiles, size: Sequence[int]) -> Tensor:
     height, width = features.shape[-2:]
     # Not interpolate's antialiasing: for a width of 1 its gradient is wrong (torch 2.14).
     if height * width > size[0] * size[1]:
+        if features.is_cuda and torch.are_deterministic_algorithms_enabled():
+            # The gradient of what follows has no deterministic kernel (torch 2.14).
+            whole = Tile((height, width), 0, height, 0, width)
+            return at_least_single(averages(features, whole, (size[0], size[1]))[0])
         return at_least_single(F.adaptive_avg_pool2d(features, (size[0], size[1])))
     features = at_least_single(features)
     if (height, width) == (size[0], size[1]):
