@@ -71,12 +71,22 @@ class StyleProgressBar(Callback):
         self._losses = ""
         self._evaluation = _Evaluation()
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Open the bar at the step where the run starts or goes on."""
-        steps = trainer.estimated_stepping_batches
-        self._bar = ProgressBar(steps, "painting", completed=trainer.global_step).start()
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Open the bar: what is done before the first step takes minutes for large pictures."""
+        steps, details = trainer.estimated_stepping_batches, self._looking(trainer)
+        self._bar = ProgressBar(steps, "painting", details=details).start()
         if self._bar.is_shown:
             self._watch(pl_module, functools.partial(self._within_step, trainer))
+
+    def _looking(self, trainer: Trainer, scale: int | None = None) -> str:
+        pair = pictures_of(trainer)
+        height, width = pair.sizes(pair.scale if scale is None else scale)[0]
+        return f"looking at {width}x{height} px  {self._losses}".rstrip()
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Move the bar to the step where the run starts or goes on."""
+        if self._bar is not None:
+            self._bar.update(trainer.global_step)
 
     @staticmethod
     def _watch(pl_module: LightningModule, on_tile: OnTile | None) -> None:
@@ -86,8 +96,12 @@ class StyleProgressBar(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Look at the clock."""
+        """Look at the clock, and say what a new size waits for."""
         self._began, self._evaluation = time.monotonic(), _Evaluation()
+        pair = pictures_of(trainer)
+        scale = pair.scale_at(trainer.global_step)
+        if self._bar is not None and scale != pair.scale:
+            self._bar.update(details=self._looking(trainer, scale))
 
     def _within_step(self, trainer: Trainer, done: int, of: int) -> None:
         """Say how far a step is that is computed in tiles."""

@@ -78,6 +78,7 @@ def test_shown_on_a_terminal(
     assert "5/5" in shown
     for term in ("loss", "content", "style", "tv"):
         assert f"{term} " in shown
+    assert re.search(r"0/5\S* .*looking at \d+x\d+ px", shown)
     # The cursor that the bar hides is given back.
     assert shown.count("\x1b[?25h") == shown.count("\x1b[?25l") == 1
 
