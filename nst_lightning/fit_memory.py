@@ -20,7 +20,8 @@ def fit_memory(
     image: Tensor,
     steps: float,
     optimizer: Optimizer | None,
-    first: bool,
+    first: bool = True,
+    refined: bool = False,
 ) -> None:
     """Choose how pictures of the present scale are computed within the memory.
 
@@ -32,6 +33,7 @@ def fit_memory(
         steps: Of the whole run.
         optimizer: Is told how many secant pairs to keep, if it keeps such; before its first step.
         first: Whether the run begins here: then its last scale is planned too, and one line said.
+        refined: Whether it goes on in float32 from here; the optimiser's pairs stay as they are.
 
     Raises:
         InputError: If the last scale does not fit.
@@ -56,5 +58,5 @@ def fit_memory(
     objective.tiles = plan.tiles if plan is not None else None
     if objective.tiles is not None and image.device.type == "cpu":
         give_back_large()
-    if keeper is not None and plan is not None and plan.half_pairs:
+    if keeper is not None and plan is not None and plan.half_pairs and not refined:
         keeper.keep_pairs(plan.pairs, half=True)

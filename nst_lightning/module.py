@@ -1,5 +1,6 @@
 """The LightningModule whose only parameter is the picture."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from nst_lightning.budget import Budget
 from nst_lightning.checks import number
 from nst_lightning.data.image_pair import ImagePair, pictures_of
 from nst_lightning.encoder import VGG19Encoder
+from nst_lightning.errors import InputError
 from nst_lightning.fingerprint import Fingerprint, differences, of_objective
 from nst_lightning.fit_memory import fit_memory
 from nst_lightning.losses.term import LossTerm
@@ -267,18 +269,21 @@ class NeuralStyleTransfer(LightningModule):
         if isinstance(optimizer, AsksToRefine):
             optimizer.refine = self._refine
         refusals.check_gradients(optimizer, self.trainer)
-        self._fit_memory(optimizer, first)
+        self._fit_memory(optimizer, first=first)
         return optimizer
 
-    def _fit_memory(self, keeper: Optimizer | None = None, first: bool = True) -> None:
+    def _fit_memory(self, keeper: Optimizer | None = None, **when: bool) -> None:
         pair, steps = pictures_of(self.trainer), self.trainer.estimated_stepping_batches
-        fit_memory(self.budget, self.objective, pair, self.image, steps, keeper, first)
+        fit_memory(self.budget, self.objective, pair, self.image, steps, keeper, **when)
 
     def _refine(self) -> bool:
         """Compute more exactly from here on; losses before are another objective's."""
-        if refined := self.objective.refine():
-            self.best.clear()
-        return refined
+        if not self.objective.refine():
+            return False
+        self.best.clear()
+        with contextlib.suppress(InputError):  # the tiles then stay as they are
+            self._fit_memory(self.trainer.optimizers[0], first=False, refined=True)
+        return True
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
         """Log the measures of the picture, and of the untouched content as a control."""

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.painting import paint
+from lightning.pytorch import Callback
 
-from nst_lightning.budget import Budget, budget, choose, plans
+from nst_lightning.budget import Budget, Plan, budget, choose, plans
 from nst_lightning.encoder import VGG19Encoder
 from nst_lightning.errors import InputError
 from nst_lightning.losses import ContentLoss, GramLoss, LossTerm
@@ -168,6 +169,29 @@ def test_tiles_are_taken_where_the_memory_asks_for_them(
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only there it is known")
+def test_a_refined_run_is_cut_anew(
+    tmp_path: Path, pictures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def by_precision(job: Job, bytes_: float) -> Plan:
+        return Plan(Tiles(48, 1) if job.half else Tiles(40, 2), 3, True, 0.0)
+
+    monkeypatch.setattr("nst_lightning.budget.choose", by_precision)
+    seen = []
+
+    class Refines(Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            if batch_idx == 2:
+                assert pl_module._refine()
+            seen.append(
+                (pl_module.objective.tiles, trainer.optimizers[0].param_groups[0]["history"])
+            )
+
+    options = ("--data.scales=null", "--model.encoder.precision=bfloat16")
+    session = paint(tmp_path, pictures, *options, steps=4, callbacks=[Refines()])
+    assert seen == [(Tiles(48, 1), 3)] * 2 + [(Tiles(40, 2), 3)] * 2
+    assert session.model.objective.refined
+
+
 def test_a_limit_of_the_address_space_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     resource = pytest.importorskip("resource")
     pages = int(Path("/proc/self/statm").read_text().split()[0])
