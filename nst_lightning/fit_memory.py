@@ -7,6 +7,7 @@ from torch.optim import Optimizer
 from nst_lightning.budget import Budget
 from nst_lightning.data.image_pair import ImagePair
 from nst_lightning.encoder import Stepwise
+from nst_lightning.errors import InputError
 from nst_lightning.memory import give_back_large
 from nst_lightning.objective import Objective
 from nst_lightning.optim.protocols import KeepsPairs
@@ -54,7 +55,12 @@ def fit_memory(
         return Job(encoder, objective.terms, *pair.sizes(scale), half, pairs)
 
     largest = job(len(pair.scales)) if first else None
-    plan = budget.plan(job(pair.scale), largest, image.device)
+    try:
+        plan = budget.plan(job(pair.scale), largest, image.device)
+    except InputError:
+        if refined:
+            return  # better too much than no end
+        raise
     objective.tiles = plan.tiles if plan is not None else None
     if objective.tiles is not None and image.device.type == "cpu":
         give_back_large()

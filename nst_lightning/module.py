@@ -1,6 +1,5 @@
 """The LightningModule whose only parameter is the picture."""
 
-import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
@@ -16,7 +15,6 @@ from nst_lightning.budget import Budget
 from nst_lightning.checks import number
 from nst_lightning.data.image_pair import ImagePair, pictures_of
 from nst_lightning.encoder import VGG19Encoder
-from nst_lightning.errors import InputError
 from nst_lightning.fingerprint import Fingerprint, differences, of_objective
 from nst_lightning.fit_memory import fit_memory
 from nst_lightning.losses.term import LossTerm
@@ -281,8 +279,7 @@ class NeuralStyleTransfer(LightningModule):
         if not self.objective.refine():
             return False
         self.best.clear()
-        with contextlib.suppress(InputError):  # the tiles then stay as they are
-            self._fit_memory(self.trainer.optimizers[0], first=False, refined=True)
+        self._fit_memory(self.trainer.optimizers[0], first=False, refined=True)
         return True
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
