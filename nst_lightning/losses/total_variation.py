@@ -3,13 +3,16 @@
 import math
 from typing import Literal, get_args
 
+import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from nst_lightning.checks import choice, number
 from nst_lightning.losses.term import LossTerm
 
 Variation = Literal["l1", "l2", "nine_point"]
 VariationReduction = Literal["mean", "sum", "side"]
+_PIXELS_AT_ONCE = 2**21  # 25 MB of three channels
 
 
 def total_variation(
@@ -37,33 +40,66 @@ def total_variation(
     Returns:
         A scalar.
     """
-    # (N, C, H, W - 1) and (N, C, H - 1, W)
-    dx = image[..., :, 1:] - image[..., :, :-1]
-    dy = image[..., 1:, :] - image[..., :-1, :]
     if reduction not in get_args(VariationReduction):
         raise ValueError(f'reduction must be "mean", "sum" or "side", got {reduction!r}')
-    if reduction == "side":
-        return total_variation(image, kind) / math.sqrt(image.shape[-2] * image.shape[-1])
-    if kind in ("l1", "l2"):
-        over_x, over_y = (dx.abs().sum(), dy.abs().sum()) if kind == "l1" else (_sq(dx), _sq(dy))
-        if reduction == "mean":
-            # A picture one pixel wide has no differences across: none, not 0/0.
-            return over_x / max(dx.numel(), 1) + over_y / max(dy.numel(), 1)
-        return over_x + over_y
-    if kind != "nine_point":
+    if kind not in get_args(Variation):
         raise ValueError(f'kind must be "l1", "l2" or "nine_point", got {kind!r}')
-    down = image[..., 1:, 1:] - image[..., :-1, :-1]
-    up = image[..., 1:, :-1] - image[..., :-1, 1:]
+    *_, height, width = image.shape
+    over_x, over_y, diagonal = _over_bands(image, kind)
+    if kind == "nine_point":
+        straight = over_x + over_y
+        if reduction == "mean":
+            planes = image.numel() // (height * width)
+            straight = straight / (planes * height * width)
+            diagonal = diagonal / (planes * (height + 1) * (width + 1))
+        variation = straight * (2 / 3) + diagonal * (2 / 12)
+    elif reduction == "mean":
+        # A picture one pixel wide has no differences across: none, not 0/0.
+        lines = image.numel() // (height * width)
+        variation = over_x / max(lines * height * (width - 1), 1)
+        variation = variation + over_y / max(lines * (height - 1) * width, 1)
+    else:
+        variation = over_x + over_y
+    return variation / math.sqrt(height * width) if reduction == "side" else variation
+
+
+def _over_bands(image: Tensor, kind: Variation) -> tuple[Tensor, ...]:
+    """Return `_sums`; of a large picture in bands of rows, of which none is kept."""
+    rows = max(1, _PIXELS_AT_ONCE // image.shape[-1])
+    if image.shape[-2] <= rows:
+        return _sums(image, kind, True, True)
+    bands = torch.split(image, rows, dim=-2)
+    sums = []
+    for at, band in enumerate(bands):
+        last = at == len(bands) - 1
+        if not last:  # and the row below, (N, C, rows + 1, W)
+            band = torch.cat([band, bands[at + 1][..., :1, :]], dim=-2)
+        sums.append(checkpoint(_sums, band, kind, at == 0, last, use_reentrant=False))
+    return tuple(torch.stack(parts).sum() for parts in zip(*sums, strict=True))
+
+
+def _sums(band: Tensor, kind: Variation, first: bool, last: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the sums of differences along rows, down columns and over diagonals.
+
+    Args:
+        band: Rows of the picture, and the one below them unless they are the last.
+        kind: Which differences; but for ``"nine_point"`` there are none over diagonals.
+        first: Whether they are the picture's first.
+        last: Whether they are its last.
+    """
+    rows = band if last else band[..., :-1, :]
+    # (N, C, H, W - 1) and (N, C, H - 1, W)
+    dx = rows[..., :, 1:] - rows[..., :, :-1]
+    dy = band[..., 1:, :] - band[..., :-1, :]
+    if kind == "l1":
+        return dx.abs().sum(), dy.abs().sum(), band.new_zeros(())
+    if kind == "l2":
+        return _sq(dx), _sq(dy), band.new_zeros(())
+    down = band[..., 1:, 1:] - band[..., :-1, :-1]
+    up = band[..., 1:, :-1] - band[..., :-1, 1:]
     # Each of the two diagonals meets each edge of the picture once.
-    border = _sq(dx[..., 0, :]) + _sq(dx[..., -1, :]) + _sq(dy[..., 0]) + _sq(dy[..., -1])
-    straight = _sq(dx) + _sq(dy)
-    diagonal = _sq(down) + _sq(up) + 2 * border
-    if reduction == "mean":
-        *_, height, width = image.shape
-        planes = image.numel() // (height * width)
-        straight = straight / (planes * height * width)
-        diagonal = diagonal / (planes * (height + 1) * (width + 1))
-    return straight * (2 / 3) + diagonal * (2 / 12)
+    border = _sq(dx[..., 0, :]) * first + _sq(dx[..., -1, :]) * last + _sq(dy[..., 0])
+    return _sq(dx), _sq(dy), _sq(down) + _sq(up) + 2 * (border + _sq(dy[..., -1]))
 
 
 def _sq(values: Tensor) -> Tensor:

@@ -131,3 +131,19 @@ def test_by_the_side_an_edge_is_the_same_at_every_size():
     of_small, of_large = (total_variation(p, "l1", "side") for p in (small, large))
     assert float(of_small) == pytest.approx(3 * (9 + 11) / (12 * 16) ** 0.5)
     assert float(of_large) == pytest.approx(float(of_small))
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "side"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(2, 3, 9, 5), (1, 1, 7, 4), (1, 3, 8, 1), (1, 1, 1, 9)])
+def test_a_large_picture_is_scored_in_bands(shape, kind, reduction, monkeypatch):
+    found = []
+    for at_once in (2**21, 2 * shape[-1], 1):
+        monkeypatch.setattr("nst_lightning.losses.total_variation._PIXELS_AT_ONCE", at_once)
+        image = torch.from_numpy(picture(shape)).requires_grad_()
+        loss = total_variation(image, kind, reduction)
+        (gradient,) = torch.autograd.grad(loss, image)
+        found.append((loss, gradient))
+    for loss, gradient in found[1:]:
+        torch.testing.assert_close(loss, found[0][0], rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(gradient, found[0][1], rtol=1e-12, atol=1e-12)
