@@ -12,7 +12,7 @@ from typing import Any, Literal
 from PIL import Image
 from torch import Tensor
 
-from nst_lightning.checks import whole_number
+from nst_lightning.checks import typed, whole_number
 from nst_lightning.data import encoding
 from nst_lightning.data.colour import to_srgb
 from nst_lightning.data.sheet import Cell, draw_cells
@@ -36,6 +36,7 @@ _MAXIMUM_SIDE = {"JPEG": 65500, "WebP": 16383}
 _JPEG_TEXT = 60_000  # bytes; the EXIF block of a JPEG ends at 65,535
 
 
+@typed()
 def check_path(path: str | os.PathLike[str], bits: int = 8, quality: int = 95) -> Path:
     """Return the path that `save_image` would write; call it before a long run.
 
@@ -62,6 +63,7 @@ def check_path(path: str | os.PathLike[str], bits: int = 8, quality: int = 95) -
     return target
 
 
+@typed()
 def save_image(
     pixels: Frame,
     path: str | os.PathLike[str],
@@ -122,6 +124,7 @@ def save_image(
     return target
 
 
+@typed()
 def save_animation(
     frames: Sequence[Frame], path: str | os.PathLike[str], fps: float = 8.0, hold: float = 2.0
 ) -> Path:
@@ -151,6 +154,7 @@ def save_animation(
     return target
 
 
+@typed()
 def contact_sheet(
     frames: Sequence[Frame],
     labels: Sequence[object],
