@@ -28,7 +28,7 @@ _PLAIN: dict[Any, tuple[Any, str]] = {  # -> what passes for it, and its name in
 def typed(**words: str) -> Callable[[_Function], _Function]:
     """Let a public function refuse arguments of other types than its annotations say.
 
-    What is annotated as Any, or as a part of something else than a list, is not looked at.
+    NumPy's and torch's numbers are numbers. What is annotated as Any, or as a part of something else than a list, is not looked at.
 
     Args:
         words: Argument -> what to call that which is expected, where the types do not say it well.
@@ -41,14 +41,17 @@ def typed(**words: str) -> Callable[[_Function], _Function]:
         @functools.wraps(function)
         def checked(*args: Any, **kwargs: Any) -> Any:
             hints.update(hints or typing.get_type_hints(function))
-            for name, value in signature.bind(*args, **kwargs).arguments.items():
+            given = signature.bind(*args, **kwargs)
+            for name, value in given.arguments.items():
+                if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+                    value = given.arguments[name] = value.item()
                 hint = hints.get(name, Any)
                 several = signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
                 values = value if several else [value]
                 if wrong := [part for one in values for part in _misfits(one, hint)]:
                     expected = words.get(name) or " or ".join(dict.fromkeys(_named(hint)))
                     raise InputError(f"{name}: expected {expected}, not {type_of(wrong[0])}")
-            return function(*args, **kwargs)
+            return function(*given.args, **given.kwargs)
 
         return typing.cast(_Function, checked)
 
@@ -69,8 +72,6 @@ def _parts(hint: Any) -> tuple[Any, ...]:
 
 def _misfits(value: Any, hint: Any) -> list[Any]:
     """Return nothing if a value is of a type, else the value, or what is wrong in a list."""
-    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
-        value = value.item()  # NumPy's and torch's numbers are numbers
     inside = [value]
     for part in _parts(hint):
         kind = typing.get_origin(part) or part
@@ -91,8 +92,13 @@ def _misfits(value: Any, hint: Any) -> list[Any]:
 
 
 def _named(hint: Any) -> list[str]:
-    kinds = [typing.get_origin(part) or part for part in _parts(hint)]
-    return [_PLAIN[kind][1] if kind in _PLAIN else f"a {kind.__name__}" for kind in kinds]
+    names = []
+    for part in _parts(hint):
+        kind = typing.get_origin(part) or part
+        names.append(_PLAIN[kind][1] if kind in _PLAIN else str(kind.__name__))
+        if kind is Sequence and typing.get_args(part) != (Any,):
+            names[-1] += f", each {' or '.join(_named(typing.get_args(part)[0]))}"
+    return names
 
 
 def whole_number(name: str, value: object, least: int, most: int | None = None) -> int:
@@ -102,11 +108,11 @@ def whole_number(name: str, value: object, least: int, most: int | None = None) 
         InputError: Otherwise.
     """
     limit = math.inf if most is None else most
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or not least <= int(value) <= limit:
+    whole = int(value) if isinstance(value, Integral) and not isinstance(value, bool) else None
+    if whole is None or not least <= whole <= limit:
         wanted = f"of at least {least}" if most is None else f"from {least} to {most}"
         raise InputError(f"{name} must be a whole number {wanted}, not {value!r}")
-    return int(value)
+    return whole
 
 
 def number(

@@ -137,7 +137,7 @@ class Guest:
             try:
                 for name, state in self._own.items():
                     _STATES[name][1](state)
-                with _as_in_a_new_process(), in_one_line():
+                with in_one_line(), _as_in_a_new_process():
                     yield
             finally:
                 self._inside = False
@@ -148,8 +148,9 @@ class Guest:
 
 @contextlib.contextmanager
 def _as_in_a_new_process() -> Iterator[None]:
-    if (here := str(Path.cwd())) not in sys.path:  # where the user's own classes are
-        sys.path.append(here)
+    with contextlib.suppress(OSError):  # a folder that is gone
+        if (here := str(Path.cwd())) not in sys.path:  # where the user's own classes are
+            sys.path.append(here)
     os.environ.pop("JSONARGPARSE_DEFAULT_ENV", None)  # settings are those that are given
     with contextlib.ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))

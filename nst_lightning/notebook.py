@@ -94,7 +94,9 @@ def stylize(
     if steps is not None:
         values |= {"data.steps_per_epoch": steps, "trainer.max_epochs": 1}
     with contextlib.ExitStack() as stack, in_one_line():
-        root = os.fspath(folder or stack.enter_context(tempfile.TemporaryDirectory()))
+        root = folder
+        if root is None:
+            root = stack.enter_context(tempfile.TemporaryDirectory())
         values["trainer.default_root_dir"] = root
         session = open_run(
             values,

@@ -6,7 +6,6 @@ import numbers
 import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -287,13 +286,13 @@ def _plain(name: str, value: Any) -> Any:
         return str(value)
     if isinstance(value, Mapping):
         return {key: _plain(f"{name}.{key}", item) for key, item in value.items()}
-    if callable(getattr(value, "tolist", None)):
+    if callable(getattr(value, "tolist", None)) and getattr(value, "ndim", 1) < 2:
         value = value.tolist()
     if isinstance(value, list | tuple):
         return [_plain(name, item) for item in value]
     if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, numbers.Real | Decimal):
+    if isinstance(value, numbers.Real):
         return int(value) if isinstance(value, numbers.Integral) else float(value)
     expected = "a text, a number, true or false, None, a list or a mapping"
     raise InputError(f"{name}: expected {expected}, not {type_of(value)}")

@@ -78,7 +78,7 @@ def load_image(
         if size is not None and not callable(size):
             size = check_size(size)
         if isinstance(source, Image.Image):
-            picture, name = _copied(source), "the picture given"
+            picture, name = readable(source), "the picture given"
         else:
             data, name = open_source(source)
             picture = open_header(data, name)
@@ -101,10 +101,11 @@ def load_image(
     return LoadedImage(pixels, alpha, name, (width, height), notes + rows.notes)
 
 
-def _copied(picture: Image.Image) -> Image.Image:
+def readable(picture: Image.Image) -> Image.Image:
+    """Return a copy of a picture whose file is at hand; raises ``InputError`` if it is closed."""
     try:
         return picture.copy()
-    except (ValueError, AttributeError, OSError) as error:  # its file is closed, or cut short
+    except (ValueError, AttributeError, OSError) as error:
         raise InputError(f"Pillow cannot read it any more ({error}); load() it first") from error
 
 

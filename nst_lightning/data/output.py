@@ -15,6 +15,7 @@ from torch import Tensor
 from nst_lightning.checks import typed, whole_number
 from nst_lightning.data import encoding
 from nst_lightning.data.colour import to_srgb
+from nst_lightning.data.images import readable
 from nst_lightning.data.sheet import Cell, draw_cells
 from nst_lightning.errors import InputError, did_you_mean
 from nst_lightning.files import atomic_write, write_whole
@@ -97,7 +98,7 @@ def save_image(
     target = check_path(path, bits, quality)
     kind = FORMATS[target.suffix.lower()]
     if not isinstance(pixels, Tensor):
-        pixels, own_alpha = to_srgb(pixels, "picture").whole()
+        pixels, own_alpha = to_srgb(readable(pixels), "picture").whole()
         alpha = own_alpha if alpha is None else alpha
     side = _MAXIMUM_SIDE.get(kind, 2**31 - 1)
     if max(pixels.shape[-2:]) > side:
@@ -190,4 +191,4 @@ def contact_sheet(
 def _as_rgb(frame: Frame) -> Image.Image:
     if isinstance(frame, Tensor):
         return Image.fromarray(encoding.quantise(frame, None, 8))
-    return frame.convert("RGB")
+    return readable(frame).convert("RGB")
