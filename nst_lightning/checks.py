@@ -28,7 +28,8 @@ _PLAIN: dict[Any, tuple[Any, str]] = {  # -> what passes for it, and its name in
 def typed(**words: str) -> Callable[[_Function], _Function]:
     """Let a public function refuse arguments of other types than its annotations say.
 
-    NumPy's and torch's numbers are numbers. What is annotated as Any, or as a part of something else than a list, is not looked at.
+    NumPy's and torch's numbers are numbers. What is annotated as Any, or as a part of something
+    else than a list, is not looked at.
 
     Args:
         words: Argument -> what to call that which is expected, where the types do not say it well.

@@ -1,6 +1,7 @@
 """A session: a run that was opened from settings, whatever door it came through."""
 
 import contextlib
+import gc
 import itertools
 import numbers
 import os
@@ -238,6 +239,7 @@ def open_run(
     Raises:
         InputError: If something given is wrong.
     """
+    gc.collect()  # an older run's trainer and model, which only this frees: they know each other
     guest = Guest()
     names = [configs] if isinstance(configs, str | os.PathLike) else configs
     layers: list[Mapping[str, Any]] = [read_yaml(find_config(name)) for name in names]
