@@ -1,6 +1,7 @@
 """A run as a guest in its caller's process: it leaves everything as it found it."""
 
 import contextlib
+import functools
 import os
 import random
 import signal
@@ -14,10 +15,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from nst_lightning.mistakes import in_one_line
 from nst_lightning.say import say
 
 _ONE_AT_A_TIME = threading.RLock()
 """All of this is the process's, not the thread's: runs in several threads wait for one another."""
+if hasattr(os, "register_at_fork"):
+    # The thread that holds it is not in the child, which would wait for ever.
+    os.register_at_fork(after_in_child=lambda: globals().update(_ONE_AT_A_TIME=threading.RLock()))
 
 
 def _set_environment(wanted: dict[str, str]) -> None:
@@ -34,6 +39,51 @@ def _set_signals(wanted: dict[int, Any]) -> None:
                 signal.signal(number, handler)
 
 
+# What torch.backends has -> its value in a new process; what a part inherits comes after it.
+_FLAGS = {
+    "cudnn.allow_tf32": True,
+    **dict.fromkeys(("fp32_precision", "mkldnn.fp32_precision", "cudnn.fp32_precision"), "none"),
+    **{f"mkldnn.{kind}.fp32_precision": "none" for kind in ("matmul", "conv", "rnn")},
+    **{f"cudnn.{kind}.fp32_precision": "tf32" for kind in ("conv", "rnn")},
+    "cuda.matmul.fp32_precision": "none",
+    **dict.fromkeys(("mkldnn.enabled", "cudnn.enabled"), True),
+    **dict.fromkeys(("mkldnn.deterministic", "cudnn.deterministic", "cudnn.benchmark"), False),
+}
+
+
+def _flags() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for path in _FLAGS:
+        # An older torch has fewer; some cannot be read while two ways of setting them contradict.
+        with contextlib.suppress(AttributeError, RuntimeError):
+            found[path] = functools.reduce(getattr, path.split("."), torch.backends)
+    return found
+
+
+def _set_flags(wanted: dict[str, Any]) -> None:
+    backends: Any = torch.backends
+    for path, value in wanted.items():
+        if _flags().get(path, value) == value:
+            continue
+        *owners, name = path.split(".")
+        with contextlib.suppress(RuntimeError):  # torch.backends.disable_global_flags()
+            if path == "mkldnn.fp32_precision":  # torch 2.14 sets the other one by that name
+                backends.mkldnn.set_flags(_fp32_precision=value)
+            else:
+                setattr(functools.reduce(getattr, owners, backends), name, value)
+
+
+def _matmul() -> str | None:
+    with contextlib.suppress(RuntimeError):  # as above
+        return torch.get_float32_matmul_precision()
+    return None
+
+
+def _set_matmul(wanted: str | None) -> None:
+    if wanted not in (None, _matmul()):
+        torch.set_float32_matmul_precision(str(wanted))
+
+
 _CUDA: Any = torch.cuda
 # What it is -> how it is read and set.
 _STATES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
@@ -46,10 +96,8 @@ _STATES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     ),
     "dtype": (torch.get_default_dtype, torch.set_default_dtype),
     "exact": (torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode),
-    "benchmark": (
-        lambda: torch.backends.cudnn.benchmark,
-        lambda state: setattr(torch.backends.cudnn, "benchmark", state),
-    ),
+    "matmul": (_matmul, _set_matmul),
+    "flags": (_flags, _set_flags),
     "threads": (torch.get_num_threads, torch.set_num_threads),
     "environment": (lambda: dict(os.environ), _set_environment),
     "path": (lambda: list(sys.path), lambda state: sys.path.__setitem__(slice(None), state)),
@@ -58,7 +106,7 @@ _STATES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
         _set_signals,
     ),
 }
-_ITS_OWN = ("random", "numpy", "torch", "cuda", "dtype", "exact", "benchmark")
+_ITS_OWN = ("random", "numpy", "torch", "cuda", "dtype", "exact", "matmul", "flags")
 """What a run goes on with where it left off: the rest is the caller's at each time."""
 
 
@@ -66,12 +114,15 @@ class Guest:
     """A context for every piece of one run; nested in itself it does nothing.
 
     Inside, torch computes as in a new process, whatever the caller's autocast, gradient mode,
-    default dtype and device are, and random numbers are the run's own. Afterwards all of it is the
-    caller's again; so are environment, signal handlers, module path, threads and warnings.
+    default dtype and device, precisions and backends are, and random numbers are the run's own.
+    Afterwards all of it is the caller's again; so are environment, signal handlers, module path,
+    threads and warnings. The number of threads is the caller's inside, too. What the caller can
+    mend is an `InputError`.
     """
 
     def __init__(self) -> None:
-        self._own: dict[str, Any] = {"dtype": torch.float32, "exact": 0, "benchmark": False}
+        self._own: dict[str, Any] = {"dtype": torch.float32, "exact": 0}
+        self._own |= {"matmul": "highest", "flags": _FLAGS}
         self._inside = False
 
     @contextlib.contextmanager
@@ -86,7 +137,7 @@ class Guest:
             try:
                 for name, state in self._own.items():
                     _STATES[name][1](state)
-                with _as_in_a_new_process():
+                with in_one_line(), _as_in_a_new_process():
                     yield
             finally:
                 self._inside = False
@@ -97,11 +148,16 @@ class Guest:
 
 @contextlib.contextmanager
 def _as_in_a_new_process() -> Iterator[None]:
-    if (here := str(Path.cwd())) not in sys.path:  # where the user's own classes are
-        sys.path.append(here)
+    with contextlib.suppress(OSError):  # a folder that is gone
+        if (here := str(Path.cwd())) not in sys.path:  # where the user's own classes are
+            sys.path.append(here)
+    os.environ.pop("JSONARGPARSE_DEFAULT_ENV", None)  # settings are those that are given
     with contextlib.ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
+        if torch.is_anomaly_enabled():
+            stack.enter_context(torch.autograd.set_detect_anomaly(False))
+        stack.enter_context(np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"))
         for device in ("cpu", "cuda"):
             if torch.is_autocast_enabled(device):
                 stack.enter_context(torch.autocast(device, enabled=False))

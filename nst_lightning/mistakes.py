@@ -1,9 +1,11 @@
 """Other libraries' exceptions: which are the user's to mend, and what to say of ours."""
 
 import argparse
+import contextlib
 import platform
+import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 
 from nst_lightning.errors import InputError
@@ -27,7 +29,10 @@ _PACKAGES = ("torch", "torchvision", "lightning", "jsonargparse", "numpy", "pill
 
 
 def as_mistake(error: BaseException) -> InputError | None:
-    """Return the one line for what the user can mend, or None where this package is at fault."""
+    """Return the one line for what the user can mend.
+
+    None where this package is at fault, or code of the user's own that it called.
+    """
     if isinstance(error, InputError):
         return error
     text = " ".join(str(error).split())
@@ -37,6 +42,8 @@ def as_mistake(error: BaseException) -> InputError | None:
             "data.style_scale, or set model.memory to what the run may take, such as 4GB "
             f"({text or 'MemoryError'})"
         )
+    if _raised_by(error):
+        return None
     if isinstance(error, OSError) and error.errno:
         return write_error(error.filename or "what the run keeps", error)
     where = _module(error)
@@ -45,6 +52,31 @@ def as_mistake(error: BaseException) -> InputError | None:
         return None
     what = text if " " in text else f"{type(error).__name__}: {text} in {where}"
     return InputError(f"{_THEIRS[max(found, key=len)] or where}: {what}")
+
+
+@contextlib.contextmanager
+def in_one_line() -> Iterator[None]:
+    """Raise the :class:`InputError` for what the user can mend; all else passes as it is."""
+    try:
+        yield
+    except Exception as error:
+        line = as_mistake(error)
+        if line is None or line is error:
+            raise
+        raise line from error
+
+
+def _raised_by(error: BaseException) -> str:
+    """Return where in the user's own code, called by ours, it was raised, or an empty string."""
+    place = ""
+    for frame, line in reversed([*traceback.walk_tb(error.__traceback__)]):
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        file = frame.f_code.co_filename
+        if package == "nst_lightning":
+            return place
+        library = package in sys.stdlib_module_names or "-packages" in file
+        place = place or ("" if library else f"{file}, line {line}")
+    return ""
 
 
 def _module(error: BaseException) -> str:
@@ -56,7 +88,9 @@ def _module(error: BaseException) -> str:
 
 
 def report_line(error: BaseException) -> str:
-    """Return the line over the traceback of a fault of ours."""
+    """Return the line over the traceback of a fault: of ours, or of the user's own code."""
+    if place := _raised_by(error):
+        return f"error: {type(error).__name__}: raised by your own code, at {place}: {error}"
     return (
         f"error: {type(error).__name__}: a fault of nst_lightning, not yours; please report it "
         f"with what follows and these versions: {versions()}"

@@ -5,17 +5,15 @@ import os
 import signal
 import tempfile
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Union
+from typing import Any
 
-from nst_lightning.errors import InputError
-from nst_lightning.mistakes import as_mistake
+from lightning.pytorch import Callback
+from PIL import Image
+
+from nst_lightning.checks import typed
+from nst_lightning.data.images import PICTURE, Picture
+from nst_lightning.mistakes import in_one_line
 from nst_lightning.session import Session, open_run
-
-if TYPE_CHECKING:
-    from lightning.pytorch import Callback
-    from PIL import Image
-
-Picture = Union[str, "os.PathLike[str]", "Image.Image"]
 
 _IN_MEMORY = "a picture in memory"
 """What the settings call a Pillow picture."""
@@ -34,6 +32,7 @@ SHORT_NAMES = {
 """Option of :func:`stylize` -> the setting that it stands for."""
 
 
+@typed(content=PICTURE, style=f"{PICTURE}, or a list of them")
 def stylize(
     content: Picture,
     style: Picture | Sequence[Picture],
@@ -42,14 +41,17 @@ def stylize(
     config: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     settings: Mapping[str, Any] | None = None,
     folder: str | os.PathLike[str] | None = None,
-    callbacks: "Sequence[Callback]" = (),
+    callbacks: Sequence[Callback] = (),
     progress: bool = True,
     **options: Any,
-) -> "Image.Image":
+) -> Image.Image:
     """Paint ``content`` in the manner of ``style``.
 
     Everything of the process is left as it was: random numbers, torch's modes, environment, signals
-    and warnings. On a CPU with glibc the command line is a sixth faster, since it keeps the memory
+    and warnings. Nor does the picture depend on any of it, but for the threads, which are yours to
+    choose: with another number (`torch.set_num_threads`) sums are rounded differently. A signal of
+    which you have a handler is yours too: it is called at once, and unless it raises, the run goes
+    on. On a CPU with glibc the command line is a sixth faster, since it keeps the memory
     that it used; call `nst_lightning.memory.keep_memory` first for the same.
 
     Args:
@@ -73,6 +75,7 @@ def stylize(
     Raises:
         InputError: If something given is wrong.
         KeyboardInterrupt: If Ctrl-C stopped it; what there is then is in the folder.
+        Exception: Whatever a callback or another class of yours raises.
         TypeError: If an option does not exist.
     """
     unknown = sorted(set(options) - set(SHORT_NAMES))
@@ -83,15 +86,17 @@ def stylize(
     values = dict(settings or {}) | {SHORT_NAMES[name]: value for name, value in options.items()}
     several = isinstance(style, Sequence) and not isinstance(style, str)
     styles: list[Any] = [*style] if isinstance(style, Sequence) and several else [style]
-    names = [_source_name("style", source) for source in styles]
+    names = [_source_name(source) for source in styles]
     values |= {
-        "data.content": _source_name("content", content),
+        "data.content": _source_name(content),
         "data.style": names if several else names[0],
     }
     if steps is not None:
         values |= {"data.steps_per_epoch": steps, "trainer.max_epochs": 1}
-    with contextlib.ExitStack() as stack:
-        root = os.fspath(folder or stack.enter_context(tempfile.TemporaryDirectory()))
+    with contextlib.ExitStack() as stack, in_one_line():
+        root = folder
+        if root is None:
+            root = stack.enter_context(tempfile.TemporaryDirectory())
         values["trainer.default_root_dir"] = root
         session = open_run(
             values,
@@ -103,38 +108,21 @@ def stylize(
             pictures=folder is not None,
             checkpoints=folder is not None,
         )
-        try:
-            session.run(*callbacks)
-            picture = _as_pillow(session)
-        except Exception as error:
-            line = as_mistake(error)
-            if line is None or line is error:
-                raise
-            raise line from error
+        session.run(*callbacks)
+        picture = _as_pillow(session)
         if session.interrupted:
             # To whom it was meant, now that what there is was written: the loop around this call.
             signal.raise_signal(session.interrupted)
+            raise KeyboardInterrupt
         return picture
 
 
-def _source_name(role: str, source: Any) -> str:
-    """Return what the settings call a picture; refuse what is none."""
-    from PIL import Image
-
-    if isinstance(source, Image.Image):
-        return _IN_MEMORY
-    name = os.fspath(source) if isinstance(source, str | os.PathLike) else None
-    if not isinstance(name, str):
-        raise InputError(
-            f"{role}: expected a path, an address, sample:NAME or a Pillow picture, not "
-            f"{type(source).__name__}; Image.fromarray makes one of an array"
-        )
-    return name
+def _source_name(source: Picture) -> str:
+    """Return what the settings call a picture."""
+    return _IN_MEMORY if isinstance(source, Image.Image) else os.fspath(source)
 
 
-def _as_pillow(session: Session) -> "Image.Image":
-    from PIL import Image
-
+def _as_pillow(session: Session) -> Image.Image:
     from nst_lightning.data.encoding import quantise, srgb_profile
 
     picture = Image.fromarray(quantise(session.picture().cpu(), session.pair.alpha, 8))

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nst_lightning.checks import typed
 from nst_lightning.errors import InputError, did_you_mean
 from nst_lightning.files import local_path
 
@@ -35,6 +36,7 @@ SETTINGS_OPTION = "--settings."
 """What a setting of a run is preceded by in commands that make many runs."""
 
 
+@typed()
 def find_config(name: str | os.PathLike[str]) -> str:
     """Return the path of a config given by path or by name; an address is returned as it is.
 
@@ -87,6 +89,7 @@ def _readable(name: str) -> str:
     return path
 
 
+@typed()
 def read_yaml(
     path: str | os.PathLike[str], what: str = "--config", keys: str = "data: and model:"
 ) -> dict[str, Any]:

@@ -4,6 +4,11 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+from lightning.fabric.utilities.rank_zero import rank_zero_only
+
+_RANK_ZERO: Any = rank_zero_only
 
 _HARMLESS = (
     # Lightning 2.6 uses calls that jsonargparse 5 removes; the pin in pyproject.toml answers that.
@@ -24,7 +29,11 @@ _HARMLESS = (
 
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Silence Lightning's information lines and the warnings that do not apply to one picture."""
+    """Silence Lightning's information lines and the warnings that do not apply to one picture.
+
+    A picture is one process's: which of a cluster's processes this is does not matter inside.
+    """
+    rank, _RANK_ZERO.rank = _RANK_ZERO.rank, 0
     loggers = [logging.getLogger(n) for n in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     try:
@@ -35,5 +44,6 @@ def quiet_lightning() -> Iterator[None]:
                 warnings.filterwarnings("ignore", pattern)
             yield
     finally:
+        _RANK_ZERO.rank = rank
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)

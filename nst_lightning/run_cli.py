@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
@@ -238,6 +239,7 @@ class RunCLI(LightningCLI):
         plugins = config["plugins"] or []
         config["plugins"] = [
             *(plugins if isinstance(plugins, list) else [plugins]),
+            LightningEnvironment(),  # of one process, wherever a cluster's variables say it is
             WholeCheckpointIO(),
         ]
         try:

@@ -1,6 +1,7 @@
 """A session: a run that was opened from settings, whatever door it came through."""
 
 import contextlib
+import gc
 import itertools
 import numbers
 import os
@@ -14,7 +15,9 @@ from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
 from nst_lightning.callbacks import LossExplosion
+from nst_lightning.checks import type_of, typed
 from nst_lightning.data.image_pair import ImagePair
+from nst_lightning.data.images import PICTURE, Picture
 from nst_lightning.errors import InputError
 from nst_lightning.guest import Guest
 from nst_lightning.module import NeuralStyleTransfer
@@ -71,6 +74,7 @@ class Session:
             return min(steps, trainer.max_steps) if epochs > 0 else trainer.max_steps
         return steps
 
+    @typed()
     def run(self, *callbacks: Callback) -> None:
         """Paint, or go on from the checkpoint; see :attr:`stopped` afterwards.
 
@@ -199,13 +203,14 @@ class Session:
         return found | {"tradeoff": found["style_distance"] + 1 - found["ssim"]}
 
 
+@typed(content=PICTURE, styles=f"a list, each {PICTURE}")
 def open_run(
     settings: Settings,
     configs: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     *,
     resume: str | os.PathLike[str] | None = None,
-    content: Any = None,
-    styles: Sequence[Any] | None = None,
+    content: Picture | None = None,
+    styles: Sequence[Picture] | None = None,
     summary: bool = True,
     progress: bool = True,
     pictures: bool = True,
@@ -234,11 +239,12 @@ def open_run(
     Raises:
         InputError: If something given is wrong.
     """
+    gc.collect()  # an older run's trainer and model, which only this frees: they know each other
     guest = Guest()
     names = [configs] if isinstance(configs, str | os.PathLike) else configs
     layers: list[Mapping[str, Any]] = [read_yaml(find_config(name)) for name in names]
     for _, some in itertools.groupby(flatten(settings).items(), lambda item: _at_once(item[0])):
-        layers.append({name: _plain(value) for name, value in some})
+        layers.append({name: _plain(name, value) for name, value in some})
     wanted = {
         "summary": summary,
         "progress": progress,
@@ -274,19 +280,24 @@ def _at_once(name: str) -> str:
     return name if name.startswith("model.") or name.count(".") > 1 else ""
 
 
-def _plain(value: Any) -> Any:
-    """Return a setting as YAML knows it: paths, NumPy's numbers and other texts become plain."""
+def _plain(name: str, value: Any) -> Any:
+    """Return a setting as YAML knows it: paths, NumPy's and torch's numbers become plain."""
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if isinstance(value, str):
         return str(value)
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _plain(f"{name}.{key}", item) for key, item in value.items()}
+    if callable(getattr(value, "tolist", None)) and getattr(value, "ndim", 1) < 2:
+        value = value.tolist()
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        return [_plain(name, item) for item in value]
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, numbers.Real):
         return int(value) if isinstance(value, numbers.Integral) else float(value)
-    return value
+    expected = "a text, a number, true or false, None, a list or a mapping"
+    raise InputError(f"{name}: expected {expected}, not {type_of(value)}")
 
 
 class _CheckedError(Exception):

@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM end the run after the step in hand."""
 
+import contextlib
 import signal
 from types import FrameType
 from typing import Any
@@ -13,23 +14,26 @@ class GracefulStop(Callback):
     """Finishes the step, writes picture and checkpoint, and ends; a second signal ends at once.
 
     A step that is cut in half leaves picture and optimiser out of step, and then no resume could be
-    exact.
+    exact. A handler that the caller has set is the caller's word on what a signal means: it is
+    called at once, and the run goes on unless it raises.
     """
 
     def __init__(self) -> None:
         self.received: int | None = None
-        self._previous: dict[int, Any] = {}
+        self._callers: dict[int, Any] = {}
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Look whose the signals are, before Lightning sets handlers of its own."""
+        self._callers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start listening (the main thread only: elsewhere signals do not arrive)."""
         self.received = None
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) == signal.SIG_IGN:  # as nohup asks for
-                continue
-            try:
-                self._previous[number] = signal.signal(number, self._handle)
-            except ValueError:
-                return
+        for number, callers in self._callers.items():
+            free = callers in (signal.default_int_handler, signal.SIG_DFL)
+            # None is a handler that Python cannot set again.
+            with contextlib.suppress(ValueError, TypeError):
+                signal.signal(number, self._handle if free else callers)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None:
@@ -46,8 +50,8 @@ class GracefulStop(Callback):
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Give the signals back."""
-        while self._previous:
-            number, handler = self._previous.popitem()
+        while self._callers:
+            number, handler = self._callers.popitem()
             # Lightning has put back already what was there before its own handlers, at the end of a
             # run and after an exception (where this hook is not called).
             if signal.getsignal(number) == self._handle:

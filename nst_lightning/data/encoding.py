@@ -33,11 +33,13 @@ def quantise(pixels: Tensor, alpha: Tensor | None, bits: int, *, on_white: bool 
     ``on_white`` leaves no alpha but lays the pixels on white by it.
 
     Raises:
-        ValueError: If the shapes do not fit or a value is not finite.
+        ValueError: If the shapes do not fit, or a value is not finite or no float.
     """
     planes = (pixels.squeeze(0) if pixels.ndim == 4 else pixels).detach()
     if planes.ndim != 3 or planes.shape[0] != 3:
         raise ValueError(f"pixels must have shape (1, 3, H, W), not {tuple(pixels.shape)}")
+    if not planes.is_floating_point():
+        raise ValueError(f"pixels must be floats in [0, 1], not {planes.dtype}")
     height, width = planes.shape[-2:]
     opacity = None
     if alpha is not None:

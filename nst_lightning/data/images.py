@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from PIL import Image
 from torch import Tensor
 
+from nst_lightning.checks import typed
 from nst_lightning.data.colour import to_srgb
 from nst_lightning.data.decoding import decode, is_turned, open_header
 from nst_lightning.data.resizing import (
@@ -18,6 +19,9 @@ from nst_lightning.data.resizing import (
 from nst_lightning.data.sources import open_source
 from nst_lightning.errors import InputError
 
+Picture = str | os.PathLike[str] | Image.Image
+PICTURE = "a path, an address, sample:NAME or a Pillow picture (Image.fromarray makes one)"
+"""What is said where something else was given."""
 SizeOf = Callable[[int, int], int]
 """A rule: ``(width, height)`` of a picture as displayed -> its long side in pixels."""
 
@@ -47,8 +51,9 @@ class LoadedImage:
     notes: list[str] = field(default_factory=list)
 
 
+@typed(source=PICTURE)
 def load_image(
-    source: str | os.PathLike[str] | Image.Image,
+    source: Picture,
     size: int | SizeOf | None = None,
     *,
     role: str = "content",
@@ -73,7 +78,7 @@ def load_image(
         if size is not None and not callable(size):
             size = check_size(size)
         if isinstance(source, Image.Image):
-            picture, name = source.copy(), "the picture given"
+            picture, name = readable(source), "the picture given"
         else:
             data, name = open_source(source)
             picture = open_header(data, name)
@@ -94,6 +99,14 @@ def load_image(
         raise InputError(f"{role} picture: {error}") from error.__cause__
     pixels, alpha = resized(rows, target)
     return LoadedImage(pixels, alpha, name, (width, height), notes + rows.notes)
+
+
+def readable(picture: Image.Image) -> Image.Image:
+    """Return a copy of a picture whose file is at hand; raises ``InputError`` if it is closed."""
+    try:
+        return picture.copy()
+    except (ValueError, AttributeError, OSError) as error:
+        raise InputError(f"Pillow cannot read it any more ({error}); load() it first") from error
 
 
 def _draft(image: Image.Image, size: int | SizeOf | None) -> tuple[int, int] | None:

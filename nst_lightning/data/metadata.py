@@ -10,6 +10,7 @@ from typing import Any
 from PIL import ExifTags
 
 from nst_lightning import __version__
+from nst_lightning.checks import typed
 from nst_lightning.data.decoding import PNG_KEYWORD, open_header
 from nst_lightning.data.sources import open_source, public_name
 from nst_lightning.errors import InputError
@@ -54,6 +55,7 @@ def _base_name(value: Any) -> Any:
     return PurePath(public_name(value)).name if isinstance(value, str) else value
 
 
+@typed()
 def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read back what `save_image` put into a PNG, JPEG, WebP or TIFF file, local or at a URL.
 

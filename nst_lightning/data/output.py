@@ -12,9 +12,10 @@ from typing import Any, Literal
 from PIL import Image
 from torch import Tensor
 
-from nst_lightning.checks import whole_number
+from nst_lightning.checks import typed, whole_number
 from nst_lightning.data import encoding
 from nst_lightning.data.colour import to_srgb
+from nst_lightning.data.images import readable
 from nst_lightning.data.sheet import Cell, draw_cells
 from nst_lightning.errors import InputError, did_you_mean
 from nst_lightning.files import atomic_write, write_whole
@@ -36,6 +37,7 @@ _MAXIMUM_SIDE = {"JPEG": 65500, "WebP": 16383}
 _JPEG_TEXT = 60_000  # bytes; the EXIF block of a JPEG ends at 65,535
 
 
+@typed()
 def check_path(path: str | os.PathLike[str], bits: int = 8, quality: int = 95) -> Path:
     """Return the path that `save_image` would write; call it before a long run.
 
@@ -62,6 +64,7 @@ def check_path(path: str | os.PathLike[str], bits: int = 8, quality: int = 95) -
     return target
 
 
+@typed()
 def save_image(
     pixels: Frame,
     path: str | os.PathLike[str],
@@ -95,7 +98,7 @@ def save_image(
     target = check_path(path, bits, quality)
     kind = FORMATS[target.suffix.lower()]
     if not isinstance(pixels, Tensor):
-        pixels, own_alpha = to_srgb(pixels, "picture").whole()
+        pixels, own_alpha = to_srgb(readable(pixels), "picture").whole()
         alpha = own_alpha if alpha is None else alpha
     side = _MAXIMUM_SIDE.get(kind, 2**31 - 1)
     if max(pixels.shape[-2:]) > side:
@@ -122,6 +125,7 @@ def save_image(
     return target
 
 
+@typed()
 def save_animation(
     frames: Sequence[Frame], path: str | os.PathLike[str], fps: float = 8.0, hold: float = 2.0
 ) -> Path:
@@ -151,6 +155,7 @@ def save_animation(
     return target
 
 
+@typed()
 def contact_sheet(
     frames: Sequence[Frame],
     labels: Sequence[object],
@@ -186,4 +191,4 @@ def contact_sheet(
 def _as_rgb(frame: Frame) -> Image.Image:
     if isinstance(frame, Tensor):
         return Image.fromarray(encoding.quantise(frame, None, 8))
-    return frame.convert("RGB")
+    return readable(frame).convert("RGB")
