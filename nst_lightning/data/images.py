@@ -8,7 +8,13 @@ from PIL import Image
 from torch import Tensor
 
 from nst_lightning.data.colour import to_srgb
-from nst_lightning.data.decoding import decode, is_turned, open_header
+from nst_lightning.data.decoding import (
+    decode,
+    given,
+    is_turned,
+    open_header,
+    pillow_as_shipped,
+)
 from nst_lightning.data.resizing import (
     check_sides,
     check_size,
@@ -47,6 +53,7 @@ class LoadedImage:
     notes: list[str] = field(default_factory=list)
 
 
+@pillow_as_shipped()
 def load_image(
     source: str | os.PathLike[str] | Image.Image,
     size: int | SizeOf | None = None,
@@ -73,7 +80,8 @@ def load_image(
         if size is not None and not callable(size):
             size = check_size(size)
         if isinstance(source, Image.Image):
-            picture, name = source.copy(), "the picture given"
+            name = "the picture given"
+            picture = given(source, name)
         else:
             data, name = open_source(source)
             picture = open_header(data, name)
@@ -89,7 +97,8 @@ def load_image(
         picture = _shrink(picture, target)
         rows = to_srgb(picture, name)
         if rows.transparent and not any(bool((alpha > 0).any()) for alpha in rows.alphas()):
-            raise InputError(f"{name} is wholly transparent; there is nothing to see in it")
+            why = "; ".join(["there is nothing to see in it", *notes])
+            raise InputError(f"{name} is wholly transparent: {why}")
     except InputError as error:
         raise InputError(f"{role} picture: {error}") from error.__cause__
     pixels, alpha = resized(rows, target)
