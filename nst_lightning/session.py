@@ -16,6 +16,7 @@ from torch import Tensor
 from nst_lightning.callbacks import LossExplosion
 from nst_lightning.data.image_pair import ImagePair
 from nst_lightning.errors import InputError
+from nst_lightning.files import check_name
 from nst_lightning.guest import Guest
 from nst_lightning.module import NeuralStyleTransfer
 from nst_lightning.objective import SharedTargets
@@ -279,7 +280,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if isinstance(value, str):
-        return str(value)
+        return check_name(str(value))
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

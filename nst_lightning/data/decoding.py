@@ -3,6 +3,7 @@
 import contextlib
 import io
 import struct
+import threading
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -53,16 +54,30 @@ _SIGNATURES = {
 # Where a frame is a page or moment of its own; an MPO's second is a depth map or thumbnail.
 _FRAMES = ("GIF", "PNG", "WEBP", "AVIF")
 
+_SETTINGS = threading.Lock()
+_kept: list[Any] = []  # the caller's, and how many read at this moment
+
 
 @contextlib.contextmanager
-def pillow_as_shipped() -> Iterator[None]:
-    """Let nothing that the caller set in Pillow decide what is read, how much of it and how."""
-    kept = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
-    Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = MAXIMUM_PIXELS, False
+def pillow_as_shipped(limit: int | None = MAXIMUM_PIXELS // 2) -> Iterator[None]:
+    """Let nothing that the caller set in Pillow decide what is read; it is the whole process's.
+
+    Args:
+        limit: Of which Pillow refuses pictures of twice as many pixels; null for none.
+    """
+    with _SETTINGS:
+        if not _kept:
+            _kept[:] = [Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, 0]
+            Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = limit, False
+        _kept[2] += 1
     try:
         yield
     finally:
-        Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = kept
+        with _SETTINGS:
+            _kept[2] -= 1
+            if not _kept[2]:
+                Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = _kept[:2]
+                _kept.clear()
 
 
 @pillow_as_shipped()
@@ -74,7 +89,8 @@ def open_header(data: bytes, name: str) -> Image.Image:
     """
     if not data:
         raise InputError(f"{name} is empty (0 bytes)")
-    page, rare, profile, notes = None, False, None, []
+    page, rare, profile = None, False, None
+    notes: list[str] = []
     if data.startswith(rare_tiff.MAGIC):
         with contextlib.suppress(Exception):  # what tifffile cannot read either, Pillow refuses
             page, notes = rare_tiff.main_page(data, name)

@@ -17,7 +17,7 @@ from nst_lightning.data import encoding
 from nst_lightning.data.colour import to_srgb
 from nst_lightning.data.sheet import Cell, draw_cells
 from nst_lightning.errors import InputError, did_you_mean
-from nst_lightning.files import atomic_write, write_whole
+from nst_lightning.files import atomic_write, expanded, write_whole
 
 Frame = Tensor | Image.Image
 """A picture, (1, 3, H, W) in [0, 1] or Pillow's."""
@@ -42,7 +42,7 @@ def check_path(path: str | os.PathLike[str], bits: int = 8, quality: int = 95) -
     Raises:
         InputError: If the suffix, the bits or the quality cannot be had, or the path is a folder.
     """
-    target = Path(path).expanduser()
+    target = expanded(path)
     suffix = target.suffix.lower()
     if suffix not in FORMATS:
         what = f"unknown picture suffix {suffix!r}" if suffix else "a picture needs a suffix"
@@ -137,7 +137,7 @@ def save_animation(
         InputError: If the suffix or fps cannot be had or the file cannot be written.
         ValueError: If there is no frame or their sizes differ.
     """
-    target = Path(path).expanduser()
+    target = expanded(path)
     encoders = {".gif": encoding.animate_gif, ".webp": encoding.animate_webp}
     if target.suffix.lower() not in encoders:
         raise InputError(f"cannot write {target}: an animation is a .gif or .webp file")

@@ -13,7 +13,7 @@ from nst_lightning.errors import InputError
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 NOTES, DEPTH = "nst_notes", "nst_depth"
-"""Where a picture's ``info`` keeps remarks for whoever decodes it, and its file's :class:`Depth`."""
+"""Where a picture's ``info`` keeps remarks for whoever decodes it, and its :class:`Depth`."""
 DARK = 0.51
 """Share of its format's range up to which a picture of more than 8 bits gets a remark."""
 FEWER_BITS = "if it has fewer bits or is darker than meant, save it with all of them"
@@ -44,6 +44,7 @@ def depth_of(image: Image.Image) -> Depth:
     # Pillow inverts TIFF files whose white is 0 up to 8 bits only.
     return Depth(bits, signed, image.mode.startswith("I;16") and tags.get(262) == 0)
 
+
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
 _LAYOUTS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CMYK: 4}
@@ -65,13 +66,13 @@ def main_page(data: bytes, name: str) -> tuple[Any, list[str]]:
         Exception: Whatever tifffile raises for a file that it cannot read.
     """
     pages: Any = tifffile.TiffFile(io.BytesIO(data)).pages
-    for number, page in enumerate(pages, start=1):
+
+    def wholes(page: Any) -> list[Any]:
         inside = [page, *(page.pages or ())]
-        whole = [p for p in inside if not p.subfiletype & (1 | _MASK) and p.photometric != _MASK]
-        if whole:
-            break
-    else:
-        number, whole = 1, [pages[0]]
+        return [p for p in inside if not p.subfiletype & (1 | _MASK) and p.photometric != _MASK]
+
+    choices = ((number, wholes(page)) for number, page in enumerate(pages, start=1))
+    number, whole = next((choice for choice in choices if choice[1]), (1, [pages[0]]))
     found = max(whole, key=lambda p: int(p.imagewidth * p.imagelength))
     notes = []
     if len(pages) > 1:
