@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nst_lightning import __version__
 from nst_lightning.errors import INTERRUPTED, InputError, did_you_mean
+from nst_lightning.files import check_name
 from nst_lightning.memory import keep_memory
 from nst_lightning.mistakes import as_mistake, report_line
 from nst_lightning.say import say
@@ -79,6 +80,8 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str]) -> int:
     try:
+        for word in words:
+            check_name(word)
         if words and words[0] in ("-h", "--help"):
             print(overview())
             return 0

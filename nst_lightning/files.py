@@ -49,6 +49,26 @@ def write_error(path: str | os.PathLike[str], error: OSError) -> InputError:
     return InputError(f"cannot write {os.fspath(path)}: {why}")
 
 
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """Return a path with the home folder in place of a ``~`` that it begins with, and only there.
+
+    ``./~/a`` lies in a folder called ``~``: nobody expands it again.
+    """
+    text = os.fspath(path)
+    found = Path(text).expanduser() if text.startswith("~") else Path(text)
+    return found.absolute() if str(found).startswith("~") else found
+
+
+def check_name(text: str) -> str:
+    """Return a name that files and pages can hold; refuse bytes that are no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        shown = text.encode(errors="backslashreplace").decode()
+        raise InputError(f"{shown} is no UTF-8, which files and pages are; rename it") from error
+    return text
+
+
 def local_path(path: str | os.PathLike[str]) -> Path:
     """Return a path of this machine, its ``~`` expanded; refuse an address and an empty name."""
     text = os.fspath(path)
@@ -57,7 +77,7 @@ def local_path(path: str | os.PathLike[str]) -> Path:
             raise InputError(f"{text} is an address; name a folder or file of this machine")
         if not text.strip() or "\0" in text:
             raise InputError(f"{text!r} is no name of a folder or file")
-        return Path(text).expanduser()
+        return expanded(check_name(text))
     except RuntimeError as error:
         raise InputError(f"{text}: {error}") from error
 

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from nst_lightning.data.image_pair import STARTS, ImagePair
 from nst_lightning.data.sources import source_digest
+from nst_lightning.files import expanded
 from nst_lightning.objective import Objective
 from nst_lightning.options import flatten
 from nst_lightning.processor import has_fast_bfloat16
@@ -79,7 +79,7 @@ def file_digests(
 
 def _is_file(text: str) -> bool:
     try:
-        return ("/" in text or "." in text) and Path(text).expanduser().is_file()
+        return ("/" in text or "." in text) and expanded(text).is_file()
     except (OSError, ValueError, RuntimeError):  # too long, a NUL, a ~user that does not exist
         return False
 

@@ -19,6 +19,7 @@ from nst_lightning.checks import type_of, typed
 from nst_lightning.data.image_pair import ImagePair
 from nst_lightning.data.images import PICTURE, Picture
 from nst_lightning.errors import InputError
+from nst_lightning.files import check_name
 from nst_lightning.guest import Guest
 from nst_lightning.module import NeuralStyleTransfer
 from nst_lightning.objective import SharedTargets
@@ -285,7 +286,7 @@ def _plain(name: str, value: Any) -> Any:
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if isinstance(value, str):
-        return str(value)
+        return check_name(str(value))
     if isinstance(value, Mapping):
         return {key: _plain(f"{name}.{key}", item) for key, item in value.items()}
     if callable(getattr(value, "tolist", None)) and getattr(value, "ndim", 1) < 2:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from nst_lightning.errors import InputError, did_you_mean
+from nst_lightning.files import expanded
 from nst_lightning.say import is_terminal
 from nst_lightning.vgg19 import CONVOLUTIONS, Convolution
 
@@ -93,7 +94,7 @@ def load_vgg19(
     if source == "imagenet":
         state, name = _download_imagenet()
         return VGG19Weights(_pick(state, wanted, name), IMAGENET_MEAN, IMAGENET_STD)
-    path = Path(source).expanduser()
+    path = expanded(source)
     if not path.exists():
         raise InputError(
             f"weights {str(source)!r}: no such file, and not one of {', '.join(_SOURCES)}"

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from nst_lightning.errors import InputError
+from nst_lightning.files import expanded
 
 VARIABLE = "NST_ARTWORKS"
 """Environment variable that names the data set's folder."""
@@ -27,7 +28,7 @@ def find_root(given: str | os.PathLike[str] | None = None) -> Path:
     """
     for source in (given, os.environ.get(VARIABLE)):
         if source:
-            folder = Path(source).expanduser()
+            folder = expanded(source)
             if not folder.is_dir():
                 raise InputError(
                     f"artworks: there is no folder {folder}; give the data set's folder as "

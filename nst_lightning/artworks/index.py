@@ -14,6 +14,7 @@ from typing import Any
 from PIL import Image, UnidentifiedImageError
 
 from nst_lightning.artworks.names import printable
+from nst_lightning.data.decoding import pillow_as_shipped
 from nst_lightning.data.which_pictures import SUFFIXES
 from nst_lightning.errors import InputError
 from nst_lightning.files import write_whole
@@ -97,6 +98,7 @@ def _look_at_all(base: Path, paths: Sequence[str], decode: bool) -> Iterator[Ent
             yield from entries
 
 
+@pillow_as_shipped()
 def _look(base: Path, path: str, decode: bool) -> Entry:
     # A header alone does not show that the rest of the file is missing: a file whose end is not a
     # picture's end is decoded in any case.

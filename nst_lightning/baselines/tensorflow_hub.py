@@ -5,7 +5,6 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nst_lightning.baselines.base import (
@@ -15,6 +14,7 @@ from nst_lightning.baselines.base import (
     to_channels_last,
 )
 from nst_lightning.errors import InputError
+from nst_lightning.files import expanded
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -132,7 +132,7 @@ def resolve_handle(handle: str) -> str:
         raise InputError("the TensorFlow Hub handle is empty")
     if "://" in handle:
         return handle
-    folder = Path(handle).expanduser()
+    folder = expanded(handle)
     if folder.is_dir():
         if any((folder / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt")):
             return str(folder.resolve())

@@ -9,6 +9,7 @@ from PIL import Image, ImageChops, ImageStat
 from torch import Tensor
 
 from nst_lightning.checks import whole_number
+from nst_lightning.data.decoding import pillow_as_shipped
 from nst_lightning.data.image_pair import pictures_of
 from nst_lightning.data.output import check_path, contact_sheet, save_animation, save_image
 from nst_lightning.data.resizing import MINIMUM_SIDE, at_most
@@ -173,6 +174,7 @@ class ImageCheckpoint(Callback):
             if add_image is not None:
                 add_image("picture", at_most(picture, None, side)[0][0], step)
 
+    @pillow_as_shipped(None)
     def _frames(self, trainer: Trainer) -> tuple[list[Image.Image], list[str]]:
         if not (self.film or self.sheet):
             return [], []

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 from torch import Tensor
 
-from nst_lightning.data.rare_tiff import unit_scale
+from nst_lightning.data.rare_tiff import DEPTH, depth_of, unit_scale
 from nst_lightning.data.rows import Rows, bands
 
 # A profile that moves no colour by more than this many 8-bit levels is sRGB by another name.
@@ -132,18 +132,13 @@ def _deep_grey(image: Image.Image, name: str) -> Rows:
     """Scale one channel of more than 8 bits by what its format can hold; never clip."""
     height, width = image.height, image.width
 
-    signed = image.mode == "I" and image.format is None
+    depth = image.info.get(DEPTH) or depth_of(image)
 
     def raw(rows: slice) -> NDArray[Any]:
         found = np.array(image.crop((0, rows.start, width, rows.stop)))
-        return found if signed or image.mode == "F" else found.astype(np.uint32)
+        return found if depth.signed or image.mode == "F" else found.astype(np.uint32)
 
-    tags = getattr(image, "tag_v2", None) or {}
-    # Pillow keeps the 12 bits of some TIFF files as 12; what it reads as I from a file has 16.
-    bits = 12 if tags.get(258) in (12, (12,)) else 32 if signed else 16
-    to_unit, notes = unit_scale(lambda: map(raw, bands(height, width)), bits, name)
-    # Pillow inverts TIFF files whose white is 0 up to 8 bits only.
-    inverted = image.mode.startswith("I;16") and tags.get(262) == 0
+    to_unit, notes = unit_scale(lambda: map(raw, bands(height, width)), depth.bits, name)
     if image.info.get("icc_profile"):
         notes.append(f"{name}: its colour profile is ignored (a grey picture of over 8 bits)")
     key = image.info.get("transparency")
@@ -152,7 +147,7 @@ def _deep_grey(image: Image.Image, name: str) -> Rows:
     def read(rows: slice) -> tuple[Tensor, Tensor | None]:
         found = raw(rows)
         values = to_unit(found)
-        if inverted:
+        if depth.white_is_zero:
             values = 1 - values
         grey = torch.from_numpy(values).to(torch.float32)
         alpha = torch.from_numpy((found != key).astype(np.float32)) if transparent else None

@@ -3,11 +3,13 @@
 import contextlib
 import io
 import struct
+import threading
 import warnings
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from nst_lightning.data import rare_tiff
 from nst_lightning.errors import InputError
@@ -19,8 +21,8 @@ PNG_KEYWORD = "nst_lightning"
 """Keyword of the PNG text chunk; the other formats keep the same text as the image description."""
 MAXIMUM_PROFILE = 2**24
 """Bytes of a colour profile, unpacked; a larger one is left out."""
-_PILLOWS_LIMIT = 2**20
 _PNG = b"\x89PNG\r\n\x1a\n"
+_OUR_TEXT = PNG_KEYWORD.encode() + b"\0\0"  # not packed
 
 # No format that runs a program to decode (EPS calls Ghostscript) or that accepts any bytes (TGA).
 FORMATS = (
@@ -50,9 +52,35 @@ _SIGNATURES = {
     b"MM\0*": "TIFF",
 }
 # Where a frame is a page or moment of its own; an MPO's second is a depth map or thumbnail.
-_FRAMES = {"GIF": "frames", "PNG": "frames", "WEBP": "frames", "AVIF": "frames", "TIFF": "pages"}
+_FRAMES = ("GIF", "PNG", "WEBP", "AVIF")
+
+_SETTINGS = threading.Lock()
+_kept: list[Any] = []  # the caller's, and how many read at this moment
 
 
+@contextlib.contextmanager
+def pillow_as_shipped(limit: int | None = MAXIMUM_PIXELS // 2) -> Iterator[None]:
+    """Let nothing that the caller set in Pillow decide what is read; it is the whole process's.
+
+    Args:
+        limit: Of which Pillow refuses pictures of twice as many pixels; null for none.
+    """
+    with _SETTINGS:
+        if not _kept:
+            _kept[:] = [Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES, 0]
+            Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = limit, False
+        _kept[2] += 1
+    try:
+        yield
+    finally:
+        with _SETTINGS:
+            _kept[2] -= 1
+            if not _kept[2]:
+                Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = _kept[:2]
+                _kept.clear()
+
+
+@pillow_as_shipped()
 def open_header(data: bytes, name: str) -> Image.Image:
     """Open a picture without decoding its pixels; messages call it by its name.
 
@@ -61,16 +89,20 @@ def open_header(data: bytes, name: str) -> Image.Image:
     """
     if not data:
         raise InputError(f"{name} is empty (0 bytes)")
-    rare, number = None, 0
+    page, rare, profile = None, False, None
+    notes: list[str] = []
     if data.startswith(rare_tiff.MAGIC):
         with contextlib.suppress(Exception):  # what tifffile cannot read either, Pillow refuses
-            number, page = rare_tiff.main_page(data)
-            _check_pixels(name, page.imagewidth, page.imagelength)
-            if rare_tiff.is_rare(page):
-                rare = page
-    if rare is not None:
-        return rare_tiff.read_rare(rare, name)
-    data, profile = _light(data) if data.startswith(_PNG) else (data, None)
+            page, notes = rare_tiff.main_page(data, name)
+            rare = rare_tiff.is_rare(page)
+            data = rare_tiff.beginning_with(page, data)
+    if page is not None and rare:
+        _check_pixels(name, page.imagewidth, page.imagelength)
+        image = rare_tiff.read_rare(page, name)
+        image.info[rare_tiff.NOTES][:0] = notes
+        return image
+    if data.startswith(_PNG):
+        data, profile, notes = _light(data, name)
     Image.init()
     formats = [f for f in FORMATS if f in Image.OPEN]
     try:
@@ -78,8 +110,6 @@ def open_header(data: bytes, name: str) -> Image.Image:
             # Of tags that nothing here reads, and of half the number of pixels that is too many.
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(data), "r", formats)
-            if number:
-                image.seek(number)
     except UnidentifiedImageError as error:
         raise InputError(f"{name} is not a picture that can be read{_guess(data[:512])}") from error
     except Image.DecompressionBombError as error:
@@ -90,7 +120,27 @@ def open_header(data: bytes, name: str) -> Image.Image:
     _check_pixels(name, *image.size)
     if profile is not None:
         image.info["icc_profile"] = profile
+    image.info |= {rare_tiff.NOTES: notes, rare_tiff.DEPTH: rare_tiff.depth_of(image)}
     return image
+
+
+def given(source: Image.Image, name: str) -> Image.Image:
+    """Return a copy of a caller's picture, which keeps what its file says of its numbers.
+
+    Raises:
+        InputError: If Pillow cannot decode it, or does so wrongly.
+    """
+    depth = rare_tiff.depth_of(source)
+    if rare_tiff.is_misread(source):
+        raise InputError(f"{name} is a TIFF of a kind that Pillow reads wrongly; give its path")
+    try:
+        picture = source.copy()
+    except (ValueError, AttributeError) as error:  # its file is closed
+        raise InputError(f"{name}: Pillow cannot read it any more ({error}); load() it") from error
+    except Exception as error:
+        raise InputError(f"{name} is truncated or damaged: {_one_line(error)}") from error
+    picture.info |= {rare_tiff.DEPTH: depth}
+    return picture
 
 
 def _check_pixels(name: str, width: int, height: int) -> None:
@@ -98,13 +148,12 @@ def _check_pixels(name: str, width: int, height: int) -> None:
         raise InputError(f"{name} is too large: it is {width} x {height} pixels; {_bomb()}")
 
 
-def _light(data: bytes) -> tuple[bytes, bytes | None]:
-    """Return a PNG without texts but ours and without a profile that Pillow finds too large.
+def _light(data: bytes, name: str) -> tuple[bytes, bytes | None, list[str]]:
+    """Return a PNG without texts but ours and without its profile, that profile, and remarks.
 
-    Pillow refuses the whole picture then. The profile comes beside it, or is left out if even that
-    is too large.
+    Pillow refuses the whole picture if one of them is large.
     """
-    kept, place, profile = [data[:8]], 8, None
+    kept, place, profile, notes = [data[:8]], 8, None, []
     while place + 12 <= len(data):
         length, kind = struct.unpack(">I4s", data[place : place + 8])
         chunk = data[place : place + 12 + length]
@@ -112,14 +161,14 @@ def _light(data: bytes) -> tuple[bytes, bytes | None]:
         if kind == b"iCCP":
             inflate = zlib.decompressobj()
             with contextlib.suppress(zlib.error):
-                inflated = inflate.decompress(body.partition(b"\0")[2][1:], MAXIMUM_PROFILE)
-                if len(inflated) > _PILLOWS_LIMIT:
-                    profile = inflated if inflate.eof else None
-                    continue
-        if kind in (b"tEXt", b"zTXt", b"iTXt") and not body.startswith(PNG_KEYWORD.encode()):
-            continue
-        kept.append(chunk)
-    return b"".join([*kept, data[place:]]), profile
+                profile = inflate.decompress(body.partition(b"\0")[2][1:], MAXIMUM_PROFILE)
+            if not inflate.eof:
+                profile, size = None, f"over {MAXIMUM_PROFILE // 2**20} MiB"
+                why = size if inflate.unconsumed_tail else "damaged"
+                notes = [f"{name}: its colour profile is ignored ({why})"]
+        elif kind not in (b"tEXt", b"zTXt", b"iTXt") or body.startswith(_OUR_TEXT):
+            kept.append(chunk)
+    return b"".join([*kept, data[place:]]), profile, notes
 
 
 def decode(image: Image.Image, name: str) -> tuple[Image.Image, list[str]]:
@@ -132,26 +181,23 @@ def decode(image: Image.Image, name: str) -> tuple[Image.Image, list[str]]:
         InputError: If the pixels cannot be decoded (truncated or damaged file).
     """
     notes: list[str] = image.info.pop(rare_tiff.NOTES, [])
+    depth = image.info.get(rare_tiff.DEPTH)
+    deep = depth is not None and depth.bits == 16 and not image.mode.startswith(("I", "F"))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            kind = _FRAMES.get(image.format or "")
-            frames = int(getattr(image, "n_frames", 1)) if kind else 1
+            frames = int(getattr(image, "n_frames", 1)) if image.format in _FRAMES else 1
             if frames > 1:
-                which = "the first" if image.tell() == 0 else f"number {image.tell() + 1}"
-                notes.append(f"{name} has {frames} {kind}; using {which}")
-            bits = str(getattr(image, "tile", ""))
-            if ";16" in bits and image.mode in ("RGB", "RGBA", "CMYK"):
+                notes.append(f"{name} has {frames} frames; using the first")
+            if deep:
                 notes.append(f"{name} has 16 bits a channel; read as 8")
             image.load()
-            if ";16" in bits and image.mode in ("RGB", "RGBA"):
-                ends: Any = image.getextrema()
-                most = max(high for _, high in ends[:3])
-                if 0 < most < 16:
-                    notes.append(
-                        f"{name} is black to a sixteenth of what its 16 bits hold; if it has fewer "
-                        "bits, save it with all of them"
-                    )
+            most = _brightest(image)
+            if deep and most <= rare_tiff.DARK:
+                uses = f"uses at most {most:.1%} of what its 16 bits (0 to 65535) hold"
+                notes.append(f"{name} {uses}; {rare_tiff.FEWER_BITS}")
+            elif depth is not None and not depth.bits and most <= 1 / 256:
+                notes.append(f"{name} is black all over; {rare_tiff.FEWER_BITS}")
         except MemoryError as error:
             size = f"{image.width} x {image.height}"
             raise InputError(f"{name}: not enough memory for {size} pixels") from error
@@ -176,8 +222,17 @@ def is_turned(image: Image.Image) -> bool:
         return False
 
 
+def _brightest(image: Image.Image) -> float:
+    """Return how much of its range a picture's colours use at most, 1 where that says nothing."""
+    if image.mode not in ("L", "LA", "RGB", "RGBA", "CMYK"):
+        return 1.0
+    ends: Any = [image.getextrema()] if image.mode == "L" else image.getextrema()
+    colours = len(ends) - (image.mode in ("LA", "RGBA"))
+    return float(max(high for _, high in ends[:colours]) + 1) / 256
+
+
 def _bomb() -> str:
-    return f"over {MAXIMUM_PIXELS / 1e6:.0f} million pixels is taken for a decompression bomb"
+    return f"over {MAXIMUM_PIXELS:,} pixels is taken for a decompression bomb"
 
 
 def _one_line(error: object) -> str:

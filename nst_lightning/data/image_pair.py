@@ -138,6 +138,7 @@ class ImagePair(LightningDataModule):
         self.set_styles(style if isinstance(style, list) else [style])
         self._sized: dict[int, _Sized] = {}
         self._start: Tensor | None = None
+        self._start_notes: list[str] = []
 
     def set_styles(self, sources: list[Any]) -> None:
         """Name the styles, by source or as Pillow pictures; at least one, and a weight for each."""
@@ -156,8 +157,11 @@ class ImagePair(LightningDataModule):
         for scale in range(last, -1, -1) if stage == "fit" else [last]:
             self.use_scale(scale)
         if stage == "fit" and self.init not in STARTS:
-            picture = load_image(self.init, role="init").pixels
-            self._start = resize_to(picture, self.content.shape[-2:])
+            picture = load_image(self.init, role="init")
+            self._start = resize_to(picture.pixels, self.content.shape[-2:])
+            self._start_notes = picture.notes
+            if picture.alpha is not None:
+                self._start_notes.append(f"data.init: {picture.name} is painted on all over")
 
     def _load(self, size: int) -> _Sized:
         content = load_image(self.content_source, long_side(size, self.size_rule), role="content")
@@ -296,7 +300,7 @@ class ImagePair(LightningDataModule):
         """What the user should know about how the files were read."""
         now = self._now
         notes = [note for image in (now.content, *now.styles) for note in image.notes]
-        return notes + (now.regions.notes if now.regions else [])
+        return notes + self._start_notes + (now.regions.notes if now.regions else [])
 
     def initial(self) -> Tensor:
         """Return the picture to start from, of the content's shape."""

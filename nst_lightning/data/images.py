@@ -9,7 +9,13 @@ from torch import Tensor
 
 from nst_lightning.checks import typed
 from nst_lightning.data.colour import to_srgb
-from nst_lightning.data.decoding import decode, is_turned, open_header
+from nst_lightning.data.decoding import (
+    decode,
+    given,
+    is_turned,
+    open_header,
+    pillow_as_shipped,
+)
 from nst_lightning.data.resizing import (
     check_sides,
     check_size,
@@ -52,6 +58,7 @@ class LoadedImage:
 
 
 @typed(source=PICTURE)
+@pillow_as_shipped()
 def load_image(
     source: Picture,
     size: int | SizeOf | None = None,
@@ -78,7 +85,8 @@ def load_image(
         if size is not None and not callable(size):
             size = check_size(size)
         if isinstance(source, Image.Image):
-            picture, name = readable(source), "the picture given"
+            name = "the picture given"
+            picture = given(source, name)
         else:
             data, name = open_source(source)
             picture = open_header(data, name)
@@ -94,19 +102,12 @@ def load_image(
         picture = _shrink(picture, target)
         rows = to_srgb(picture, name)
         if rows.transparent and not any(bool((alpha > 0).any()) for alpha in rows.alphas()):
-            raise InputError(f"{name} is wholly transparent; there is nothing to see in it")
+            why = "; ".join(["there is nothing to see in it", *notes])
+            raise InputError(f"{name} is wholly transparent: {why}")
     except InputError as error:
         raise InputError(f"{role} picture: {error}") from error.__cause__
     pixels, alpha = resized(rows, target)
     return LoadedImage(pixels, alpha, name, (width, height), notes + rows.notes)
-
-
-def readable(picture: Image.Image) -> Image.Image:
-    """Return a copy of a picture whose file is at hand; raises ``InputError`` if it is closed."""
-    try:
-        return picture.copy()
-    except (ValueError, AttributeError, OSError) as error:
-        raise InputError(f"Pillow cannot read it any more ({error}); load() it first") from error
 
 
 def _draft(image: Image.Image, size: int | SizeOf | None) -> tuple[int, int] | None:

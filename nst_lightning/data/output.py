@@ -15,10 +15,10 @@ from torch import Tensor
 from nst_lightning.checks import typed, whole_number
 from nst_lightning.data import encoding
 from nst_lightning.data.colour import to_srgb
-from nst_lightning.data.images import readable
+from nst_lightning.data.decoding import given
 from nst_lightning.data.sheet import Cell, draw_cells
 from nst_lightning.errors import InputError, did_you_mean
-from nst_lightning.files import atomic_write, write_whole
+from nst_lightning.files import atomic_write, expanded, write_whole
 
 Frame = Tensor | Image.Image
 """A picture, (1, 3, H, W) in [0, 1] or Pillow's."""
@@ -44,7 +44,7 @@ def check_path(path: str | os.PathLike[str], bits: int = 8, quality: int = 95) -
     Raises:
         InputError: If the suffix, the bits or the quality cannot be had, or the path is a folder.
     """
-    target = Path(path).expanduser()
+    target = expanded(path)
     suffix = target.suffix.lower()
     if suffix not in FORMATS:
         what = f"unknown picture suffix {suffix!r}" if suffix else "a picture needs a suffix"
@@ -98,7 +98,7 @@ def save_image(
     target = check_path(path, bits, quality)
     kind = FORMATS[target.suffix.lower()]
     if not isinstance(pixels, Tensor):
-        pixels, own_alpha = to_srgb(readable(pixels), "picture").whole()
+        pixels, own_alpha = to_srgb(given(pixels, "the picture"), "picture").whole()
         alpha = own_alpha if alpha is None else alpha
     side = _MAXIMUM_SIDE.get(kind, 2**31 - 1)
     if max(pixels.shape[-2:]) > side:
@@ -141,7 +141,7 @@ def save_animation(
         InputError: If the suffix or fps cannot be had or the file cannot be written.
         ValueError: If there is no frame or their sizes differ.
     """
-    target = Path(path).expanduser()
+    target = expanded(path)
     encoders = {".gif": encoding.animate_gif, ".webp": encoding.animate_webp}
     if target.suffix.lower() not in encoders:
         raise InputError(f"cannot write {target}: an animation is a .gif or .webp file")
@@ -191,4 +191,4 @@ def contact_sheet(
 def _as_rgb(frame: Frame) -> Image.Image:
     if isinstance(frame, Tensor):
         return Image.fromarray(encoding.quantise(frame, None, 8))
-    return readable(frame).convert("RGB")
+    return given(frame, "the frame").convert("RGB")

@@ -69,7 +69,7 @@ def load_regions(
     notes: list[str] = []
     given = [style_mask] if isinstance(style_mask, str) else style_mask
     if isinstance(content_mask, list):
-        masks, of_styles = _by_file(content_mask, given, content, styles)
+        masks, of_styles = _by_file(content_mask, given, content, styles, notes)
     else:
         masks, of_styles = _by_colour(content_mask, given, content, styles, notes)
     share = masks.sum(1)
@@ -86,10 +86,11 @@ def _by_file(
     style_mask: Sequence[str | None] | None,
     content: LoadedImage,
     styles: Sequence[LoadedImage],
+    notes: list[str],
 ) -> tuple[Tensor, list[Tensor]]:
     if not files:
         raise InputError("data.content_mask: the list is empty; give one picture a region")
-    masks = torch.cat([_grey(file, "content_mask", content) for file in files], dim=1)
+    masks = torch.cat([_grey(file, "content_mask", content, notes) for file in files], dim=1)
     given = [None] * len(files) if style_mask is None else style_mask
     if len(given) != len(files):
         raise InputError(
@@ -105,7 +106,7 @@ def _by_file(
     of_styles = [torch.zeros(1, len(files), *style.pixels.shape[-2:]) for style in styles]
     for region, file in enumerate(given):
         which = region if len(styles) > 1 else 0
-        mask = 1.0 if file is None else _grey(file, "style_mask", styles[which])
+        mask = 1.0 if file is None else _grey(file, "style_mask", styles[which], notes)
         of_styles[which][:, region : region + 1] = mask
     return masks, of_styles
 
@@ -117,7 +118,7 @@ def _by_colour(
     styles: Sequence[LoadedImage],
     notes: list[str],
 ) -> tuple[Tensor, list[Tensor]]:
-    pixels = _read(file, "content_mask", content)
+    pixels = _read(file, "content_mask", content, notes)
     size = content.pixels.shape[-2:]
     is_grey = float((pixels.amax(1) - pixels.amin(1)).amax()) < _GREY_WITHIN
     if style_mask is None and len(styles) == 2 and is_grey:
@@ -150,7 +151,8 @@ def _by_colour(
             raise InputError(
                 "data.style_mask: with a map of colours for the content every style needs a map"
             )
-        of_style = assign(_read(map_file, "style_mask", style), colours, _SAME_COLOUR_WITHIN)
+        read = _read(map_file, "style_mask", style, notes)
+        of_style = assign(read, colours, _SAME_COLOUR_WITHIN)
         of_styles.append(_resized(of_style, style.pixels.shape[-2:]))
     for region, name in enumerate(names):
         if not any(bool(m[:, region].mean() > _MINIMUM_SHARE / 2) for m in of_styles):
@@ -170,7 +172,9 @@ def _whole_styles(styles: Sequence[LoadedImage]) -> list[Tensor]:
     ]
 
 
-def _read(file: str, role: str, picture: LoadedImage) -> Tensor:
+def _read(
+    file: str, role: str, picture: LoadedImage, notes: list[str], grey: bool = False
+) -> Tensor:
     mask = load_image(file, None, role=role)
     (width, height), (wide, high) = mask.original_size, picture.original_size
     off = abs(width * high / (height * wide) - 1)
@@ -179,19 +183,39 @@ def _read(file: str, role: str, picture: LoadedImage) -> Tensor:
             f"data.{role}: {mask.name} is {width}x{height} but its picture is {wide}x{high}; a "
             "mask must have its picture's shape"
         )
+    notes += [note for note in mask.notes if note not in notes]
     if mask.alpha is None:
         return mask.pixels
     # White on a transparent ground; or a photograph whose transparency is the mask.
-    if _is_drawn(mask.pixels, mask.alpha):
-        return mask.pixels * mask.alpha
-    return mask.alpha.expand_as(mask.pixels)
+    if _is_in_alpha(mask.pixels, mask.alpha, grey):
+        notes.append(f"{mask.name}: its transparency is taken for the mask, not its colours")
+        return mask.alpha.expand_as(mask.pixels)
+    notes.append(f"{mask.name}: its colours are the mask; what is transparent counts as black")
+    return mask.pixels * mask.alpha
 
 
-def _is_drawn(pixels: Tensor, alpha: Tensor | None = None) -> bool:
-    """Tell a mask, grey or of a few flat colours, from a photograph, by what can be seen of it."""
+def _is_in_alpha(pixels: Tensor, alpha: Tensor, grey: bool) -> bool:
+    """Tell whether a mask is drawn in its transparency: by what can be seen of its colours.
+
+    Those of a photograph, and one colour all over, are no mask; in a map a colour is a region.
+    """
+    seen = pixels[0].flatten(1).T[alpha.flatten() > 0.5]  # (H·W, 3)
+    if not len(seen):
+        return True
+    middle = seen.median(0).values
+    if float(((seen - middle).norm(dim=1) <= _SAME_COLOUR_WITHIN).float().mean()) >= 0.99:
+        coloured = float(middle.amax() - middle.amin()) >= _GREY_WITHIN
+        return grey or not coloured or float(middle.norm()) <= _SAME_COLOUR_WITHIN
+    is_grey = float((seen.amax(1) - seen.amin(1) < _GREY_WITHIN).float().mean()) >= 0.99
+    bins = (seen * 63).round().long() @ torch.tensor([4096, 64, 1])
+    common = torch.bincount(bins).sort(descending=True).values
+    most = _MAXIMUM_COLOURS // 2 if is_grey else _MAXIMUM_COLOURS
+    return float(common[:most].sum()) <= _DRAWN * len(seen)
+
+
+def _is_drawn(pixels: Tensor) -> bool:
+    """Tell a mask, grey or of a few flat colours, from a photograph."""
     seen = pixels[0].flatten(1).T  # (H·W, 3)
-    if alpha is not None:
-        seen = seen[alpha.flatten() > 0.5]
     if float((seen.amax(1) - seen.amin(1) < _GREY_WITHIN).float().mean()) >= 0.99:
         return True
     bins = (seen * 7).round().long() @ torch.tensor([64, 8, 1])
@@ -199,8 +223,8 @@ def _is_drawn(pixels: Tensor, alpha: Tensor | None = None) -> bool:
     return float(common[:_MAXIMUM_COLOURS].sum()) > _DRAWN * len(seen)
 
 
-def _grey(file: str, role: str, picture: LoadedImage) -> Tensor:
-    grey = _read(file, role, picture).mean(1, keepdim=True)
+def _grey(file: str, role: str, picture: LoadedImage, notes: list[str]) -> Tensor:
+    grey = _read(file, role, picture, notes, grey=True).mean(1, keepdim=True)
     mask = _resized(grey, picture.pixels.shape[-2:])
     _refuse_empty(mask, file, ["white"], role)
     return mask

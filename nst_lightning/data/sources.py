@@ -23,6 +23,7 @@ from urllib.request import url2pathname
 
 from nst_lightning.data.samples import SAMPLES, sample_bytes
 from nst_lightning.errors import InputError, did_you_mean
+from nst_lightning.files import expanded
 
 SAMPLE_PREFIX, ARTWORKS_PREFIX = "sample:", "artworks:"
 # Named, not imported: this folder knows no wing.
@@ -39,7 +40,9 @@ ALLOW_INNER = "NST_ALLOW_LINK_LOCAL"
 _METADATA = ("fd00:ec2::254", "100.100.100.200")
 
 # Two letters at least, so that C:// stays a Windows path.
-_URL = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.\-]+(://|::)")
+_URL = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.\-]+(://|::)|(?i:file):/)")
+# Of an address, or of each link of a chain such as simplecache::https://...
+_SCHEME = re.compile(r"(?:^|(?<=::))[a-zA-Z][a-zA-Z0-9+.\-]+(?=:)")
 # The extra of this project, or else the package, that fsspec needs for a protocol.
 _BACKENDS = {
     "s3": "pip install 'nst-lightning[sagemaker]' (or s3fs)",
@@ -110,10 +113,14 @@ def open_source(source: str | os.PathLike[str]) -> tuple[bytes, str]:
                 f"unknown sample {text}{did_you_mean(text, known)} (there are {', '.join(known)})"
             )
         return sample_bytes(name), text
-    if text.lower().startswith("file://"):
-        return _local(url2pathname(urllib.parse.urlsplit(text).path)), text
     if is_url(text):
-        return _remote(text), public_name(text)
+        text = _SCHEME.sub(lambda scheme: scheme[0].lower(), text)
+        if not text.startswith("file:"):
+            return _remote(text), public_name(text)
+        parts = urllib.parse.urlsplit(text)
+        if parts.netloc not in ("", "localhost"):
+            raise InputError(f"{text}: file://{parts.netloc} is another machine; write file:///...")
+        return _local(url2pathname(parts.path)), text
     return _local(resolve_one(text)), text
 
 
@@ -121,7 +128,7 @@ def _local(source: str) -> bytes:
     if not source.strip():
         raise InputError("the name of a picture is empty; give a path, a URL or sample:NAME")
     try:
-        path = Path(source).expanduser()
+        path = expanded(source)
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             raise InputError(f"{source} is a folder, not a picture; name a file in it")
@@ -134,7 +141,7 @@ def _local(source: str) -> bytes:
     except InputError:
         raise
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputError(f"no such file: {source}{_nearest(Path(source).expanduser())}") from error
+        raise InputError(f"no such file: {source}{_nearest(expanded(source))}") from error
     except PermissionError as error:
         raise InputError(f"{source}: permission denied; check who may read it") from error
     except (OSError, ValueError, RuntimeError) as error:
@@ -175,11 +182,12 @@ def _nearest(missing: Path) -> str:
 
 def _remote(source: str) -> bytes:
     name = public_name(source)
-    protocol = source.split("://", 1)[0].split("::", 1)[0].lower()
-    if protocol in ("http", "https"):
+    links = source.split("::")
+    protocol = next((link for link in reversed(links) if "://" in link), source).split(":")[0]
+    if source.startswith(("http://", "https://")):
         return _from_web(source, name)
-    for link in source.split("::"):  # of a chain, such as simplecache::https://...
-        if link.lower().startswith("http"):
+    for link in links:
+        if link.startswith("http"):
             _refuse_inner(link)
     import fsspec
 

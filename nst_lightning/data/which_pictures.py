@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nst_lightning.data.sources import SAMPLE_PREFIX, is_artwork, is_url, public_name, resolve
 from nst_lightning.errors import InputError
+from nst_lightning.files import check_name, expanded
 
 SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".avif")
@@ -71,8 +72,8 @@ def find_sources(given: Sequence[str], key: str, artworks: str | None = None) ->
     found: dict[str, str] = {}
     for item in _listed(given):
         for source in _expand(item.strip(), key, artworks):
-            same = source if _is_named(source) else str(Path(source).expanduser().absolute())
-            found.setdefault(same, source)
+            same = source if _is_named(source) else str(expanded(source).absolute())
+            found.setdefault(same, check_name(source))
     if not found:
         raise InputError(f"--{key}: no picture was given; name files, folders, globs or sample:cat")
     return _named(list(found.values()))
@@ -100,9 +101,9 @@ def _expand(item: str, key: str, artworks: str | None) -> list[str]:
         return [str(file) for file in resolve(item, artworks)]
     if _is_named(item):
         return [item]
-    path = Path(item).expanduser()
+    path = expanded(item)
     if path.is_dir():
-        inside = sorted(str(p) for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+        inside = sorted(_unlike_home(p) for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
         if not inside:
             raise InputError(f"--{key}: the folder {item} holds no picture ({_KNOWN})")
         return inside
@@ -113,11 +114,16 @@ def _expand(item: str, key: str, artworks: str | None) -> list[str]:
             matches = [path for path in anchor.glob(pattern) if path.is_file()]
         except (ValueError, OSError) as error:
             raise InputError(f"--{key}: {item} is no pattern: {error}") from error
-        pictures = sorted(str(path) for path in matches if path.suffix.lower() in SUFFIXES)
+        pictures = sorted(_unlike_home(path) for path in matches if path.suffix.lower() in SUFFIXES)
         if not pictures:
             raise InputError(f"--{key}: nothing matches {item} ({_KNOWN})")
         return pictures
     return [item]
+
+
+def _unlike_home(path: Path) -> str:
+    """Return a path that was found, spelled so that a ``~`` in its name is taken for no home."""
+    return str(path.absolute() if str(path).startswith("~") else path)
 
 
 def _named(sources: Sequence[str]) -> list[Source]:

@@ -164,7 +164,7 @@ def test_what_is_not_read_is_named(path: Path) -> None:
 @pytest.mark.parametrize(
     ("samples", "truth", "words"),
     [
-        (GREY.astype(np.int32), GREY, None),
+        (GREY.astype(np.int32), GREY, "read as 8 bits"),
         (GREY.astype(np.int32) * 257, GREY, "read as 16 bits"),
         (GREY.astype(np.uint16) * 257, GREY, None),
         ((GREY / 255).astype(np.float32), GREY, None),
