@@ -180,4 +180,6 @@ def shares(name: str, weights: Sequence[float] | None, count: int) -> list[float
     total = sum(number(name, weight, least=0) for weight in weights)
     if total == 0:
         raise InputError(f"{name}: all are zero; give at least one above zero")
+    if any(0 < weight / total < 1e-6 for weight in weights):
+        raise InputError(f"{name}: the smallest of {weights} counts for nothing; use 0, or more")
     return [weight / total for weight in weights]

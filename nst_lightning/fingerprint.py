@@ -1,17 +1,19 @@
 """What decides a loss and a picture, so that one can ask: is this still the same?"""
 
+import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nst_lightning.data.image_pair import STARTS, ImagePair
 from nst_lightning.data.sources import source_digest
 from nst_lightning.files import expanded
 from nst_lightning.objective import Objective
-from nst_lightning.options import flatten
+from nst_lightning.options import digest, flatten
 from nst_lightning.processor import has_fast_bfloat16
 
 Fingerprint = dict[str, Any]
@@ -19,6 +21,7 @@ Fingerprint = dict[str, Any]
 
 _OF_A_RUN = ("training", "regions", "refined")
 """Public attributes of terms and encoders that a run sets, not a setting."""
+_LIBRARIES = ("nst_lightning", "torch", "torchvision", "lightning", "builtins", "abc", "typing")
 _SOURCES = ("data.content", "data.style", "data.init", "data.content_mask", "data.style_mask")
 _PLAIN = str | int | float | bool | None
 
@@ -96,16 +99,69 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _stated(thing: object) -> dict[str, Any]:
-    """Return a thing's class and its public attributes that are plain values, files digested."""
+    """Return a thing's class and what decides of its attributes, files digested.
+
+    Of this package's classes these are the public ones of plain values, for what else they have is
+    made of these. Of a user's class it is everything, and its source, but for what a run sets.
+    """
     kind = type(thing)
     found: dict[str, Any] = {"class": f"{kind.__module__}.{kind.__qualname__}"}
-    for name, value in vars(thing).items():
-        if not name.startswith("_") and name not in _OF_A_RUN and _is_plain(value):
+    theirs = [base for base in kind.__mro__ if base.__module__.split(".")[0] not in _LIBRARIES]
+    of_a_run = {*_OF_A_RUN, *_private_of(kind.__mro__)}
+    kept = {k: v for k, v in getattr(thing, "_buffers", {}).items() if not k.startswith("target_")}
+    for name, value in {**vars(thing), "buffers": kept}.items():
+        if name not in of_a_run and _is_plain(value) and (theirs or not name.startswith("_")):
             found[name] = list(value) if isinstance(value, tuple) else value
             for text in _texts(value):
                 if _is_file(text):
                     found[f"{name} {text}"] = source_digest(text)
+        elif theirs and name not in of_a_run:
+            found[name] = digest(_state(value))
+    for base in theirs:
+        with contextlib.suppress(OSError, TypeError):  # typed in, not in a file
+            found["source"] = digest([found.get("source"), inspect.getsource(base)])
     return found
+
+
+def _private_of(bases: Sequence[type]) -> set[str]:
+    """Return the private attributes that constructors of torch and of this package set."""
+    ours = [base for base in bases if base.__module__.split(".")[0] in _LIBRARIES]
+    codes = [getattr(vars(base).get("__init__"), "__code__", None) for base in ours]
+    names = {*vars(nn.Module()), *(n for code in codes if code for n in code.co_names)}
+    # What a user's class registers there is not the constructor's.
+    return {n for n in names if n.startswith("_")} - {
+        "_parameters",
+        "_modules",
+    }
+
+
+def _state(value: Any, within: tuple[int, ...] = ()) -> Any:
+    """Return what JSON can hold of any value: of an object its class and attributes."""
+    if isinstance(value, _PLAIN):
+        return value
+    if id(value) in within:
+        return "itself"
+    within = (*within, id(value))
+    if isinstance(value, Tensor):
+        return _digest(value)
+    if isinstance(value, Mapping):
+        return [[str(key), _state(item, within)] for key, item in value.items()]
+    if isinstance(value, list | tuple):
+        return [_state(item, within) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted(map(repr, value))
+    kind = f"{type(value).__module__}.{getattr(value, '__qualname__', type(value).__qualname__)}"
+    if hasattr(value, "tobytes"):  # of NumPy or Pillow
+        return [kind, str(getattr(value, "shape", "")), value.tobytes().hex()]
+    if code := getattr(value, "__code__", None):
+        inside = [cell.cell_contents for cell in value.__closure__ or ()]
+        return [
+            kind,
+            code.co_code.hex(),
+            repr(code.co_names),
+            _state([*code.co_consts, *inside], within),
+        ]
+    return [kind, _state(getattr(value, "__dict__", {}), within)]
 
 
 def _is_plain(value: object) -> bool:
@@ -135,5 +191,5 @@ def _digest(*tensors: Tensor) -> str:
     digest = hashlib.sha256()
     for tensor in tensors:
         digest.update(repr(tuple(tensor.shape)).encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+        digest.update(tensor.detach().cpu().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()

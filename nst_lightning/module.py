@@ -173,6 +173,7 @@ class NeuralStyleTransfer(LightningModule):
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Go on at the next scale if its turn has come; let terms renew what they hold."""
+        refusals.check_step(self.trainer, self.image)
         pair, step = pictures_of(self.trainer), self.trainer.global_step
         if pair.scale_at(step) != pair.scale:
             self._climb(pair, pair.scale_at(step))
@@ -196,6 +197,7 @@ class NeuralStyleTransfer(LightningModule):
 
     def on_fit_start(self) -> None:
         """Compute the targets where the picture is; raises ``InputError`` for what cannot run."""
+        refusals.check_goes_on(self.trainer)
         refusals.check_optimizer(self.trainer.optimizers[0], self._resumed.get("optimizer"))
         pair, decides = pictures_of(self.trainer), {"strength": self.strength}
         refusals.check_scales(pair, self.trainer.estimated_stepping_batches)

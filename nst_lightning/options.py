@@ -9,7 +9,7 @@ import codecs
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ CONFIG_FOLDERS = (
 )
 CONFIG_KINDS = ("", "recipes", "overlays", "controls", "looks", "grids", "sagemaker")
 
+_MOST_PARTS = 100_000  # of a YAML document with its aliases written out
+
 EXTRA_TERMS = "model.extra"
 """The setting that is a dictionary: given whole, it replaces the one before it."""
 
@@ -38,18 +40,18 @@ SETTINGS_OPTION = "--settings."
 
 @typed()
 def find_config(name: str | os.PathLike[str]) -> str:
-    """Return the path of a config given by path or by name; an address is returned as it is.
+    """Return the path of a config given by path or by name.
 
     Args:
         name: ``my.yaml``, ``klimt``, ``klimt.yaml``, ``recipes/gatys.yaml``: a file, or what is
             found in ``configs/`` and its folders.
 
     Raises:
-        InputError: If it is nowhere.
+        InputError: If it is nowhere, or an address: a config says what code is run.
     """
     name = os.fspath(name)
     if "://" in name:
-        return name
+        raise InputError(f"--config: {name} is an address; download it, read it, and name the file")
     name = str(local_path(name)) if name.startswith("~") else name
     if Path(name).is_file():
         return name
@@ -84,8 +86,7 @@ def find_configs(words: Sequence[str]) -> list[str]:
 
 def _readable(name: str) -> str:
     path = find_config(name)
-    if "://" not in path:
-        read_yaml(path)
+    read_yaml(path)
     return path
 
 
@@ -103,10 +104,11 @@ def read_yaml(
     try:
         data = Path(path).read_bytes()
         if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise InputError(f"{what}: {path} is in UTF-16; save it as UTF-8")
+            raise InputError("it is in UTF-16; save it as UTF-8")
         text = data.decode()
-        _refuse_twice(yaml.compose(text, yaml.SafeLoader), set())
-        content = yaml.safe_load(text)
+        content = load_yaml(text)
+    except InputError as error:
+        raise InputError(f"{what}: {path}: {error}") from error
     except (yaml.YAMLError, UnicodeDecodeError, OSError, RecursionError) as error:
         where = getattr(error, "problem_mark", None)
         line = f", line {where.line + 1}" if where else ""
@@ -117,30 +119,72 @@ def read_yaml(
     return content
 
 
-def _refuse_twice(node: Any, known: set[int]) -> None:
-    """Refuse a key that stands twice in a mapping, of which YAML would keep the last.
+def load_yaml(text: str, load: Callable[[str], Any] | None = None) -> Any:
+    """Return what YAML or JSON says, where each key may stand once and aliases stay small.
 
     Args:
-        node: The document's, or a part of it.
-        known: The nodes that it is in.
+        text: The document.
+        load: Reads it; PyYAML's ``safe_load`` if None.
+
+    Raises:
+        yaml.YAMLError: If it is none.
+        InputError: If two keys are the same to YAML, of which it would keep the last; if it holds
+            itself, or is too large with its aliases written out.
     """
     import yaml
 
-    if id(node) in known:
-        raise yaml.MarkedYAMLError(problem="it holds itself", problem_mark=node.start_mark)
-    known = known | {id(node)}
-    if isinstance(node, yaml.MappingNode):
-        seen = set()
-        for key, value in node.value:
-            plain = isinstance(key, yaml.ScalarNode)
-            if not plain or key.value in seen:
-                what = f"the key {key.value} stands twice" if plain else "a key must be a word"
-                raise yaml.MarkedYAMLError(problem=what, problem_mark=key.start_mark)
-            seen.add(key.value)
-            _refuse_twice(value, known)
-    elif isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _refuse_twice(item, known)
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+    try:
+        _count(loader.get_single_node(), loader, {})
+    finally:
+        loader.dispose()
+    content = (load or yaml.safe_load)(text)
+    seen = set()
+    for name in _settings_named(content):
+        if name in seen:
+            raise InputError(f"the key {name} stands twice")
+        seen.add(name)
+    return content
+
+
+def _count(node: Any, loader: Any, known: dict[int, int]) -> int:
+    """Return how many parts a node has, its aliases written out; ``known``: 0 while one counts."""
+    import yaml
+
+    def error(problem: str, at: Any) -> InputError:
+        return InputError(f"{problem} (line {at.start_mark.line + 1})")
+
+    if id(node) not in known:
+        known[id(node)], count, seen = 0, 1, set()
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if not isinstance(key, yaml.ScalarNode):
+                    problem = "a key must be a word"
+                    raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+                # To YAML yes is true, and 0x1 is 1.
+                same = "<<" if key.tag.endswith(":merge") else loader.construct_object(key)
+                if same in seen:
+                    raise error(f"the key {key.value} stands twice", key)
+                seen.add(same)
+                count += _count(value, loader, known)
+        elif isinstance(node, yaml.SequenceNode):
+            count += sum(_count(item, loader, known) for item in node.value)
+        if count > _MOST_PARTS:
+            raise error("its aliases make too much of it", node)
+        known[id(node)] = count
+    if not known[id(node)]:
+        raise error("it holds itself", node)
+    return known[id(node)]
+
+
+def _settings_named(content: Any, prefix: str = "") -> Iterator[str]:
+    """Yield what mappings in mappings set, by dotted names: ``size`` of ``data``, ``data.size``."""
+    for key, value in content.items() if isinstance(content, dict) else ():
+        name = f"{prefix}{key}".replace(".init_args.", ".").removesuffix(".class_path")
+        if isinstance(value, dict) and value:
+            yield from _settings_named(value, f"{prefix}{key}.")
+        else:
+            yield name
 
 
 def write_yaml(settings: Settings) -> str:
@@ -258,7 +302,7 @@ def take_settings(words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
             if value.startswith("--"):
                 raise InputError(f"{SETTINGS_OPTION}{name} needs a value")
         try:
-            given = yaml.safe_load(value)
+            given = load_yaml(value)
         except yaml.YAMLError:
             given = value
         settings = lay_over(settings, {name: given})

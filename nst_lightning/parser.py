@@ -1,5 +1,6 @@
 """The argument parser: one line for a mistake, with the nearest name that exists."""
 
+import contextlib
 import importlib
 import inspect
 import re
@@ -7,21 +8,51 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from jsonargparse import ArgumentParser, Namespace
+import yaml
+from jsonargparse import ArgumentParser, Namespace, get_loader, set_loader, set_parsing_settings
 from jsonargparse.typing import NotEmptyStr
 
 from nst_lightning.errors import InputError, did_you_mean
 from nst_lightning.options import (
     find_configs,
     lay_over,
+    load_yaml,
     read_yaml,
     refuse_reserved,
     take_settings,
 )
 
+_ONCE = "yaml with each key once"
+"""A parser mode of ours: other programs' parsers in this process stay as they are."""
+
+
+def _load(text: str) -> Any:
+    try:
+        return load_yaml(text, get_loader("yaml"))
+    except InputError as error:  # of which file, jsonargparse does not say
+        raise InputError(f"{error} of {' '.join(text.split())[:40]!r}") from error
+
+
+set_loader(_ONCE, _load, (yaml.YAMLError,))
+
+
+@contextlib.contextmanager
+def local_configs() -> Iterator[None]:
+    """Have jsonargparse read no file from an address, as Lightning's command line lets it."""
+    set_parsing_settings(config_read_mode_fsspec_enabled=False)
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise InputError(f"a file of settings is no text in UTF-8: {error}") from error
+    finally:
+        set_parsing_settings(config_read_mode_fsspec_enabled=True)
+
 
 class OneLineErrors:
     """For a jsonargparse parser: raises :class:`InputError` where that prints usage and exits."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"parser_mode": _ONCE, **kwargs})
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Turn jsonargparse's message into one line that says what to do."""
@@ -100,8 +131,8 @@ def explain(message: str, parser: ArgumentParser) -> str:
         message: Possibly many lines: every alternative of a union that did not fit.
         parser: Where the names that exist are looked up.
     """
-    if match := re.search(r"[Uu]nrecognized arguments: (\S+)", message):
-        option = match.group(1).split("=")[0]
+    if match := re.search(r"[Uu]nrecognized arguments: ?(\S*)", message):
+        option = match.group(1).split("=")[0] or "''"
         return f"unknown option {option}{_nearest(option, parser)}"
     if match := re.search(r"Group '([\w.]+)' does not accept option '([\w.]+)'", message):
         key = ".".join(match.groups())
@@ -110,7 +141,17 @@ def explain(message: str, parser: ArgumentParser) -> str:
         key = next(group for group in match.groups() if group)
         return f"unknown key {key}{_nearest(f'--{key}', parser).replace('--', '')}"
     key = ".".join(re.findall(r"Parser key ['\"]([\w.]+)['\"]", message))
-    if match := re.search(r"Expected a dot import path string: (\S+)", message):
+    if match := re.search(r"Unable to load config '([^']+)'(.*)", message, re.DOTALL):
+        given, why = match.groups()
+        if not Path(given).is_file():
+            return f"{key.split('.')[0]}: there is no file {given} with its settings"
+        why = re.sub(r"Parser key.*", "", why, flags=re.DOTALL).strip(" -\n")
+        return f"{key.split('.')[0]}: {given} holds no settings of it{why and f': {why}'}"
+    if match := re.search(r"No module named '([\w.]+)'", message):
+        return f"{key}: there is no module {match.group(1)}, nor a file of that name"
+    if match := re.search(
+        r"(?:Expected a dot import path string|Unexpected import path format): (\S+)", message
+    ):
         given = match.group(1)
         if given.lower() == "none":
             return f"{key}: there is no class {given}; use null to leave it out"
@@ -133,10 +174,14 @@ def explain(message: str, parser: ArgumentParser) -> str:
     )
     text = re.sub(r"^(expected a list)(?:, got one \w+)? expected (one of)", r"\1 or \2", text)
     text = re.sub(r"\ba (?=int\b)", "an ", text)
+    text = re.sub(r"(?<=[\w'\x22]) [Ee]xpected (?=an? |one of )", " or ", text)
     text = re.sub(
         r"Not a valid subclass of (\w+)(.*?) Subclass types expect one of: .*",
         r"expected a \1: the name of a class, or class_path and init_args\2",
         text,
+    )
+    text = re.sub(
+        r"Type .* class: Expected '(.*?)' to be a subclass of (\w+)\..*", r"\1 is no \2", text
     )
     given = re.search(r"^ *Given value: (.*)$", message, re.MULTILINE)
     if given and text.startswith("expected") and ", got " not in text:
@@ -170,6 +215,9 @@ def innermost(error: BaseException) -> InputError:
     for cause in _causes(error):
         if isinstance(cause, InputError):
             return cause
+        if isinstance(cause, yaml.representer.RepresenterError):
+            what = f"config.yaml cannot hold {cause.args[-1]!r}, the default of an argument"
+            return InputError(f"{what}; give that argument as a plain word")
     if missing := _missing_package(error):
         return InputError(missing)
     lines = [line.strip(" -") for line in str(error).splitlines() if line.startswith("  - ")]

@@ -1,6 +1,7 @@
 """What a run refuses before its first step, each by an ``InputError`` of one line."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from math import isnan
 from typing import Any
 
 from torch import Tensor
@@ -11,6 +12,20 @@ from nst_lightning.errors import InputError
 from nst_lightning.objective import Objective
 from nst_lightning.optim.protocols import keeps_curvature
 
+_CHANGES = "it changes what is trained, and here that is one picture"
+_AVERAGES = f"{_CHANGES}; for an average of its pictures set model.average"
+_NOT_FOR_A_PICTURE = {
+    "ModelPruning": _CHANGES,
+    "BaseFinetuning": _CHANGES,
+    "WeightAveraging": _AVERAGES,
+    "StochasticWeightAveraging": _AVERAGES,
+    "LearningRateFinder": "it takes steps of its own; choose model.optimizer.lr",
+    "BatchSizeFinder": "there are no batches",
+    "OnExceptionCheckpoint": "it goes on from an older run unasked; --ckpt_path last does so asked",
+}
+"""Lightning's callbacks that spoil a run -> why, and what to do instead."""
+LARGEST = 1e18
+"""A loss beyond has squares beyond float32's 3.4e38, and one below its reciprocal has none."""
 STEADY = 1e-4
 """Share of the loss by which two evaluations may differ, as sums in another order on a GPU do."""
 
@@ -39,6 +54,21 @@ def check_trainer(trainer: Any) -> None:
             f"trainer.precision: {trainer.precision} is not for a picture; use 32-true, and "
             "--model.encoder.precision bfloat16 for speed"
         )
+    check_gathered(trainer)
+    check_callbacks(trainer.callbacks)
+
+
+def check_callbacks(callbacks: Iterable[Any]) -> None:
+    """Refuse callbacks of Lightning that spoil a run, and those derived from them."""
+    for callback in callbacks:
+        for kind in type(callback).__mro__:
+            why = _NOT_FOR_A_PICTURE.get(kind.__name__)
+            if why and kind.__module__.startswith(("lightning.", "pytorch_lightning.")):
+                raise InputError(f"trainer.callbacks: {type(callback).__name__}: {why}")
+
+
+def check_gathered(trainer: Any) -> None:
+    """Refuse gradients that are gathered over steps, now or by a schedule."""
     gathered = {trainer.accumulate_grad_batches}
     for callback in trainer.callbacks:  # a GradientAccumulationScheduler
         gathered |= set(getattr(callback, "scheduling", {}).values())
@@ -46,6 +76,28 @@ def check_trainer(trainer: Any) -> None:
         raise InputError(
             "trainer.accumulate_grad_batches: one picture has one whole gradient a step, and "
             "L-BFGS needs it; leave it at 1"
+        )
+
+
+def check_step(trainer: Any, image: Tensor) -> None:
+    """Refuse a step of which a callback has changed what is optimised, or how."""
+    check_gathered(trainer)
+    kept = [
+        p for optimizer in trainer.optimizers for g in optimizer.param_groups for p in g["params"]
+    ]
+    if len(kept) != 1 or kept[0] is not image:
+        raise InputError(
+            "trainer.callbacks: a callback has put another thing in the place of the picture or of "
+            "its optimizer; leave it out"
+        )
+
+
+def check_goes_on(trainer: Any) -> None:
+    """Refuse a run that something stops before its first step."""
+    if trainer.should_stop:
+        raise InputError(
+            "trainer.max_time: the time is up, or a callback stops the run, before its first step; "
+            "give more time, or leave the callback out"
         )
 
 
@@ -104,7 +156,15 @@ def check_scales(pair: ImagePair, steps: float) -> None:
 
 
 def check_gradients(optimizer: Optimizer, trainer: Any) -> None:
-    """Refuse a trainer that clips the gradients of an L-BFGS."""
+    """Refuse a trainer that clips the gradients of an L-BFGS, or asks for a rate it has not."""
+    name = "LearningRateMonitor"
+    if "lr" not in optimizer.param_groups[0] and name in {
+        type(c).__name__ for c in trainer.callbacks
+    }:
+        raise InputError(
+            f"trainer.callbacks: {type(optimizer).__name__} has no learning rate for {name}; leave "
+            "it out"
+        )
     if not keeps_curvature(optimizer):
         return
     if trainer.gradient_clip_val:
@@ -117,7 +177,9 @@ def check_gradients(optimizer: Optimizer, trainer: Any) -> None:
 def check_steady(
     optimizer: Optimizer, losses: Callable[[Tensor], Mapping[str, Tensor]], image: Tensor
 ) -> None:
-    """Refuse a random loss under an L-BFGS, which compares losses of one step with the next.
+    """Refuse a loss that an L-BFGS cannot descend: out of range, or random.
+
+    It compares losses of one step with the next, and adds squares of their gradient.
 
     It costs two evaluations without their gradients, two thirds of one with it.
 
@@ -130,9 +192,16 @@ def check_steady(
     if not keeps_curvature(optimizer):
         return
     first, second = ({k: v.item() for k, v in losses(image).items()} for _ in range(2))
+    total = abs(first["loss"])
+    if not total <= LARGEST or 0 < total < 1 / LARGEST:
+        name = max(first.keys() - {"loss"}, key=lambda key: (isnan(first[key]), abs(first[key])))
+        raise InputError(
+            f"the loss is {first['loss']:.4g} at the very first picture, not finite, or too large "
+            f"or small for float32, most of it the term {name.removesuffix('_loss')}; change the "
+            "weights (model.*.weight)"
+        )
     moved = {name: abs(second[name] - first[name]) for name in first if name != "loss"}
-    # A loss that is not finite makes this false; it is refused where it is found.
-    if sum(moved.values()) > STEADY * abs(first["loss"]):
+    if sum(moved.values()) > STEADY * total:
         name = max(moved, key=lambda key: moved[key])
         raise InputError(
             f"the term {name.removesuffix('_loss')} is random: {first[name]:.6g} and then "

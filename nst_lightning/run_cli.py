@@ -1,5 +1,6 @@
 """Lightning's command line class as the builder of one run: from settings to its parts."""
 
+import copy
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,7 +32,8 @@ from nst_lightning.module import NeuralStyleTransfer
 from nst_lightning.nulls import refuse_nulls
 from nst_lightning.objective import SharedTargets
 from nst_lightning.options import DEFAULTS, EXTRA_TERMS, Settings, differing, write_yaml
-from nst_lightning.parser import OneLineErrors, innermost
+from nst_lightning.parser import OneLineErrors, innermost, local_configs
+from nst_lightning.refusals import check_callbacks
 from nst_lightning.say import say
 
 PARTS = frozenset({"summary", "progress", "pictures", "checkpoints"})
@@ -162,8 +164,9 @@ class RunCLI(LightningCLI):
                     raise InputError(f"{name}: {error}") from error
 
     @staticmethod
+    @local_configs()
     def _parsed(parser: LightningArgumentParser, given: Sequence[Any], below: Settings) -> Any:
-        lowest = parser.parse_object(dict(below))
+        lowest = parser.parse_object(copy.deepcopy(dict(below)))  # which it changes
         if all(isinstance(word, str) for word in given):
             return parser.parse_args(list(given), lowest) if below else parser.parse_args(given)
         config = lowest
@@ -221,6 +224,7 @@ class RunCLI(LightningCLI):
         config["devices"] = 1
         given = config["callbacks"] or []
         given = given if isinstance(given, list) else [given]
+        check_callbacks(given)
         theirs = any(isinstance(callback, ProgressBar) for callback in given)
         checkpoints = "checkpoints" in self.parts and config["enable_checkpointing"] is not False
         shows_progress = config["enable_progress_bar"] is not False and "progress" in self.parts
@@ -267,7 +271,10 @@ class RunCLI(LightningCLI):
 
     def after_instantiate_classes(self) -> None:
         """Give the model what a checkpoint and a picture's metadata should say."""
-        self._dump_config()
+        try:
+            self._dump_config()
+        except ValueError as error:
+            raise innermost(error) from error
         dump = self.config_dump
         self.model.settings = {key: dump[key] for key in ("seed_everything", "model", "data")}
         self.model.public_settings = public_settings(dump)

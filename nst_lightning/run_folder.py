@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from nst_lightning.errors import InputError
 from nst_lightning.files import check_folder, write_error
+from nst_lightning.options import load_yaml
 
 Curves = dict[str, list[tuple[int, float]]]
 """Term -> (step, weighted loss); the sum is called ``loss``."""
@@ -128,7 +129,7 @@ class RunFolder:
             return {}
         why = ""
         try:
-            config = yaml.safe_load(self.config_text)
+            config = load_yaml(self.config_text)
         except yaml.YAMLError as error:
             config, why = None, f": {error}"
         if not isinstance(config, dict) or not isinstance(config.get("data"), dict):

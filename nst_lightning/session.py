@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import itertools
+import math
 import numbers
 import os
 import signal
@@ -27,6 +28,7 @@ from nst_lightning.options import Settings, find_config, find_configs, flatten, 
 from nst_lightning.quiet import quiet_lightning
 from nst_lightning.run_cli import PARTS, RunCLI
 from nst_lightning.run_folder import occupied
+from nst_lightning.say import say
 
 
 class Session:
@@ -63,16 +65,22 @@ class Session:
         Raises:
             InputError: If it has none.
         """
-        trainer = self.trainer
-        if 0 in (trainer.max_epochs, trainer.max_steps, trainer.limit_train_batches):
+        trainer, limit = self.trainer, self.trainer.limit_train_batches
+        each = self.pair.steps_per_epoch
+        each = min(each, limit) if isinstance(limit, int) else int(each * limit)
+        if 0 in (trainer.max_epochs, trainer.max_steps, each):
             raise InputError(
                 "trainer.max_epochs: the run has no step; give at least 1 epoch, and no "
                 "limit_train_batches"
             )
         epochs = trainer.max_epochs or 1
-        steps = self.pair.steps_per_epoch * epochs
+        steps = each * epochs
         if trainer.max_steps >= 0:
-            return min(steps, trainer.max_steps) if epochs > 0 else trainer.max_steps
+            steps = min(steps, trainer.max_steps) if epochs > 0 else trainer.max_steps
+        if (trainer.min_epochs or 0) > epochs > 0 or (trainer.min_steps or 0) > steps >= 0:
+            raise InputError(
+                "trainer.min_epochs, trainer.min_steps: the run has fewer; raise trainer.max_epochs"
+            )
         return steps
 
     @typed()
@@ -91,6 +99,11 @@ class Session:
         folder = occupied(self.folder) if self._cli.writes else contextlib.nullcontext()
         with self._guest(), folder, self._listening_to_signals(), quiet_lightning():
             self.trainer.fit(self.model, self.pair, ckpt_path=self._cli.config.ckpt_path)
+            taken, steps = self.trainer.global_step, self.trainer.estimated_stepping_batches
+            gave_up = self.guard.retries > self.guard.max_retries  # which it said
+            stopped = self.trainer.should_stop and not self.interrupted and not gave_up
+            if stopped and taken < steps < math.inf:
+                say(f"note: ended after {taken} of {steps} steps: trainer.max_time or a callback")
 
     def check(self) -> None:
         """Begin the run and leave it before its first step: whatever a run refuses is refused.

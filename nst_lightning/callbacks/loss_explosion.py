@@ -1,6 +1,7 @@
 """Notices an exploding loss and goes back to the best picture."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -8,12 +9,19 @@ from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
 from nst_lightning.errors import InputError
+from nst_lightning.refusals import check_goes_on, check_step
 from nst_lightning.say import say
 
 FACTOR = 1.1
 """A loss so many times the best one is an explosion, if nothing else is said."""
 GRACE = 20
 """Steps in which only a loss that is not finite is one, if nothing else is said."""
+
+_SHOWN = 0.5 / 255
+"""What moves less is not seen in eight bits."""
+_LOOKED_AT = 2**16  # values of a picture
+_LOST = torch.finfo(torch.float32).eps
+"""A term of a smaller share of the loss is lost as they are added."""
 
 
 def has_exploded(
@@ -75,9 +83,21 @@ class LossExplosion(Callback):
         self.retries = 0
         self._returned_to = math.inf
         self._returned_at = 0
+        self._scores: dict[str, float] = {}  # the losses of the first step
+        # Of each scale: its picture's shape, some of its first values, how far the farthest moved.
+        self._seen: list[tuple[torch.Size, Tensor, Tensor]] = []
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Begin anew with a new run, and where losses are another objective's from here on."""
+        """Begin anew with a new run, and where losses are another objective's from here on.
+
+        Raises:
+            InputError: If a callback before has spoilt the run.
+        """
+        check_goes_on(trainer)
+        check_step(trainer, pl_module.image)
+        self._scores, self._seen = {}, []
+        if not trainer.global_step:
+            self._look(pl_module.image)
         if pl_module.best.loss is None:
             self.retries, self._returned_to = 0, math.inf
             self._returned_at = trainer.global_step
@@ -88,6 +108,15 @@ class LossExplosion(Callback):
     ) -> None:
         """Compare this step's loss with the best."""
         best = pl_module.best
+        if self._seen:
+            self._look(pl_module.image)
+        if not self._scores:
+            self._scores = _scores(trainer)
+            if not math.isfinite(float(outputs["loss"])):
+                raise InputError(
+                    "the loss is not finite in the very first step; lower the weights "
+                    "(model.*.weight) or a learning rate"
+                )
         if not self.enabled or best.loss is None:
             return
         step, loss, lowest = trainer.global_step, float(outputs["loss"]), float(best.loss)
@@ -96,11 +125,6 @@ class LossExplosion(Callback):
         watched = step - max(self._returned_at, began)
         if not has_exploded(loss, lowest, watched, self.factor, self.grace):
             return
-        if not math.isfinite(lowest):
-            raise InputError(
-                "the loss is not finite at the very first picture; lower the weights "
-                "(model.*.weight)"
-            )
         self.explosions.append(step)
         # A retry that got further than the last has earned a full set of new ones.
         self.retries = self.retries + 1 if lowest >= self._returned_to else 1
@@ -117,9 +141,53 @@ class LossExplosion(Callback):
         trainer.should_stop = True
 
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Hand over the best picture if the last one is worse."""
+        """Hand over the best picture if the last one is worse; say what may be useless."""
         if self.is_worse(pl_module):
             pl_module.replace_picture(pl_module.best.picture)
+        if not pl_module.image.isfinite().all():
+            raise InputError(
+                "the picture is not finite; lower the weights (model.*.weight) or a learning rate"
+            )
+        if not self._scores:
+            return
+        if self._seen:
+            self._look(pl_module.image)
+            # A loss of 0 is what some ask for: the content's own picture, in other colours.
+            if self._scores["loss"] and all(float(moved) < _SHOWN for _, _, moved in self._seen):
+                say(
+                    "note: nothing was painted: the weights (model.*.weight) may be too large, or "
+                    "too small, or a learning rate"
+                )
+        for name, share in self._lost(pl_module, _scores(trainer)):
+            say(
+                f"note: {name} counted for nothing, {share:.1g} of the loss; change the weights "
+                "(model.*.weight)"
+            )
+
+    def _lost(self, pl_module: Any, last: dict[str, float]) -> Iterator[tuple[str, float]]:
+        """Yield terms that had no say beside the others, and their share of the loss."""
+        for name, term in pl_module.objective.terms.items():
+            key, content = f"{name}_loss", term.target_from == "content"
+            # Many begin at the content's own picture, whose content loss is 0.
+            seen = [self._scores, *([last] if content else [])]
+            share = max(scores[key] / (scores["loss"] or 1) for scores in seen)
+            # What a picture is compared with; that its own pixels weigh little is harmless.
+            if term.layers and 0 < share < _LOST:
+                if content:  # of the picture before the last step, as most optimisers have it
+                    with torch.no_grad():
+                        now = pl_module.losses(pl_module.image)
+                    share = float(now[key] / now["loss"])
+                if share < _LOST:
+                    yield name, share
+
+    def _look(self, image: Tensor) -> None:
+        """Note how far the picture has moved since the run, or its scale, began."""
+        places = image.detach().flatten()[:: max(1, image.numel() // _LOOKED_AT)]
+        if not self._seen or self._seen[-1][0] != image.shape:
+            self._seen.append((image.shape, places.clone(), places.new_zeros(())))
+        else:
+            shape, first, _ = self._seen[-1]
+            self._seen[-1] = (shape, first, (places - first).abs().amax())
 
     def is_worse(self, pl_module: Any) -> bool:
         """Tell whether the present picture is worse than the best, which a run ends with then."""
@@ -155,3 +223,9 @@ class LossExplosion(Callback):
         self.retries = state_dict["retries"]
         self._returned_to = state_dict["returned_to"]
         self._returned_at = state_dict["returned_at"]
+
+
+def _scores(trainer: Trainer) -> dict[str, float]:
+    """Return the loss and its terms, as the last step logged them."""
+    found = trainer.callback_metrics.items()
+    return {name: float(value) for name, value in found if name.endswith("loss")}

@@ -25,29 +25,32 @@ class RunSummary(Callback):
         self._trained = False
 
     def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Start the clock and say what will be done."""
+        """Start the clock."""
         self._started = time.monotonic()
-        pair = pictures_of(trainer)
-        for note in pair.notes:
+        for note in pictures_of(trainer).notes:
             say(f"note: {note}")
-        width, height = pair.largest
-        scales = f", {len(pair.scales) + 1} scales" if pair.scales else ""
-        say(
-            f"painting {width}x{height} px, {trainer.estimated_stepping_batches} steps{scales}, "
-            f"on {pl_module.device}, into {Path(trainer.default_root_dir)}",
-        )
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Note that there is something to do."""
-        self._trained = True
+        """Say what will be done."""
+        self._trained, pair = True, pictures_of(trainer)
+        width, height = pair.largest
+        scales = f", {len(pair.scales) + 1} scales" if pair.scales else ""
+        steps = f"{trainer.estimated_stepping_batches} steps".replace("inf steps", "no last step")
+        steps += f" from step {trainer.global_step}" if trainer.global_step else ""
+        say(
+            f"painting {width}x{height} px, {steps}{scales}, on {pl_module.device}, into "
+            f"{Path(trainer.default_root_dir)}",
+        )
 
     def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Say so if the checkpoint was that of a finished run."""
         if not self._trained:
-            say(
-                f"the run is finished already, at step {trainer.global_step}; to go on, "
-                "raise --trainer.max_epochs",
-            )
+            step = trainer.global_step
+            name = "max_steps" if trainer.max_steps in range(step + 1) else "max_epochs"
+            longer = step < trainer.estimated_stepping_batches
+            why = ", for its epochs are done" if longer else ""
+            done = f"the run is finished already, at step {step}{why}"
+            say(f"{done}; to go on, raise --trainer.{name}")
 
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Measure the picture and print."""
@@ -65,11 +68,9 @@ class RunSummary(Callback):
         seen, wanted = (reduced(shown, MEASURED_SIDE) for shown in (picture, content))
         ssim = float(structural_similarity(seen, wanted))
         mse = float(mean_squared_error(seen, wanted))
-        if mse == 0 and pictures_of(trainer).init == "content":
-            say("note: nothing was painted: the weights (model.*.weight) may be too large")
         if self._images is not None:
             say(f"picture  {self._images.result_path(trainer)}")
-        say(f"loss     {total:.4g} ({terms}) after {trainer.global_step} steps")
+        say(f"loss     {total:.4g} ({terms}) of this picture, after {trainer.global_step} steps")
         say(f"content  SSIM {ssim:.3f}, MSE {mse:.4f}")
         say(f"time     {_duration(time.monotonic() - self._started)}")
 

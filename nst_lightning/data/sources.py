@@ -11,6 +11,7 @@ import pkgutil
 import re
 import socket
 import stat
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -34,11 +35,13 @@ MAXIMUM_SECONDS = 300
 """A web server has so long for one picture."""
 _SILENCE = 30
 """Seconds that it may say nothing."""
+_LATE = f"no answer in time, {_SILENCE} s for a piece and {MAXIMUM_SECONDS} for all"
 ALLOW_INNER = "NST_ALLOW_LINK_LOCAL"
 """Environment variable that, set to 1, lets link-local addresses be read."""
 # Of Amazon in IPv6, and of Alibaba; the others' are link-local.
 _METADATA = ("fd00:ec2::254", "100.100.100.200")
 
+_Read = Callable[[int], bytes]
 # Two letters at least, so that C:// stays a Windows path.
 _URL = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.\-]+(://|::)|(?i:file):/)")
 # Of an address, or of each link of a chain such as simplecache::https://...
@@ -191,11 +194,16 @@ def _remote(source: str) -> bytes:
             _refuse_inner(link)
     import fsspec
 
-    try:
+    def fetch(read: Callable[[_Read], bytes]) -> bytes:
         with fsspec.open(source, "rb") as handle:
-            return _limited(handle.read, name)
+            return read(handle.read)
+
+    try:
+        return _in_time(fetch, name)
     except InputError:
         raise
+    except TimeoutError as error:
+        raise InputError(f"{name} cannot be reached ({_LATE}); check the network") from error
     except ImportError as error:
         how = _BACKENDS.get(protocol, f"({error})")
         raise InputError(f"{name}: reading {protocol}:// needs one more package: {how}") from error
@@ -209,6 +217,36 @@ def _remote(source: str) -> bytes:
             hint = did_you_mean(protocol, ["http", "https", *_BACKENDS])
             raise InputError(f"{name}: unknown protocol {protocol}://{hint}") from error
         raise InputError(f"{name} cannot be read: {_reason(error, source)}") from error
+
+
+def _in_time(fetch: Callable[[Callable[[_Read], bytes]], bytes], name: str) -> bytes:
+    """Return what a backend fetches in a thread, which is left alone if it falls silent."""
+    pieces: list[int] = []
+    ended: list[bytes | Exception] = []
+
+    def limited(read: _Read) -> bytes:
+        def counted(size: int) -> bytes:
+            pieces.append(size)
+            return read(size)
+
+        return _limited(counted, name, time.monotonic() + MAXIMUM_SECONDS)
+
+    def work() -> None:
+        try:
+            ended.append(fetch(limited))
+        except Exception as error:
+            ended.append(error)
+
+    worker, before = threading.Thread(target=work, daemon=True), -1
+    worker.start()
+    while worker.is_alive():
+        worker.join(_SILENCE)
+        if worker.is_alive() and len(pieces) == before:
+            raise TimeoutError
+        before = len(pieces)
+    if isinstance(ended[0], Exception):
+        raise ended[0]
+    return ended[0]
 
 
 def _from_web(address: str, name: str) -> bytes:
@@ -239,7 +277,7 @@ def _from_web(address: str, name: str) -> bytes:
         reason = getattr(error, "reason", error)
         why = str(getattr(reason, "strerror", None) or reason)
         if isinstance(reason, TimeoutError):
-            why = f"no answer in time, {_SILENCE} s for a piece and {MAXIMUM_SECONDS} for all"
+            why = _LATE
         raise InputError(f"{name} cannot be reached ({why}); check the network") from error
 
 
