@@ -67,15 +67,20 @@ def in_one_line() -> Iterator[None]:
 
 
 def _raised_by(error: BaseException) -> str:
-    """Return where in the user's own code, called by ours, it was raised, or an empty string."""
-    place = ""
+    """Return where in the user's own code, called by ours, it was raised, or an empty string.
+
+    That is a method of a class that is not ours, or what a library called.
+    """
+    place, called = "", None
     for frame, line in reversed([*traceback.walk_tb(error.__traceback__)]):
         package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
         file = frame.f_code.co_filename
         if package == "nst_lightning":
-            return place
+            kind = type(called and called.f_locals.get("self")).__module__.partition(".")[0]
+            return "" if called and kind in ("builtins", "nst_lightning") else place
         library = package in sys.stdlib_module_names or "-packages" in file
         place = place or ("" if library else f"{file}, line {line}")
+        called = None if library else frame
     return ""
 
 

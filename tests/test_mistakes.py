@@ -3,17 +3,20 @@
 import codecs
 import errno
 import io
+import json
 import os
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
-from helpers.painting import KillAt, arguments, files
+from helpers.painting import OBJECTIVE, arguments, files
+from lightning.pytorch import Callback
 
 from nst_lightning import InputError, cli, run_command, stylize
 from nst_lightning.cli import main
@@ -127,11 +130,55 @@ def test_ours_keeps_its_traceback(
 
 
 @pytest.mark.slow
-def test_stylize_says_the_same(pictures: tuple[Path, Path]) -> None:
-    full = KillAt(1, OSError(errno.ENOSPC, "No space left on device"))
+def test_stylize_says_the_same(
+    pictures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = Mock(side_effect=OSError(errno.ENOSPC, "No space left on device"))
+    monkeypatch.setattr("nst_lightning.session.RunCLI", full)
     with pytest.raises(InputError, match="the disk is full") as caught:
-        stylize(*pictures, size=32, steps=1, callbacks=[full])
+        stylize(*pictures, size=32, steps=1)
     assert isinstance(caught.value.__cause__, OSError)
+
+
+class OwnFault(Callback):
+    """A user's own, that fails while a step ends."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def on_train_batch_end(self, *args: Any) -> None:
+        FAULTS[self.kind][1]()
+
+
+# Of code of the user's own: what is raised, by what.
+FAULTS: dict[str, tuple[type[Exception], Any]] = {
+    "a file": (FileNotFoundError, lambda: Path("/no/such/file").read_text()),
+    "an array": (FileNotFoundError, lambda: np.load("/no/such/array")),
+    "no permission": (PermissionError, lambda: os_error(errno.EACCES)),
+    "shapes": (RuntimeError, lambda: torch.zeros(2) + torch.zeros(3)),
+    "text": (ValueError, lambda: json.loads("{")),
+    "a key": (KeyError, lambda: {}["x"]),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_fault_of_the_users_own_code_is_theirs(
+    tmp_path: Path, pictures: tuple[Path, Path], kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It reaches the caller; on the command line the line says where, and whose it is."""
+    error = FAULTS[kind][0]
+    with pytest.raises(error):
+        stylize(*pictures, steps=1, settings=OBJECTIVE, size=32, callbacks=[OwnFault(kind)])
+    words = arguments(tmp_path, pictures, steps=1)
+    given = "[{class_path: test_mistakes.OwnFault, init_args: {kind: %s}}]" % kind  # noqa: UP031
+    capsys.readouterr()
+    assert main([*words, f"--trainer.callbacks={given}"]) == 1
+    said = capsys.readouterr().err.splitlines()
+    line = next(line for line in said if line.startswith("error: "))
+    assert "raised by your own code, at " in line
+    assert f"{Path(__file__).name}, line " in line
+    assert said[said.index(line) + 1].startswith("Traceback")
 
 
 def test_versions(capsys: pytest.CaptureFixture[str]) -> None:
