@@ -20,6 +20,7 @@ _PLAIN: dict[Any, tuple[Any, str]] = {  # -> what passes for it, and its name in
     bool: (bool, "true or false"),
     Sequence: ((Sequence, list), "a list"),
     Mapping: (Mapping, "a mapping"),
+    Callable: (Callable, "a function"),
     os.PathLike: (os.PathLike, "a path"),
     type(None): (type(None), "None"),
 }
@@ -63,7 +64,8 @@ def type_of(value: Any) -> str:
     """Return what a value of a wrong type is, such as ``numpy.ndarray``."""
     kind = value if isinstance(value, type) else type(value)
     module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
-    return f"{'the class ' * (kind is value)}{module}{kind.__name__}"
+    shown = f" {value!r:.40}" if isinstance(value, str | int | float) else ""
+    return f"{'the class ' * (kind is value)}{module}{kind.__name__}{shown}"
 
 
 def _parts(hint: Any) -> tuple[Any, ...]:
