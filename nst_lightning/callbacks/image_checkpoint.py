@@ -109,6 +109,7 @@ class ImageCheckpoint(Callback):
                 self._save(trainer, pl_module, picture, path, self.side)
                 self._to_tensorboard(trainer, picture, step)
 
+    @pillow_as_shipped(None)
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Write the result, and the film and the sheet if asked for."""
         self._save_best(trainer, pl_module)
@@ -174,7 +175,6 @@ class ImageCheckpoint(Callback):
             if add_image is not None:
                 add_image("picture", at_most(picture, None, side)[0][0], step)
 
-    @pillow_as_shipped(None)
     def _frames(self, trainer: Trainer) -> tuple[list[Image.Image], list[str]]:
         if not (self.film or self.sheet):
             return [], []

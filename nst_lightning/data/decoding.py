@@ -163,8 +163,9 @@ def _light(data: bytes, name: str) -> tuple[bytes, bytes | None, list[str]]:
             with contextlib.suppress(zlib.error):
                 profile = inflate.decompress(body.partition(b"\0")[2][1:], MAXIMUM_PROFILE)
             if not inflate.eof:
-                profile, size = None, f"over {MAXIMUM_PROFILE // 2**20} MiB"
-                why = size if inflate.unconsumed_tail else "damaged"
+                large = len(profile or b"") == MAXIMUM_PROFILE
+                why = f"over {MAXIMUM_PROFILE // 2**20} MiB" if large else "damaged"
+                profile = None
                 notes = [f"{name}: its colour profile is ignored ({why})"]
         elif kind not in (b"tEXt", b"zTXt", b"iTXt") or body.startswith(_OUR_TEXT):
             kept.append(chunk)

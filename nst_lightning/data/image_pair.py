@@ -137,8 +137,7 @@ class ImagePair(LightningDataModule):
         self.style_weights = style_weights
         self.set_styles(style if isinstance(style, list) else [style])
         self._sized: dict[int, _Sized] = {}
-        self._start: Tensor | None = None
-        self._start_notes: list[str] = []
+        self._start: list[LoadedImage] = []
 
     def set_styles(self, sources: list[Any]) -> None:
         """Name the styles, by source or as Pillow pictures; at least one, and a weight for each."""
@@ -157,11 +156,8 @@ class ImagePair(LightningDataModule):
         for scale in range(last, -1, -1) if stage == "fit" else [last]:
             self.use_scale(scale)
         if stage == "fit" and self.init not in STARTS:
-            picture = load_image(self.init, role="init")
-            self._start = resize_to(picture.pixels, self.content.shape[-2:])
-            self._start_notes = picture.notes
-            if picture.alpha is not None:
-                self._start_notes.append(f"data.init: {picture.name} is painted on all over")
+            self._start = [load_image(self.init, role="init")]
+            self._start[0].pixels = resize_to(self._start[0].pixels, self.content.shape[-2:])
 
     def _load(self, size: int) -> _Sized:
         content = load_image(self.content_source, long_side(size, self.size_rule), role="content")
@@ -299,14 +295,14 @@ class ImagePair(LightningDataModule):
     def notes(self) -> list[str]:
         """What the user should know about how the files were read."""
         now = self._now
-        notes = [note for image in (now.content, *now.styles) for note in image.notes]
-        return notes + self._start_notes + (now.regions.notes if now.regions else [])
+        notes = [n for image in (now.content, *now.styles, *self._start) for n in image.notes]
+        return list(dict.fromkeys(notes + (now.regions.notes if now.regions else [])))
 
     def initial(self) -> Tensor:
         """Return the picture to start from, of the content's shape."""
         content = self.content
-        if self._start is not None:
-            return self._start
+        if self._start:
+            return self._start[0].pixels
         if self.init == "content":
             return content
         if self.init == "blurred":

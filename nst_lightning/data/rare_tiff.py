@@ -71,14 +71,15 @@ def main_page(data: bytes, name: str) -> tuple[Any, list[str]]:
         inside = [page, *(page.pages or ())]
         return [p for p in inside if not p.subfiletype & (1 | _MASK) and p.photometric != _MASK]
 
-    choices = ((number, wholes(page)) for number, page in enumerate(pages, start=1))
-    number, whole = next((choice for choice in choices if choice[1]), (1, [pages[0]]))
+    choices = ((number, page, wholes(page)) for number, page in enumerate(pages, start=1))
+    first = pages[0]
+    number, page, whole = next((c for c in choices if c[2]), (1, first, [first]))
     found = max(whole, key=lambda p: int(p.imagewidth * p.imagelength))
     notes = []
     if len(pages) > 1:
         which = "the first" if number == 1 else f"number {number}"
         notes = [f"{name} has {len(pages)} pages; using {which}"]
-    if found not in list(pages):
+    if found is not page:
         size = f"{found.imagewidth} x {found.imagelength}"
         notes.append(f"{name} keeps its whole picture, {size}, beside a smaller one; using that")
     return found, notes

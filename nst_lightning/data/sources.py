@@ -214,8 +214,9 @@ def _remote(source: str) -> bytes:
     # Each backend has exceptions of its own (aiohttp, botocore, ...) that share no base class.
     except Exception as error:
         if isinstance(error, ValueError) and "protocol" in str(error).lower():
-            hint = did_you_mean(protocol, ["http", "https", *_BACKENDS])
-            raise InputError(f"{name}: unknown protocol {protocol}://{hint}") from error
+            unknown = str(error).split()[-1] if "known: " in str(error) else protocol
+            hint = did_you_mean(unknown, ["http", "https", *_BACKENDS])
+            raise InputError(f"{name}: unknown protocol {unknown}://{hint}") from error
         raise InputError(f"{name} cannot be read: {_reason(error, source)}") from error
 
 
@@ -316,6 +317,8 @@ def _refuse_inner(address: str) -> None:
 def _reason(error: Exception, source: str) -> str:
     """Return a backend's message on one line, without the secrets of a URL."""
     text = str(error).replace(source, public_name(source))
+    for secret in re.findall(r"://([^/@\s]*@)", source):  # without its address, too
+        text = text.replace(secret, "")
     text = re.sub(r"\?[^\s'\"]*", "", re.sub(r"://[^/@\s]*@", "://", text))
     kind = type(error).__name__
     return f"{kind}: {text}" if text.strip() else f"{kind}; check the network and try again"

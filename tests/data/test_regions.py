@@ -187,3 +187,44 @@ def test_the_order_of_a_maps_colours_is_that_of_their_brightness() -> None:
     pixels[:, 2, 50:] = 1
     assert palette(pixels, "map").round().tolist() == [[0, 0, 1], [1, 0, 0], [0, 1, 0]]
     assert torch.equal(palette(pixels.flip(2), "map"), palette(pixels, "map"))
+
+
+NOISE = np.random.default_rng(1).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+SOFT = np.tile(np.clip(np.linspace(-60, 320, 80), 0, 255), (60, 1)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("by_file", [False, True])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize("alpha", ["half", "soft"])
+@pytest.mark.parametrize("colours", ["photograph", "black and white", "black", "grey", "white"])
+def test_a_mask_in_the_transparency(
+    folder: Path, colours: str, alpha: str, suffix: str, by_file: bool
+) -> None:
+    flat = {"black": 0, "grey": 128, "white": 255}.get(colours)
+    grey = np.repeat(NOISE[..., :1], 3, -1)
+    seen = NOISE if colours == "photograph" else grey if flat is None else np.full_like(NOISE, flat)
+    mask = SOFT if alpha == "soft" else np.where(SOFT > 127, 255, 0).astype(np.uint8)
+    path = str(folder / f"m.{suffix}")
+    Image.fromarray(np.dstack([seen, mask])).save(path)
+    made = pair(
+        folder, ("one",) if by_file else ("one", "two"), content_mask=[path] if by_file else path
+    )
+    truth = mask.reshape(30, 2, 40, 2).mean((1, 3)) / 255
+    assert np.abs(made.regions.content[0, -1].numpy() - truth).mean() < 0.01
+    assert any("transparency is taken for the mask" in note for note in made.notes)
+
+
+def test_flat_colours_on_a_transparent_ground_are_the_mask(folder: Path) -> None:
+    image = Image.open(halves(folder / "m.png", (80, 60), RED, BLUE)).convert("RGBA")
+    image.paste((0, 0, 0, 0), (0, 0, 80, 20))
+    image.save(folder / "m.png")
+    made = pair(folder, ("one", "two", "one"), content_mask=str(folder / "m.png"))
+    assert made.regions.content.shape[1] == 3
+    assert any("transparent counts as black" in note for note in made.notes)
+
+
+def test_remarks_of_a_masks_file_are_said(folder: Path) -> None:
+    half = np.where(np.arange(80) > 39, 40000, 0).astype(np.uint16)
+    Image.fromarray(np.tile(half // 2 + 12800, (60, 1))).save(folder / "m.png")
+    made = pair(folder, content_mask=str(folder / "m.png"))
+    assert [n for n in made.notes if "fewer bits" in n]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from nst_lightning.data.decoding import open_header
 from nst_lightning.data.images import load_image
@@ -250,3 +250,140 @@ def test_settings_in_our_own_files_stay_readable(tmp_path: Path) -> None:
         path = save_image(pixels, tmp_path / name, settings={"a": 1}, bits=bits)  # type: ignore[arg-type]
         assert read_settings(path) == {"a": 1}
         open_header(path.read_bytes(), name).load()
+
+
+# -- a part of the range, through every door --
+
+SEPARATELY: dict[str, Any] = {"photometric": "rgb", "planarconfig": "separate"}
+SHARES = {"8 of 16 bits": 1, "12 of 16 bits": 16, "14 of 16 bits": 64, "all 16 bits": 257}
+
+
+def pnm(samples: Any) -> bytes:
+    magic = b"P6" if samples.ndim == 3 else b"P5"
+    return magic + b"\n64 48\n65535\n" + samples.astype(">u2").tobytes()
+
+
+DEEP: dict[str, Any] = {
+    "colour.png": lambda s: png(2, 16, rows(s.astype(">u2"))),
+    "grey.png": lambda s: png(0, 16, rows(s[..., 0].astype(">u2"))),
+    "grey and alpha.png": lambda s: png(4, 16, rows(opaque(s[..., :1]).astype(">u2"))),
+    "colour and alpha.png": lambda s: png(6, 16, rows(opaque(s).astype(">u2"))),
+    "colour.tif": lambda s: tiff(s, photometric="rgb"),
+    "big-endian.tif": lambda s: tiff(s, photometric="rgb", byteorder=">"),
+    "big-endian BigTIFF.tif": lambda s: tiff(s, photometric="rgb", byteorder=">", bigtiff=True),
+    "deflated.tif": lambda s: tiff(s, photometric="rgb", compression="zlib"),
+    "planes.tif": lambda s: tiff(planes(s), **SEPARATELY, compression="zlib"),
+    "grey.tif": lambda s: tiff(s[..., 0], photometric="minisblack"),
+    "colour.ppm": pnm,
+    "grey.pgm": lambda s: pnm(s[..., 0]),
+}
+
+
+def opaque(samples: Any) -> Any:
+    return np.dstack([samples, np.full((48, 64), 65535, np.uint16)])
+
+
+@pytest.mark.parametrize("door", ["path", "Image.open"])
+@pytest.mark.parametrize("share", SHARES)
+@pytest.mark.parametrize("name", DEEP)
+def test_a_part_of_the_range_gets_a_line(tmp_path: Path, name: str, share: str, door: str) -> None:
+    levels = RGB.astype(np.uint16) * SHARES[share]
+    path = tmp_path / name
+    path.write_bytes(DEEP[name](levels))
+    try:
+        image = load_image(path if door == "path" else Image.open(path))
+    except UnidentifiedImageError:
+        pytest.skip("Pillow itself does not open it")
+    truth = levels / 257 if image.pixels.std(1).max() else np.repeat(levels[..., :1] / 257, 3, -1)
+    assert np.abs(image.pixels[0].permute(1, 2, 0).numpy() * 255 - truth).max() <= 1.001
+    said = [note for note in image.notes if "fewer bits" in note]
+    assert bool(said) == (share != "all 16 bits")
+    assert all(image.name in note for note in said)
+
+
+@pytest.mark.parametrize("kind", ["u4", "i4", "u8", "i8"])
+@pytest.mark.parametrize(
+    ("times", "words"), [(1, "as 8 bits"), (257, "as 16 bits"), (65793, " of ")]
+)
+def test_wide_integers_say_how_they_are_read(path: Path, kind: str, times: int, words: str) -> None:
+    samples = RGB.astype(kind) * times
+    white = {1: 255, 257: 65535}.get(times, np.iinfo(kind).max)
+    found, notes = read(path, tiff(samples, photometric="rgb"))
+    assert np.abs(found - samples * (255 / float(white))).max() <= 1.001
+    assert any(words in note and "holds values" in note for note in notes) or times == 65793
+    if times < 65793:
+        both = np.dstack([RGB, ALPHA]).astype(kind) * times
+        path.write_bytes(tiff(both, photometric="rgb", extrasamples=["unassalpha"]))
+        image = load_image(path)
+        assert image.alpha is not None
+        assert np.abs(image.alpha[0, 0].numpy() * 255 - ALPHA).max() <= 1.001
+
+
+@pytest.mark.parametrize("kind", ["u1", "u2", "u4"])
+@pytest.mark.parametrize(
+    "options", [{}, {"bigtiff": True}, {"byteorder": ">"}, {"byteorder": ">", "bigtiff": True}]
+)
+def test_which_page_is_the_picture(path: Path, kind: str, options: Any) -> None:
+    whole, small = wide(RGB, kind), wide(np.ascontiguousarray(RGB[::2, ::2]), kind)
+    reduced = {"photometric": "rgb", "subfiletype": 1}
+    colour = {"photometric": "rgb"}
+    mask = GREY > 127
+    for what, parts, words in (
+        ("reduced, whole inside", [(small, {**reduced, "subifds": 1}), (whole, colour)], "whole"),
+        ("small, whole inside", [(small, {**colour, "subifds": 1}), (whole, colour)], "whole"),
+        ("whole, reduced inside", [(whole, {**colour, "subifds": 1}), (small, reduced)], None),
+        ("reduced first", [(small, reduced), (whole, colour)], "2 pages; using number 2"),
+        ("several", [(whole, colour), (whole[::-1], colour)], "2 pages; using the first"),
+        ("mask first", [(mask, {"subfiletype": 4}), (whole, colour)], "2 pages; using number 2"),
+        ("mask by meaning", [(mask, {"photometric": 4}), (whole, colour)], "using number 2"),
+    ):
+        with tifffile.TiffWriter(path, **options) as writer:
+            for samples, told in parts:
+                writer.write(samples, **told)
+        image = load_image(path)
+        assert image.original_size == (64, 48), what
+        found = image.pixels[0].permute(1, 2, 0).numpy() * 255
+        assert np.abs(found - RGB).max() <= 1.001, what
+        pages = [note for note in image.notes if "pages" in note or "whole" in note]
+        assert len(pages) == (words is not None), what
+        assert words is None or words in pages[0], what
+
+
+def test_a_picture_that_pillow_reads_wrongly_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    path.write_bytes(tiff(planes(wide(RGB, "u2")), **SEPARATELY))
+    with pytest.raises(InputError, match="give its path"):
+        load_image(Image.open(path))
+    white = tiff(65535 - wide(GREY, "u2"), photometric="miniswhite")
+    path.write_bytes(white)
+    found = load_image(Image.open(path)).pixels[0, 0].numpy() * 255
+    assert np.abs(found - GREY).max() <= 1.001
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [(zlib.compress(bytes(20_000_000)), "over 16 MiB"), (b"no zlib at all", "damaged")],
+)
+def test_a_profile_that_is_left_out_is_named(tmp_path: Path, body: bytes, words: str) -> None:
+    _, notes = read(tmp_path / "a.png", png(2, 8, rows(RGB), (b"iCCP", b"p\0\0" + body)))
+    assert [words in note for note in notes] == [True]
+
+
+def test_another_programs_text_is_not_ours(tmp_path: Path) -> None:
+    text = b"nst_lightning_other\0\0" + zlib.compress(bytes(3_000_000))
+    read(tmp_path / "a.png", png(2, 8, rows(RGB), (b"zTXt", text)))
+
+
+def test_what_the_caller_set_in_pillow_decides_nothing(tmp_path: Path, monkeypatch: Any) -> None:
+    path, cut = tmp_path / "a.png", tmp_path / "cut.png"
+    path.write_bytes(PNGS["colour 8"][0])
+    cut.write_bytes(PNGS["colour 8"][0][:-900])
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    assert load_image(path).original_size == (64, 48)
+    with pytest.raises(InputError, match="truncated"):
+        load_image(cut)
+    assert (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES) == (10, True)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    with pytest.raises(InputError, match="truncated"):
+        load_image(Image.open(cut))

@@ -12,7 +12,9 @@ from nst_lightning.data import sources
 from nst_lightning.data.images import load_image
 from nst_lightning.data.samples import SAMPLES, sample_bytes
 from nst_lightning.data.sources import open_source, public_name, source_digest
+from nst_lightning.data.which_pictures import find_sources
 from nst_lightning.errors import InputError
+from nst_lightning.files import local_path
 
 PICTURE = Image.fromarray(np.full((20, 30, 3), (200, 100, 50), np.uint8))
 
@@ -264,3 +266,70 @@ def test_a_pictures_digest_is_its_content(tmp_path):
     assert source_digest(str(first)) != source_digest(str(second))
     first.write_bytes(sample_bytes("klimt"))
     assert source_digest("sample:klimt") == source_digest(str(first))
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["file:{}", "FILE:{}", "file://{}", "File://localhost{}", "simplecache::FILE://{}"],
+)
+def test_spellings_of_a_files_address(tmp_path, spelling):
+    (tmp_path / "a b.bin").write_bytes(b"x")
+    path = str(tmp_path / "a b.bin")
+    quoted = path if "::" in spelling else path.replace(" ", "%20")
+    assert open_source(spelling.format(quoted))[0] == b"x"
+
+
+def test_a_file_of_another_machine_is_refused(tmp_path):
+    (tmp_path / "a").write_bytes(b"x")
+    with pytest.raises(InputError, match="another machine"):
+        open_source(f"file://server{tmp_path}/a")
+
+
+def test_protocols_are_known_in_capitals():
+    import fsspec
+
+    with fsspec.open("memory://capitals", "wb") as handle:
+        handle.write(b"x")
+    assert open_source("SimpleCache::MEMORY://capitals")[0] == b"x"
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("nonsense::memory://a", "unknown protocol nonsense://"),
+        ("simplecache::HTTP://169.254.169.254/a", "machine's own network"),
+        ("s3://user:SECRET@bucket/a", "cannot be read"),
+    ],
+)
+def test_chains_and_secrets(address, words, monkeypatch):
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(InputError) as caught:
+        open_source(address)
+    assert words in str(caught.value)
+    assert "SECRET" not in str(caught.value)
+
+
+def test_only_a_leading_tilde_is_a_home(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("~/x/a.png", "~b.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (20, 20), "red").save(tmp_path / name)
+    assert open_source("./~/x/a.png")[0] == (tmp_path / "~/x/a.png").read_bytes()
+    for given in ("./~/x", "./~/x/*.png", ".", "./~b.png"):
+        (found,) = find_sources([given], "contents")
+        assert open_source(found.source)[0]
+    with pytest.raises(InputError, match="no such file"):
+        open_source("~/x/a.png")
+    assert local_path("./~/x") == tmp_path / "~" / "x"
+
+
+def test_names_that_are_no_utf8_are_refused_in_a_line_that_can_be_written(tmp_path):
+    name = os.fsdecode(b"caf\xe9.png")
+    try:
+        Image.new("RGB", (20, 20), "red").save(tmp_path / name)
+    except (OSError, UnicodeError):
+        pytest.skip("a file system of Unicode names")
+    for refused in (lambda: find_sources([str(tmp_path)], "contents"), lambda: local_path(name)):
+        with pytest.raises(InputError, match="is no UTF-8") as caught:
+            refused()
+        str(caught.value).encode()
