@@ -1,7 +1,9 @@
 import http.server
 import os
+import socket
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -264,3 +266,12 @@ def test_a_pictures_digest_is_its_content(tmp_path):
     assert source_digest(str(first)) != source_digest(str(second))
     first.write_bytes(sample_bytes("klimt"))
     assert source_digest("sample:klimt") == source_digest(str(first))
+
+
+def test_a_server_of_any_protocol_that_falls_silent(monkeypatch):
+    monkeypatch.setattr(sources, "_SILENCE", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        began = time.monotonic()
+        assert "no answer in time" in message(f"ftp://127.0.0.1:{port}/a.png")
+        assert time.monotonic() - began < 30
