@@ -1,6 +1,8 @@
 """Is this still the same? What decides a loss or a picture, asked by checkpoints and commands."""
 
 import csv
+import importlib.util
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,8 @@ from PIL import Image
 from nst_lightning import ImagePair, NeuralStyleTransfer
 from nst_lightning.callbacks import ImageCheckpoint, LinearWeight, LossExplosion
 from nst_lightning.errors import InputError
-from nst_lightning.fingerprint import differences, file_digests, of_objective
-from nst_lightning.losses import ContentLoss, GramLoss
+from nst_lightning.fingerprint import _stated, differences, file_digests, of_objective
+from nst_lightning.losses import ContentLoss, GramLoss, Reference
 from nst_lightning.options import lay_over
 from nst_lightning.session import open_run
 
@@ -244,3 +246,90 @@ def test_every_file_that_settings_name_counts(settings: dict[str, Any], tmp_path
     assert first == file_digests(named(settings))
     path.write_bytes(b"two")
     assert differences(file_digests(named(settings)), first)
+
+
+# -- what a user's term keeps to itself --
+
+
+class Held:
+    def __init__(self, scale: float) -> None:
+        self.scale = scale
+
+
+class Private(GramLoss):
+    """Scales its loss by something that it does not show."""
+
+    def __init__(self, scale: float, kind: str) -> None:
+        super().__init__(1.0, ["conv1_1"])
+        self._kind = kind
+        if kind == "number":
+            self._held: Any = scale
+        elif kind == "tensor":
+            self._held = torch.tensor(scale)
+        elif kind == "array":
+            self._held = np.array([scale])
+        elif kind == "function":
+            self._held = lambda: scale
+        elif kind == "object":
+            self._held = {"a": [Held(scale)]}
+        elif kind == "buffer":
+            self.register_buffer("fixed", torch.tensor([scale]))
+        elif kind == "module":
+            self.inner = torch.nn.Linear(1, 1)
+            torch.nn.init.constant_(self.inner.weight, scale)
+
+    def scale(self) -> float:
+        match self._kind:
+            case "array" | "tensor" | "number":
+                return float(self._held)
+            case "function":
+                return float(self._held())
+            case "object":
+                return self._held["a"][0].scale
+            case "buffer":
+                return float(self.fixed)
+            case _:
+                return float(self.inner.weight)
+
+    def distance(self, layer: str, representation: Any, target: Any) -> torch.Tensor:
+        return self.scale() * super().distance(layer, representation, target)
+
+
+@pytest.mark.parametrize(
+    "kind", ["number", "tensor", "array", "function", "object", "buffer", "module"]
+)
+def test_what_a_users_term_hides_decides_too(kind: str) -> None:
+    def of(scale: float) -> tuple[dict[str, Any], float]:
+        torch.manual_seed(0)
+        term = Private(scale, kind)
+        before = _stated(term)
+        picture = torch.rand(1, 3, 16, 16)
+        features = {"conv1_1": torch.rand(1, 4, 8, 8)}
+        other = Reference(picture, {"conv1_1": torch.rand(1, 4, 8, 8)})
+        term.set_targets(other, [other])
+        assert differences(before, _stated(term)) == ""  # what a run sets is no setting
+        return before, float(term(picture, features))
+
+    (one, loss), (same, loss_again), (another, other_loss) = of(2.0), of(2.0), of(3.0)
+    assert loss == loss_again != other_loss
+    assert differences(one, same) == ""
+    assert differences(one, another)
+
+
+def test_the_code_of_a_users_term_decides_too(tmp_path: Path) -> None:
+    found = []
+    for number in (1, 2):
+        path = tmp_path / f"term_{number}.py"
+        path.write_text(
+            "from nst_lightning.losses import GramLoss\n"
+            "class Mine(GramLoss):\n"
+            "    def distance(self, layer, representation, target):\n"
+            f"        return {number} * super().distance(layer, representation, target)\n"
+        )
+        spec = importlib.util.spec_from_file_location("mine_of_a_user", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = sys.modules["mine_of_a_user"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        found.append(_stated(module.Mine(1.0, ["conv1_1"])))
+    assert differences(*found) == "source"

@@ -15,8 +15,8 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 import torch
-from helpers.painting import OBJECTIVE, arguments, files
-from lightning.pytorch import Callback
+from helpers.painting import ADAM, OBJECTIVE, KillAt, arguments, files
+from lightning.pytorch import Callback, Trainer
 
 from nst_lightning import InputError, cli, run_command, stylize
 from nst_lightning.cli import main
@@ -39,14 +39,43 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "--trainer.limit_train_batches=0": ("no step",),
     "--trainer.max_epochs=0": ("no step",),
     "--trainer.max_steps=0": ("no step",),
+    "--trainer.overfit_batches=0.01": ("no step",),
+    "--trainer.max_time=00:00:00:00": ("trainer.max_time",),
+    "--trainer.max_time='{seconds: -5}'": ("trainer.max_time",),
+    "--trainer.min_epochs=3": ("trainer.min_epochs",),
+    "--trainer.min_steps=50": ("trainer.min_steps",),
+    "--model.style.weight=1e30": ("most of it the term style",),
+    "--model.style.weight=1e-30 --model.content.weight=0": ("most of it the term style",),
+    "--trainer.callbacks+=test_mistakes.Gathers": ("accumulate_grad_batches",),
+    "--trainer.callbacks+=test_mistakes.Stops": ("before its first step",),
+    "--trainer.callbacks+=test_mistakes.Replaces": ("in the place of the picture",),
+    f"--trainer.callbacks+={CALLBACKS}.EMAWeightAveraging": ("model.average",),
+    f"--trainer.callbacks+={CALLBACKS}.OnExceptionCheckpoint --trainer.callbacks.dirpath=.": (
+        "--ckpt_path last",
+    ),
     "--trainer.accumulate_grad_batches=3": ("accumulate_grad_batches",),
     f"--trainer.callbacks+={CALLBACKS}.GradientAccumulationScheduler "
     "--trainer.callbacks.scheduling='{1: 2}'": ("accumulate_grad_batches",),
-    f"--trainer.callbacks+={CALLBACKS}.LearningRateMonitor": ("trainer.callbacks: ", "lr_monitor"),
+    f"--trainer.callbacks+={CALLBACKS}.LearningRateMonitor": ("no learning rate",),
     "--model.style=none": ("use null",),
     "--trainer.logger=WandbLogger": ("wandb",),
     "--trainer.default_root_dir=s3://b/r": ("is an address",),
 }
+
+
+class Gathers(Callback):
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        trainer.accumulate_grad_batches = 3
+
+
+class Stops(Callback):
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        trainer.should_stop = True
+
+
+class Replaces(Callback):
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        pl_module.image = torch.nn.Parameter(pl_module.image.detach().clone())
 
 
 @pytest.mark.slow
@@ -62,9 +91,7 @@ def test_an_option_that_cannot_be(
     assert len(lines) == 1
     assert lines[0].startswith("error: ")
     assert all(word in lines[0] for word in OPTIONS[option])
-    if not any(
-        late in option for late in ("LearningRateMonitor", "SparseAdam")
-    ):  # in the first step
+    if not any(late in option for late in ("SparseAdam",)):  # in the first step
         assert files(tmp_path) == []
 
 
@@ -77,6 +104,48 @@ def test_fewer_epochs_than_are_done(
     capsys.readouterr()
     assert main([*words, "--ckpt_path=last"]) == 2
     assert "max_epochs" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "note"),
+    [
+        (("--model.style.weight=1e17",), "content counted for nothing"),
+        (("--model.content.weight=1e17",), "nothing was painted"),
+        (("--model.tv.weight=1e12",), "style counted for nothing"),
+        ((*ADAM[:1], "--model.optimizer.lr=1e-30"), "nothing was painted"),
+        ((*ADAM[:1], "--model.optimizer.lr=1e6"), "nothing was painted"),
+        (("--trainer.max_time=00:00:00:01", "--trainer.max_epochs=9999"), "ended after"),
+        (("--model.style=null", "--model.tv=null"), ""),
+        ((), ""),
+    ],
+)
+def test_a_useless_or_unfinished_picture_is_said(
+    options: tuple[str, ...],
+    note: str,
+    tmp_path: Path,
+    pictures: tuple[Path, Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = arguments(tmp_path, pictures, *options, "--images.every_n_steps=9999", steps=3)
+    assert main(words) == 0
+    notes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: ")]
+    assert any(note in line for line in notes) if note else not notes
+
+
+@pytest.mark.slow
+def test_a_finished_run_that_is_asked_for_more(
+    tmp_path: Path, pictures: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments(tmp_path, pictures, steps=2)) == 0
+    before = (tmp_path / "stylized.png").read_bytes()
+    capsys.readouterr()
+    assert main(arguments(tmp_path, pictures, "--ckpt_path=last", steps=4)) == 0
+    out = capsys.readouterr().out
+    assert "painting" not in out
+    assert "at step 2, for its epochs are done; to go on, raise --trainer.max_epochs" in out
+    assert "ended after" not in out
+    assert (tmp_path / "stylized.png").read_bytes() == before
 
 
 def raised(function: Any) -> BaseException:

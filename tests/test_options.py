@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from nst_lightning.errors import InputError
 from nst_lightning.options import (
@@ -17,6 +18,7 @@ from nst_lightning.options import (
     find_configs,
     flatten,
     lay_over,
+    load_yaml,
     lookup,
     read_yaml,
     refuse_reserved,
@@ -88,7 +90,7 @@ def test_an_unknown_config(configs: Path) -> None:
         (b"\xff\xfe\x00", "bad.yaml is in UTF-16; save it as UTF-8"),
         (b"\xfa\x00", "bad.yaml is not YAML|bad.yaml, line"),
         (b"? [a]\n: 1\n", "bad.yaml, line 1 is not YAML: a key must be a word"),
-        (b"data: &x\n  a: *x\n", "bad.yaml, line 1 is not YAML: it holds itself"),
+        (b"data: &x\n  a: *x\n", "bad.yaml: it holds itself (line 1)"),
         (b"[" * 3000, "bad.yaml is not YAML"),
         (b"just words\n", "bad.yaml holds no settings"),
         (b"- 1\n- 2\n", "bad.yaml holds no settings"),
@@ -133,7 +135,9 @@ def test_every_config_of_a_command_line_is_found(configs: Path) -> None:
     ]
     assert args[2] == "mine"  # the list given is not changed
     assert find_configs(["--config"]) == ["--config"]
-    assert find_configs(["--config", "s3://bucket/a.yaml"]) == ["--config", "s3://bucket/a.yaml"]
+    for words in (["--config", "s3://bucket/a.yaml"], ["--config=http://10.255.255.1/a.yaml"]):
+        with pytest.raises(InputError, match="is an address; download it"):
+            find_configs(words)
 
 
 # -- mappings --
@@ -352,3 +356,76 @@ def test_neither_torch_nor_lightning_is_imported() -> None:
         "assert not {'torch', 'lightning', 'numpy', 'jsonargparse'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=100)
+
+
+# -- keys that stand twice --
+
+DOCUMENTS = [
+    "a: 1\nb: 2",
+    "a: 1\na: 2",
+    "a: {b: 1, c: {d: 1, d: 2}}",
+    "- {a: 1}\n- {a: 2}",
+    "- {a: 1, a: 2}",
+    "{true: a, yes: b}",
+    "{1: a, 0x1: b}",
+    "{1: a, 1.0: b}",
+    "{1: a, '1': b}",
+    "{null: a, ~: b}",
+    "{a: 1, 'a': 2}",
+    '{"weight":1,"weight":2}',
+    "x: &x {a: 1}\ny: *x\nz: *x",
+    "x: &x {a: 1, a: 2}",
+    "base: &b {a: 1}\nover: {<<: *b, a: 2}",
+]
+
+
+def pairs(node: Any) -> int:
+    """Count what a document says, by PyYAML's own nodes."""
+    if isinstance(node, yaml.MappingNode):
+        return sum(1 + pairs(value) for _, value in node.value)
+    return sum(map(pairs, node.value)) if isinstance(node, yaml.SequenceNode) else 0
+
+
+def keys(content: Any) -> int:
+    if isinstance(content, dict):
+        return sum(1 + keys(value) for value in content.values())
+    return sum(map(keys, content)) if isinstance(content, list) else 0
+
+
+@pytest.mark.parametrize("text", DOCUMENTS)
+def test_what_yaml_would_lose_is_refused(text: str) -> None:
+    content = yaml.safe_load(text)
+    merges = text.count("<<") * 2  # the key itself, and what it would have said
+    if keys(content) < pairs(yaml.compose(text, yaml.SafeLoader)) - merges:
+        with pytest.raises(InputError, match="stands twice"):
+            load_yaml(text)
+    else:
+        assert load_yaml(text) == content
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("data: {size: 64}\ndata.size: 32", "data.size"),
+        ("data.size: 32\ndata: {size: 64}", "data.size"),
+        ("a: {data: {size: 64}, data.size: 32}", "a.data.size"),
+        ("m: {s: {class_path: A, init_args: {w: 1}}}\nm.s.w: 2", "m.s.w"),
+        ("m: {s: {class_path: A}}\nm.s: B", "m.s"),
+        ("data: {size: 64}\ndata.init: grey", None),
+        ("m.s: A\nm.s.w: 2", None),
+    ],
+)
+def test_a_dotted_name_beside_the_mapping_that_says_it(text: str, name: str | None) -> None:
+    if name is None:
+        assert load_yaml(text) == yaml.safe_load(text)
+        return
+    with pytest.raises(InputError, match=f"the key {name} stands twice"):
+        load_yaml(text)
+
+
+def test_aliases_that_multiply(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30)]
+    (tmp_path / "laughs.yaml").write_text("\n".join(lines))
+    with pytest.raises(InputError, match=r"laughs\.yaml: its aliases make too much of it"):
+        read_yaml(tmp_path / "laughs.yaml")

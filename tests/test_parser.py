@@ -130,6 +130,54 @@ def test_an_option_without_its_value() -> None:
     assert "--data.size" in mistake("--data.size")
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (['--model.style={"weight":1,"weight":2}'], ["model.style", "weight stands twice"]),
+        (["--data=d.yaml"], ["size stands twice (line 2)", "size: 48"]),
+        (["--config=nested.yaml"], ["size stands twice (line 2)"]),
+        (["--trainer.callbacks=callbacks.yaml"], ["trainer.callbacks", "patience stands twice"]),
+        (["--data=laughs.yaml"], ["aliases"]),
+        (["--data=utf16.yaml"], ["UTF-8"]),
+        (["--model.style=utf16.yaml"], ["model.style", "utf-8"]),
+        (["--data=two.yaml"], ["data: two.yaml holds no settings", "another document"]),
+        (["--data=nowhere.yaml"], ["data: there is no file nowhere.yaml"]),
+        (["--data=http://10.255.255.1/a.yaml"], ["data: there is no file http"]),
+        (["--model.style=http://10.255.255.1/a.yaml"], ["there is no class http"]),
+        (["--trainer.callbacks=s3://b/a.yaml"], ["there is no class s3"]),
+        (["--trainer.logger=nowhere.yaml"], ["there is no module nowhere"]),
+        (["--seed_everything=abc"], ["seed_everything: expected a bool or an int, got abc"]),
+        (["--seed_everything=null"], ["seed_everything: expected a bool or an int, got None"]),
+        (["--trainer.deterministic=maybe"], ["expected a bool or one of 'warn', got maybe"]),
+        (["--model.optimizer=torch.nn.Linear"], ["torch.nn.Linear is no Optimizer"]),
+        ([""], ["unknown option ''"]),
+        (["--trainer.callbacks+=lightning.pytorch.callbacks.Timer"], ["Interval.step"]),
+        (["--trainer.callbacks+=lightning.pytorch.callbacks.BackboneFinetuning"], ["one picture"]),
+    ],
+)
+def test_nested_files_words_and_alternatives(
+    options: list[str], words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, text in {
+        "d": "size: 48\nsize: 32\n",
+        "nested": "data: d.yaml\n",
+        "two": "size: 48\n---\nsize: 32\n",
+        "callbacks": "- class_path: lightning.pytorch.callbacks.EarlyStopping\n"
+        "  init_args: {monitor: loss, patience: 1, patience: 2}\n",
+        "laughs": "\n".join(
+            ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+            + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
+        ),
+    }.items():
+        Path(f"{name}.yaml").write_text(text)
+    Path("utf16.yaml").write_text("size: 48\n", encoding="utf-16")
+    line = mistake(*options)
+    for word in words:
+        assert word in line, line
+    assert "Parser key" not in line
+
+
 # -- commands that make many runs --
 
 

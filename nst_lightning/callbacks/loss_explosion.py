@@ -153,7 +153,9 @@ class LossExplosion(Callback):
         if self._seen:
             self._look(pl_module.image)
             # A loss of 0 is what some ask for: the content's own picture, in other colours.
-            if self._scores["loss"] and all(float(moved) < _SHOWN for _, _, moved in self._seen):
+            if self._scores.get("loss") and all(
+                float(moved) < _SHOWN for _, _, moved in self._seen
+            ):
                 say(
                     "note: nothing was painted: the weights (model.*.weight) may be too large, or "
                     "too small, or a learning rate"
@@ -170,7 +172,7 @@ class LossExplosion(Callback):
             key, content = f"{name}_loss", term.target_from == "content"
             # Many begin at the content's own picture, whose content loss is 0.
             seen = [self._scores, *([last] if content else [])]
-            share = max(scores[key] / (scores["loss"] or 1) for scores in seen)
+            share = max(scores.get(key, 0) / (scores.get("loss") or 1) for scores in seen)
             # What a picture is compared with; that its own pixels weigh little is harmless.
             if term.layers and 0 < share < _LOST:
                 if content:  # of the picture before the last step, as most optimisers have it

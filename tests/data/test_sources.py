@@ -1,7 +1,9 @@
 import http.server
 import os
+import socket
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -333,3 +335,12 @@ def test_names_that_are_no_utf8_are_refused_in_a_line_that_can_be_written(tmp_pa
         with pytest.raises(InputError, match="is no UTF-8") as caught:
             refused()
         str(caught.value).encode()
+
+
+def test_a_server_of_any_protocol_that_falls_silent(monkeypatch):
+    monkeypatch.setattr(sources, "_SILENCE", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        began = time.monotonic()
+        assert "no answer in time" in message(f"ftp://127.0.0.1:{port}/a.png")
+        assert time.monotonic() - began < 30
