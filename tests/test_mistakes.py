@@ -15,7 +15,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 import torch
-from helpers.painting import ADAM, OBJECTIVE, KillAt, arguments, files
+from helpers.painting import ADAM, OBJECTIVE, arguments, files
 from lightning.pytorch import Callback, Trainer
 
 from nst_lightning import InputError, cli, run_command, stylize
