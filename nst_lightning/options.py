@@ -109,7 +109,7 @@ def read_yaml(
         content = load_yaml(text)
     except InputError as error:
         raise InputError(f"{what}: {path}: {error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError, OSError, RecursionError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         where = getattr(error, "problem_mark", None)
         line = f", line {where.line + 1}" if where else ""
         why = getattr(error, "problem", None) or getattr(error, "strerror", None) or error
@@ -136,9 +136,11 @@ def load_yaml(text: str, load: Callable[[str], Any] | None = None) -> Any:
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
     try:
         _count(loader.get_single_node(), loader, {})
+        content = (load or yaml.safe_load)(text)
+    except RecursionError as error:
+        raise InputError("it is nested too deeply") from error
     finally:
         loader.dispose()
-    content = (load or yaml.safe_load)(text)
     seen = set()
     for name in _settings_named(content):
         if name in seen:
@@ -180,9 +182,10 @@ def _count(node: Any, loader: Any, known: dict[int, int]) -> int:
 def _settings_named(content: Any, prefix: str = "") -> Iterator[str]:
     """Yield what mappings in mappings set, by dotted names: ``size`` of ``data``, ``data.size``."""
     for key, value in content.items() if isinstance(content, dict) else ():
-        name = f"{prefix}{key}".replace(".init_args.", ".").removesuffix(".class_path")
+        whole = f"{prefix}{key}" if isinstance(key, str) else f"{prefix}{(key,)}"
+        name = whole.replace(".init_args.", ".").removesuffix(".class_path")
         if isinstance(value, dict) and value:
-            yield from _settings_named(value, f"{prefix}{key}.")
+            yield from _settings_named(value, f"{whole}.")
         else:
             yield name
 
