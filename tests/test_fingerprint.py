@@ -280,7 +280,9 @@ class Private(GramLoss):
 
     def scale(self) -> float:
         match self._kind:
-            case "array" | "tensor" | "number":
+            case "array" | "tensor":
+                return float(self._held.max())
+            case "number":
                 return float(self._held)
             case "function":
                 return float(self._held())

@@ -360,7 +360,8 @@ def test_a_loss_that_is_not_finite_is_not_called_random(
             return image.sum() * math.nan
 
     nst = model(extra={"mine": NotANumber()})
-    trainer(tmp_path).fit(nst, datamodule=pair(pictures))
+    with pytest.raises(InputError, match="the loss is nan .* not finite.* the term mine"):
+        trainer(tmp_path).fit(nst, datamodule=pair(pictures))
 
 
 def test_adam_may_clip(tmp_path: Path, pictures: tuple[Path, Path]) -> None:

@@ -129,7 +129,10 @@ def check(objective: Objective, x: Tensor, targets: Callable[[], None], tiles: T
     targets()  # of references in tiles
     losses, in_tiles = losses_and_gradient(objective, x, tiles)
     assert losses == pytest.approx(expected, rel=10 * EXACT)
-    assert float((in_tiles - gradient).norm() / gradient.norm()) < 10 * EXACT
+    # Absolute differences of relations have kinks, at which a rounding turns a sign.
+    kinks = any(isinstance(term, SelfSimilarityLoss) for term in objective.terms.values())
+    most = (100 if kinks else 10) * EXACT
+    assert float((in_tiles - gradient).norm() / gradient.norm()) < most
     with torch.no_grad():
         again = {name: float(loss) for name, loss in objective.losses(x).items()}
     assert again == pytest.approx(expected, rel=EXACT)

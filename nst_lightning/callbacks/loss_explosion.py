@@ -144,11 +144,12 @@ class LossExplosion(Callback):
         """Hand over the best picture if the last one is worse; say what may be useless."""
         if self.is_worse(pl_module):
             pl_module.replace_picture(pl_module.best.picture)
-        if not pl_module.image.isfinite().all():
+        finite = bool(pl_module.image.isfinite().all())
+        if not finite and pl_module.best.picture is None:
             raise InputError(
                 "the picture is not finite; lower the weights (model.*.weight) or a learning rate"
             )
-        if not self._scores:
+        if not finite or not self._scores:
             return
         if self._seen:
             self._look(pl_module.image)

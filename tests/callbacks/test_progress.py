@@ -58,6 +58,17 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     return Terminal()
 
 
+def draw_each_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the bar, which draws itself ten times a second, do so at each change."""
+    update = ProgressBar.update
+
+    def drawn(bar: ProgressBar, *args: Any, **kwargs: Any) -> None:
+        update(bar, *args, **kwargs)
+        bar._progress.refresh()
+
+    monkeypatch.setattr(ProgressBar, "update", drawn)
+
+
 def test_silent_where_there_is_no_terminal(
     tmp_path: Path, pictures: tuple[Path, Path], capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,14 +100,7 @@ def test_tells_of_tiles_within_a_step(
     terminal: Terminal,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # The bar draws itself ten times a second; here at each change.
-    update = ProgressBar.update
-
-    def drawn(bar: ProgressBar, *args: Any, **kwargs: Any) -> None:
-        update(bar, *args, **kwargs)
-        bar._progress.refresh()
-
-    monkeypatch.setattr(ProgressBar, "update", drawn)
+    draw_each_change(monkeypatch)
     monkeypatch.setattr("nst_lightning.budget._TILES", (Tiles(12),))
     with redirect_stderr(terminal.stream):
         session = paint(tmp_path, pictures, steps=2)
@@ -131,9 +135,13 @@ def test_an_evaluation_s_time_from_its_pass_back() -> None:
 
 
 def test_goes_on_where_the_run_does(
-    tmp_path: Path, pictures: tuple[Path, Path], terminal: Terminal
+    tmp_path: Path,
+    pictures: tuple[Path, Path],
+    terminal: Terminal,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     paint(tmp_path, pictures, steps=4)
+    draw_each_change(monkeypatch)
     with redirect_stderr(terminal.stream):
         paint(tmp_path, pictures, "--ckpt_path=last", "--trainer.max_epochs=2", steps=4)
     shown = terminal.read()

@@ -300,7 +300,7 @@ def test_protocols_are_known_in_capitals():
     [
         ("nonsense::memory://a", "unknown protocol nonsense://"),
         ("simplecache::HTTP://169.254.169.254/a", "machine's own network"),
-        ("s3://user:SECRET@bucket/a", "cannot be read"),
+        ("s3://user:SECRET@bucket/a", "s3://bucket/a"),
     ],
 )
 def test_chains_and_secrets(address, words, monkeypatch):
