@@ -360,7 +360,7 @@ def test_a_loss_that_is_not_finite_is_not_called_random(
             return image.sum() * math.nan
 
     nst = model(extra={"mine": NotANumber()})
-    with pytest.raises(InputError, match="the loss is nan .* not finite.* the term mine"):
+    with pytest.raises(InputError, match=r"the loss is nan .* not finite.* the term mine"):
         trainer(tmp_path).fit(nst, datamodule=pair(pictures))
 
 
