@@ -163,9 +163,7 @@ def choose(job: Job, bytes_: float) -> Plan:
     for _ in range(12):
         middle = (low + high) / 2
         small = min(plan.peak for plan in plans(job.scaled(middle)))
-        # The pictures, which are there already, would be smaller too.
-        left = bytes_ + (1 - middle**2) * job.pictures
-        low, high = (middle, high) if small <= left else (low, middle)
+        low, high = (middle, high) if small <= bytes_ else (low, middle)
     height, width = job.content
     largest = int(low * max(height, width)) // 16 * 16
     advice = f"a long side of {largest} px would fit" if largest >= 64 else "nothing would fit"

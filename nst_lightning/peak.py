@@ -37,11 +37,6 @@ class Job:
     half: bool
     pairs: int = 0
 
-    @property
-    def pictures(self) -> float:
-        """Bytes of content and styles in float32."""
-        return 12.0 * sum(math.prod(size) for size in (self.content, *self.styles))
-
     def scaled(self, factor: float) -> "Job":
         """Return the same at another size."""
         content, *styles = (
