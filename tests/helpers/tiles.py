@@ -55,6 +55,7 @@ class InTiles(Callback):
 
     def __init__(self) -> None:
         budget._TILES = (Tiles(40, 2),)
+        budget.tiles_kept = lambda *given: ()  # each tile twice, whatever memory there is
         file = Path("happens.json")
         happens = json.loads(file.read_text()) if file.exists() else {}
         if "free" in happens:
