@@ -2,7 +2,9 @@
 
 import contextlib
 import hashlib
+import importlib.util
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -61,8 +63,8 @@ def file_digests(
 ) -> dict[str, str]:
     """Return the digest of every file that settings of a run name, by the setting and the file.
 
-    Beside pictures and masks these are weights, and whatever else a term, an encoder or a callback
-    is given by its path.
+    Beside pictures and masks these are weights, whatever else a term, an encoder or a callback is
+    given by its path, and the code of the user's classes.
 
     Args:
         settings: Nested, of ``data``, ``model`` and what else decides.
@@ -75,9 +77,23 @@ def file_digests(
     for name, value in flatten(settings).items():
         for text in _texts(value):
             source = name in _SOURCES and not (name == "data.init" and text in STARTS)
-            if source or _is_file(text):
-                found[f"{name} {text}"] = digest(text)
+            file = text if source or _is_file(text) else _code_of(text)
+            if file:
+                found[f"{name} {text}"] = digest(file)
     return found
+
+
+def _code_of(class_path: str) -> str:
+    """Return the file that a class of the user's is in; empty where this is none."""
+    module = class_path.rpartition(".")[0]
+    words = re.fullmatch(r"([A-Za-z_]\w*\.)+[A-Za-z_]\w*", class_path)
+    if not words or module.split(".")[0] in _LIBRARIES:
+        return ""
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):  # no module, but a word with a dot
+        return ""
+    return spec.origin if spec and spec.origin and _is_file(spec.origin) else ""
 
 
 def _is_file(text: str) -> bool:

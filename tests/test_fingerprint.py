@@ -248,6 +248,29 @@ def test_every_file_that_settings_name_counts(settings: dict[str, Any], tmp_path
     assert differences(file_digests(named(settings)), first)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"model.extra": {"mine": {"class_path": "theirs_of_a_test.Mine"}}},
+        {"trainer.callbacks": [{"class_path": "theirs_of_a_test.Mine"}]},
+        {"class_path": "theirs_of_a_test.Mine", "init_args": {}},
+    ],
+    ids=str,
+)
+def test_the_code_of_a_users_class_counts(
+    settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "theirs_of_a_test.py"
+    path.write_text("class Mine: factor = 1")
+    first = file_digests(settings)
+    assert first == file_digests(settings)
+    path.write_text("class Mine: factor = 2")
+    assert differences(file_digests(settings), first)
+    words = {"a": "no.such_thing", "b": "photo.jpg", "c": "torch.nn.Module", "d": "a..b", "e": ".a"}
+    assert not file_digests(words)
+
+
 # -- what a user's term keeps to itself --
 
 

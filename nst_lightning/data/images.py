@@ -107,6 +107,8 @@ def load_image(
     except InputError as error:
         raise InputError(f"{role} picture: {error}") from error.__cause__
     pixels, alpha = resized(rows, target)
+    if alpha is not None and role in ("style", "init"):  # a content's is the result's
+        notes = [*notes, f"{name} is transparent in places; they count as its mean colour"]
     return LoadedImage(pixels, alpha, name, (width, height), notes + rows.notes)
 
 

@@ -1,8 +1,10 @@
 """TIFF files that Pillow refuses or reads wrongly, by tifffile: sample formats, planes, pages."""
 
+import contextlib
 import io
+import logging
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,6 +56,18 @@ _PROFILE = 34675
 _MASK = 4
 
 
+@contextlib.contextmanager
+def unheard() -> Iterator[None]:
+    """Keep tifffile's log lines off the screen: what is wrong with a file is said in one of ours."""
+    log = logging.getLogger("tifffile")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
+
+
+@unheard()
 def main_page(data: bytes, name: str) -> tuple[Any, list[str]]:
     """Return the picture among a file's pages: the first that is no mask and no reduced copy.
 
@@ -114,6 +128,7 @@ def is_misread(image: Image.Image) -> bool:
     return bool(max(tags.get(258, (8,))) > 8 and tags.get(259) == 1) or 1 in tags.get(338, ())
 
 
+@unheard()
 def read_rare(page: Any, name: str) -> Image.Image:
     """Decode a page to a Pillow picture of 8 bits, or of floats in [0, 1] if it is grey.
 

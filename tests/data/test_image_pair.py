@@ -132,6 +132,10 @@ def test_transparency(pictures: tuple[Path, Path], tmp_path: Path) -> None:
     assert pair.alpha.shape == (1, 1, 48, 64)
     assert float(pair.alpha[..., :30].max()) == 0
     assert ready(pictures).alpha is None
+    said = "half.png is transparent in places; they count as its mean colour"
+    assert not any(said in note for note in pair.notes)  # the result is transparent there
+    for others in (ready((pictures[0], path)), ready(pictures, init=str(path))):
+        assert any(said in note for note in others.notes)
 
 
 def test_pictures_are_read_once(pictures: tuple[Path, Path], tmp_path: Path) -> None:
