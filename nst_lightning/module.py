@@ -150,11 +150,7 @@ class NeuralStyleTransfer(LightningModule):
 
     @torch.no_grad()
     def replace_picture(self, picture: Tensor) -> None:
-        """Put another picture in place; the optimiser forgets what it knew of the old one.
-
-        Args:
-            picture: Shape ``(1, 3, H, W)``, values in [0, 1].
-        """
+        """Put another, ``(1, 3, H, W)`` in [0, 1], in place; the optimiser forgets the old."""
         self.image.copy_(picture)
         self.image.grad = None
         for optimizer in self.trainer.optimizers:
@@ -236,11 +232,7 @@ class NeuralStyleTransfer(LightningModule):
         self.objective.hold(held or {})
 
     def losses(self, picture: Tensor) -> dict[str, Tensor]:
-        """Return every term's weighted loss, and their sum as ``loss``.
-
-        Args:
-            picture: Shape ``(1, 3, H, W)``, values in [0, 1].
-        """
+        """Return weighted losses of a picture, ``(1, 3, H, W)`` in [0, 1], and their sum."""
         return self.objective.losses(self.view.of_encoder(picture))
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
@@ -257,6 +249,7 @@ class NeuralStyleTransfer(LightningModule):
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Step, then clamp and average: before any callback looks at the picture."""
         super().optimizer_step(*args, **kwargs)
+        refusals.check_loss(self.best.loss)
         with torch.no_grad():
             if self.clamp == "step":
                 self.image.clamp_(0, 1)
@@ -283,6 +276,10 @@ class NeuralStyleTransfer(LightningModule):
         self.best.clear()
         self._fit_memory(self.trainer.optimizers[0], first=False, refined=True)
         return True
+
+    def on_train_end(self) -> None:
+        """Refuse to hand over a picture that is not finite, whatever callbacks there are."""
+        refusals.check_finite(self.image)
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
         """Log the measures of the picture, and of the untouched content as a control."""

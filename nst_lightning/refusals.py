@@ -107,6 +107,23 @@ def check_painted(image: Tensor | None) -> None:
         raise InputError("there is no picture yet; fit the model first, or open a checkpoint")
 
 
+def check_loss(best: Tensor | None) -> None:
+    """Refuse to go on where no loss so far, not even the first picture's, is finite."""
+    if best is not None and not bool(best.isfinite()):
+        raise InputError(
+            "the loss is not finite in the very first step; lower the weights (model.*.weight) or "
+            "a learning rate"
+        )
+
+
+def check_finite(image: Tensor) -> None:
+    """Refuse to hand over a picture with NaN or infinity in it."""
+    if not bool(image.isfinite().all()):
+        raise InputError(
+            "the picture is not finite; lower the weights (model.*.weight) or a learning rate"
+        )
+
+
 def check_same_size(image: Tensor, content: Tensor) -> None:
     """Refuse a picture, ``(1, 3, H, W)``, that was begun at another size than the content's."""
     if image.shape[-2:] != content.shape[-2:]:

@@ -364,6 +364,26 @@ def test_a_loss_that_is_not_finite_is_not_called_random(
         trainer(tmp_path).fit(nst, datamodule=pair(pictures))
 
 
+@pytest.mark.parametrize(
+    ("spoilt", "message"),
+    [
+        pytest.param(1, "the loss is not finite in the very first step", id="from the start"),
+        pytest.param(3, "the picture is not finite", id="in the last step"),
+    ],
+)
+def test_no_picture_that_is_not_finite_is_handed_over_with_a_trainer_of_ones_own(
+    tmp_path: Path, pictures: tuple[Path, Path], spoilt: int, message: str
+) -> None:
+    class Spoil(Callback):
+        def on_train_batch_start(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
+            if trainer.global_step + 1 == spoilt:
+                pl_module.image.data.fill_(math.nan)
+
+    nst = model(optimizer=functools.partial(torch.optim.Adam, lr=0.01))
+    with pytest.raises(InputError, match=message):
+        trainer(tmp_path, Spoil(), max_epochs=3).fit(nst, datamodule=pair(pictures))
+
+
 def test_adam_may_clip(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
     session = paint(tmp_path, pictures, *ADAM, "--trainer.gradient_clip_val=1.0", steps=2)
     assert session.trainer.global_step == 2

@@ -116,7 +116,8 @@ class ImageCheckpoint(Callback):
         picture = pl_module.picture()
         if not bool(torch.isfinite(picture).all()):
             say("note: the last picture is not finite; the result is the best one")
-            picture = pl_module.shown(pl_module.best.picture)
+            pl_module.replace_picture(pl_module.best.picture)
+            picture = pl_module.picture()
         self._save(trainer, pl_module, picture, self.result_path(trainer))
         for format in get_args(PictureFormat):
             if format != self.format:  # of a run that was stopped, when the format was another

@@ -112,11 +112,6 @@ class LossExplosion(Callback):
             self._look(pl_module.image)
         if not self._scores:
             self._scores = _scores(trainer)
-            if not math.isfinite(float(outputs["loss"])):
-                raise InputError(
-                    "the loss is not finite in the very first step; lower the weights "
-                    "(model.*.weight) or a learning rate"
-                )
         if not self.enabled or best.loss is None:
             return
         step, loss, lowest = trainer.global_step, float(outputs["loss"]), float(best.loss)
@@ -144,12 +139,7 @@ class LossExplosion(Callback):
         """Hand over the best picture if the last one is worse; say what may be useless."""
         if self.is_worse(pl_module):
             pl_module.replace_picture(pl_module.best.picture)
-        finite = bool(pl_module.image.isfinite().all())
-        if not finite and pl_module.best.picture is None:
-            raise InputError(
-                "the picture is not finite; lower the weights (model.*.weight) or a learning rate"
-            )
-        if not finite or not self._scores:
+        if not self._scores or not bool(pl_module.image.isfinite().all()):
             return
         if self._seen:
             self._look(pl_module.image)

@@ -58,7 +58,7 @@ _MASK = 4
 
 @contextlib.contextmanager
 def unheard() -> Iterator[None]:
-    """Keep tifffile's log lines off the screen: what is wrong with a file is said in one of ours."""
+    """Keep tifffile off the screen: what is wrong with a file is said in a line of ours."""
     log = logging.getLogger("tifffile")
     before, log.disabled = log.disabled, True
     try:
