@@ -113,6 +113,16 @@ def test_fewer_epochs_than_are_done(
         (("--model.style.weight=1e17",), "content counted for nothing"),
         (("--model.content.weight=1e17",), "nothing was painted"),
         (("--model.tv.weight=1e12",), "style counted for nothing"),
+        (
+            (
+                "--data.style=sample:klimt",
+                "--data.content=sample:cat",
+                "--data.size=64",
+                "--model.tv.weight=1e4",
+                "--data.steps_per_epoch=16",
+            ),
+            "blurred all over",
+        ),
         ((*ADAM[:1], "--model.optimizer.lr=1e-30"), "nothing was painted"),
         ((*ADAM[:1], "--model.optimizer.lr=1e6"), "nothing was painted"),
         (("--trainer.max_time=00:00:00:01", "--trainer.max_epochs=9999"), "ended after"),

@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
+from nst_lightning.data.image_pair import pictures_of
 from nst_lightning.errors import InputError
 from nst_lightning.refusals import check_goes_on, check_step
 from nst_lightning.say import say
@@ -20,6 +21,8 @@ GRACE = 20
 _SHOWN = 0.5 / 255
 """What moves less is not seen in eight bits."""
 _LOOKED_AT = 2**16  # values of a picture
+_BLURRED = 0.3
+"""A picture with a smaller share of the detail of those that it is made of is blurred."""
 _LOST = torch.finfo(torch.float32).eps
 """A term of a smaller share of the loss is lost as they are added."""
 
@@ -151,6 +154,10 @@ class LossExplosion(Callback):
                     "note: nothing was painted: the weights (model.*.weight) may be too large, or "
                     "too small, or a learning rate"
                 )
+        pair = pictures_of(trainer)
+        given = min(_detail(picture) for picture in (pair.content, *pair.styles))
+        if _detail(pl_module.image) < _BLURRED * given:
+            say("note: the picture is blurred all over; lower model.tv.weight")
         for name, share in self._lost(pl_module, _scores(trainer)):
             say(
                 f"note: {name} counted for nothing, {share:.1g} of the loss; change the weights "
@@ -216,6 +223,12 @@ class LossExplosion(Callback):
         self.retries = state_dict["retries"]
         self._returned_to = state_dict["returned_to"]
         self._returned_at = state_dict["returned_at"]
+
+
+def _detail(picture: Tensor) -> float:
+    """Return how much neighbours in some rows of a picture, ``(1, 3, H, W)``, differ."""
+    rows = picture.detach()[..., :: max(1, picture.shape[-2] // 256), :]
+    return float(rows.diff(dim=-1).abs().mean())
 
 
 def _scores(trainer: Trainer) -> dict[str, float]:
