@@ -16,7 +16,8 @@ from nst_lightning.cloud.manifest import FILE, Manifest, fetch, load
 from nst_lightning.cloud.names import check_launch_name, job_name
 from nst_lightning.cloud.page import make_page
 from nst_lightning.cloud.plan import Plan, make_plan
-from nst_lightning.cloud.request_checks import check_request, find_rehearsal, need_packages
+from nst_lightning.cloud.rehearsal.rehearse import rehearsed, stand_in
+from nst_lightning.cloud.request_checks import check_request, need_packages
 from nst_lightning.cloud.table import job_table, summary
 from nst_lightning.cloud.training_request import training_request
 from nst_lightning.cloud.tuning.commands import tune
@@ -128,8 +129,7 @@ def rehearse(wanted: Launch, take_away: Callable[..., bool] | None = None) -> in
     Raises:
         InputError: If something is wrong.
     """
-    rehearsal = find_rehearsal()
-    here = rehearsal.rehearsed(wanted)
+    here = rehearsed(wanted)
     check_folder(here.folder)
     earlier = load(here.folder)
     if earlier is not None and not earlier.rehearsal:
@@ -137,7 +137,7 @@ def rehearse(wanted: Launch, take_away: Callable[..., bool] | None = None) -> in
     if earlier is not None:
         (here.folder / FILE).unlink()
     print(f"rehearsal: nothing leaves this machine; logs will be in {here.folder / 'logs'}")
-    with rehearsal.stand_in(here, take_away):
+    with stand_in(here, take_away):
         return launch(here, rehearsal=True)
 
 

@@ -1,15 +1,11 @@
 """What can be checked of a launch without asking AWS."""
 
-import importlib
 import importlib.util
 import math
 import re
-import sys
 from collections.abc import Iterator
-from typing import Any
 
 from nst_lightning.cloud.config import AwsConfig, JobConfig, Launch
-from nst_lightning.cloud.staging import ROOT
 from nst_lightning.errors import InputError, did_you_mean
 
 AWS_RANGES = {
@@ -58,20 +54,6 @@ def need_packages(aws: bool, rehearsal: bool, optuna: bool) -> None:
             if rehearsal:
                 how = "uv run --group rehearsal sagemaker/launch.py (or pip's --group rehearsal)"
             raise InputError(f"the package {name} is not installed: {how}")
-
-
-def find_rehearsal() -> Any:
-    """Return the module ``rehearsal.rehearse``, AWS's stand-in, which a clone has and a wheel not.
-
-    Raises:
-        InputError: If this is no clone.
-    """
-    folder = ROOT / "sagemaker"
-    if not (folder / "rehearsal").is_dir():
-        raise InputError("--rehearse needs a clone: run its sagemaker/launch.py")
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))
-    return importlib.import_module("rehearsal.rehearse")
 
 
 def check_request(launch: Launch) -> None:

@@ -13,8 +13,10 @@ from nst_lightning.errors import InputError
 
 PACKAGE = Path(__file__).parents[1]
 ROOT = PACKAGE.parent
-ENTRY = ROOT / "sagemaker" / "entry.py"
+ENTRY = PACKAGE / "cloud" / "entry.py"
 
+_NOT_IN_A_JOB = tuple(f"{PACKAGE.name}/{name}/" for name in ("configs", "cloud/rehearsal"))
+"""Configs that are used go by themselves."""
 _IN_THE_CONTAINER = {"torch", "torchvision", "torchaudio", "torchtext", "triton", "xformers"}
 """What the container brings, built for its GPU, and what pins it: never pinned or replaced."""
 
@@ -64,13 +66,11 @@ def staged_files(
     Raises:
         InputError: If something of ``code`` is not there, or two are of one name.
     """
-    if not ENTRY.is_file():
-        raise InputError(f"there is no {ENTRY}; run the launcher from a clone of the repository")
     yield "entry.py", ENTRY.read_bytes()
     lines = requirements(further_requirements)
     yield "requirements.txt", ("\n".join(lines) + "\n").encode()
     for name, data in _tree(PACKAGE, PACKAGE.name):
-        if not name.startswith(f"{PACKAGE.name}/configs/"):  # those that are used go by themselves
+        if not name.startswith(_NOT_IN_A_JOB):
             yield name, data
     taken = {"entry.py", "requirements.txt", PACKAGE.name}
     for given in map(Path, code):

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rehearsal.loopback import loopback_only
-from rehearsal.server import BUCKET, ROLE, FakeAws, pointed_at
-from rehearsal.service import TrainingService
+
+from nst_lightning.cloud.rehearsal.loopback import loopback_only
+from nst_lightning.cloud.rehearsal.server import BUCKET, ROLE, FakeAws, pointed_at
+from nst_lightning.cloud.rehearsal.service import TrainingService
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from helpers.scripted_jobs import complete, picture, result
-from rehearsal.server import FakeAws
-from rehearsal.service import ServiceError
 
 from nst_lightning.cloud.commands import main
+from nst_lightning.cloud.rehearsal.server import FakeAws
+from nst_lightning.cloud.rehearsal.service import ServiceError
 
 PAIRS = {"contents": ["sample:cat"], "styles": ["sample:klimt", "sample:waves"]}
 

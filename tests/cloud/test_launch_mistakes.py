@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rehearsal.server import FakeAws
-from rehearsal.service import ServiceError
 
 from nst_lightning.cloud.commands import main
+from nst_lightning.cloud.rehearsal.server import FakeAws
+from nst_lightning.cloud.rehearsal.service import ServiceError
 
 ACCOUNT_ARN = "arn:aws:iam::{}:role/{}"
 

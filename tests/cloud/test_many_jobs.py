@@ -16,12 +16,12 @@ from typing import Any
 import boto3
 import pytest
 from helpers.scripted_jobs import complete, picture, result
-from rehearsal.loopback import guarded_path
-from rehearsal.server import FakeAws
-from rehearsal.service import ServiceError, TrainingService
 
 from nst_lightning.cloud.commands import main
 from nst_lightning.cloud.manifest import load
+from nst_lightning.cloud.rehearsal.loopback import guarded_path
+from nst_lightning.cloud.rehearsal.server import FakeAws
+from nst_lightning.cloud.rehearsal.service import ServiceError, TrainingService
 
 pytestmark = pytest.mark.slow
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 from helpers.scripted_jobs import complete, result
-from rehearsal.server import FakeAws
-from rehearsal.tuner import FakeTuner
 
 from nst_lightning.cloud.commands import main
+from nst_lightning.cloud.rehearsal.server import FakeAws
+from nst_lightning.cloud.rehearsal.tuner import FakeTuner
 
 TUNING = {
     "objective": "tradeoff",

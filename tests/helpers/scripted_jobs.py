@@ -5,7 +5,8 @@ import tarfile
 
 import numpy as np
 from PIL import Image
-from rehearsal.service import TrainingService
+
+from nst_lightning.cloud.rehearsal.service import TrainingService
 
 
 def picture(seed: int, side: int = 20) -> bytes:

@@ -8,7 +8,8 @@ from nst_lightning.cloud.aws import Aws
 from nst_lightning.cloud.command_line import Request
 from nst_lightning.cloud.config import Launch
 from nst_lightning.cloud.plan import Plan, importable, make_plan
-from nst_lightning.cloud.request_checks import check_request, find_rehearsal
+from nst_lightning.cloud.rehearsal.rehearse import rehearsed, stand_in
+from nst_lightning.cloud.request_checks import check_request
 from nst_lightning.cloud.tuning import remote
 from nst_lightning.cloud.tuning.report import Trial, write_report
 from nst_lightning.cloud.tuning.request import tuning_request
@@ -35,9 +36,8 @@ def tune(request: Request) -> int:
             trials = search(launch, tuning)
         return conclude(launch, tuning, trials, "Optuna")
     if request.rehearse:
-        rehearsal = find_rehearsal()
-        here = rehearsal.rehearsed(launch)
-        with rehearsal.stand_in(here):
+        here = rehearsed(launch)
+        with stand_in(here):
             return on_sagemaker(here, tuning, dry=False)
     return on_sagemaker(launch, tuning, dry=request.dry_run)
 

@@ -11,7 +11,7 @@ from typing import Any
 from unittest import mock
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from rehearsal.service import ACCOUNT, REGION, ServiceError, TrainingService
+from nst_lightning.cloud.rehearsal.service import ACCOUNT, REGION, ServiceError, TrainingService
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/SageMakerRehearsal"
 BUCKET = "rehearsal"

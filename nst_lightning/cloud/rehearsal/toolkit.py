@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rehearsal.loopback import guarded_path
-from rehearsal.s3_folders import FolderSync, download, upload_tar
-from rehearsal.service import TrainingService
+from nst_lightning.cloud.rehearsal.loopback import guarded_path
+from nst_lightning.cloud.rehearsal.s3_folders import FolderSync, download, upload_tar
+from nst_lightning.cloud.rehearsal.service import TrainingService
 
 GRACE = 120.0
 """Seconds between SIGTERM and SIGKILL when a job is stopped, as on AWS."""

@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from nst_lightning.cloud.config import Launch, LimitsConfig
-from rehearsal.loopback import loopback_only
-from rehearsal.server import BUCKET, ROLE, FakeAws, pointed_at
-from rehearsal.service import REGION, TrainingService
-from rehearsal.toolkit import TakeAway, ToolkitRunner
-from rehearsal.tuner import FakeTuner
+from nst_lightning.cloud.rehearsal.loopback import loopback_only
+from nst_lightning.cloud.rehearsal.server import BUCKET, ROLE, FakeAws, pointed_at
+from nst_lightning.cloud.rehearsal.service import REGION, TrainingService
+from nst_lightning.cloud.rehearsal.toolkit import TakeAway, ToolkitRunner
+from nst_lightning.cloud.rehearsal.tuner import FakeTuner
 
 
 def rehearsed(wanted: Launch) -> Launch:

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import Any
 
-from rehearsal.service import (
+from nst_lightning.cloud.rehearsal.service import (
     ACCOUNT,
     FINAL,
     REGION,
