@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rehearsal.server import BUCKET, ROLE, FakeAws
 
 from nst_lightning.cloud.aws import Aws
 from nst_lightning.cloud.config import AwsConfig, JobConfig, Launch
 from nst_lightning.cloud.plan import PlannedJob
+from nst_lightning.cloud.rehearsal.server import BUCKET, ROLE, FakeAws
 from nst_lightning.cloud.sdk import has_estimator
 from nst_lightning.cloud.training_request import training_request
 
