@@ -12,8 +12,8 @@ from nst_lightning.cloud.command_line import Request, parse
 from nst_lightning.cloud.config import Launch
 from nst_lightning.cloud.estimate import estimate
 from nst_lightning.cloud.fleet import Fleet
-from nst_lightning.cloud.manifest import FILE, Manifest, fetch, load
-from nst_lightning.cloud.names import check_launch_name, job_name
+from nst_lightning.cloud.manifest import AGAIN, FILE, Manifest, fetch, load
+from nst_lightning.cloud.names import check_launch_name
 from nst_lightning.cloud.page import make_page
 from nst_lightning.cloud.plan import Plan, make_plan
 from nst_lightning.cloud.rehearsal.rehearse import rehearsed, stand_in
@@ -64,11 +64,10 @@ def run(request: Request) -> int:
     if request.command == "collect":
         return follow(Fleet(manifest, aws, starting=False), once=True)
     if request.command == "relaunch":
-        states = ["Failed", "Lost"]
-        if request.stopped:
-            states += ["Stopped", "Not started"]
+        states = (*AGAIN, "Stopped", "Not started") if request.stopped else AGAIN
         again = manifest.relaunch(states, request.only)
-        print(f"{len(again)} jobs to relaunch" + (f": {', '.join(again[:5])}" if again else ""))
+        manifest.save(aws)  # before anything is started: a kill must not lose what is to be done
+        print(f"{len(again)} pictures to relaunch" + (f": {', '.join(again[:5])}" if again else ""))
     return follow(Fleet(manifest, aws))
 
 
@@ -76,13 +75,15 @@ def dry_run(wanted: Launch) -> int:
     """Print every request and the estimate; nothing is called."""
     check_request(wanted)
     plan = make_plan(wanted)
-    aws = Aws(wanted, dry=True)
-    for job in plan.jobs:
-        name = job_name(wanted.name, job.key, job.fingerprint, 1)
-        request = training_request(wanted, job, name, aws.region)
+    aws, manifest = Aws(wanted, dry=True), Manifest(wanted)
+    manifest.adopt(wanted, plan)
+    for job in manifest.jobs.values():
+        given, how = manifest.request_of(job)
+        name = manifest.name_of(job)
+        request = training_request(replace(wanted, job=how), given, name, aws.region)
         aws.validated("CreateTrainingJob", request)
         print(json.dumps(request, indent=1, ensure_ascii=False))
-    print("\n".join(estimate(wanted, plan)), file=sys.stderr)
+    print("\n".join(estimate(manifest, plan)), file=sys.stderr)
     return 0
 
 
@@ -106,7 +107,7 @@ def launch(wanted: Launch, wait: bool = True, rehearsal: bool = False) -> int:
     sent = sum(map(aws.send, plan.uploads.values()))
     count = sum(len(upload.files) for upload in plan.uploads.values())
     print(f"{sent} files uploaded, {count - sent} were there", flush=True)
-    for line in estimate(wanted, plan):
+    for line in estimate(manifest, plan):
         print(line, flush=True)
     fleet = Fleet(manifest, aws)
     fleet.save(everywhere=True)
@@ -152,11 +153,8 @@ def known(wanted: Launch, plan: Plan, aws: Aws, rehearsal: bool) -> Manifest:
     there = fetch(wanted, aws)
     if manifest is not None and there is not None:
         manifest.merge(there)
-    manifest = manifest or there
-    if manifest is None:
-        return Manifest.of(wanted, plan, rehearsal)
-    manifest.adopt(plan)
-    manifest.launch = wanted
+    manifest = manifest or there or Manifest(wanted, rehearsal=rehearsal)
+    manifest.adopt(wanted, plan)
     return manifest
 
 
@@ -192,14 +190,15 @@ def find(wanted: Launch) -> tuple[Manifest, Aws]:
 
 def stop(manifest: Manifest, aws: Aws) -> int:
     """Stop every job; what has not begun will not."""
-    running = [key for key, job in manifest.jobs.items() if job.running]
     for job in manifest.jobs.values():
         if job.state == "Pending":
             job.state = "Not started"
+            job.mark(job.keys("Pending"), "Not started")
     manifest.save(aws)
-    for key in running:
-        aws.stop(manifest.name_of(key))
-        manifest.jobs[key].state = "Stopping"
+    running = [job for job in manifest.jobs.values() if job.running]
+    for job in running:
+        aws.stop(manifest.name_of(job))
+        job.state = "Stopping"
     manifest.save(aws)
     print(f"{len(running)} jobs are being stopped; see how they end: {_again('watch', manifest)}")
     return 0
@@ -251,14 +250,15 @@ def conclude(fleet: Fleet) -> int:
     """Print how it ended and what can be done; return 0 if every picture is here."""
     manifest = fleet.manifest
     print(summary(fleet))
-    for state in ("Failed", "Lost"):
-        for key, job in manifest.jobs.items():
-            if job.state == state:
-                print(f"{state.lower()}: {key}: {job.reason}")
-    print(f"pictures are in {manifest.launch.folder / 'runs'}")
-    if len(fleet.done()) == len(manifest.jobs):
+    pictures = manifest.pictures
+    for state in AGAIN:
+        for key, picture in pictures.items():
+            if picture.state == state:
+                print(f"{state.lower()}: {key}: {picture.reason}")
+    print(f"pictures are in {fleet.runs}")
+    if len(fleet.done()) == len(pictures):
         return 0
-    if any(job.state in ("Failed", "Lost") for job in manifest.jobs.values()):
+    if any(picture.state in AGAIN for picture in pictures.values()):
         if not manifest.rehearsal:
             print(f"start the failed ones again: {_again('relaunch', manifest)}")
     elif not fleet.over or any(job.state == "Pending" for job in manifest.jobs.values()):

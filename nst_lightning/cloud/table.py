@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from nst_lightning.cloud.fleet import Fleet
-from nst_lightning.cloud.manifest import JobState
+from nst_lightning.cloud.manifest import JobState, PictureState
 
 _ORDER = ("InProgress", "Stopping", "Failed", "Lost", "Stopped", "Not started", "Completed")
 _COLOURS = {"Completed": "green", "Failed": "red", "Lost": "red", "Stopped": "yellow"}
@@ -12,14 +12,15 @@ _COLOURS = {"Completed": "green", "Failed": "red", "Lost": "red", "Stopped": "ye
 
 def summary(fleet: Fleet) -> str:
     """Return one line: how many jobs are in which state, and what has been paid for."""
-    jobs = fleet.manifest.jobs.values()
-    counts = Counter(job.state for job in jobs)
+    pictures = fleet.manifest.pictures.values()
+    counts = Counter(picture.state for picture in pictures)
     parts = [f"{counts[state]} {state}" for state in ("Pending", *_ORDER) if counts[state]]
-    billable = sum(job.billable for job in jobs)
+    jobs = fleet.manifest.jobs.values()
+    billable = sum(job.billed_before + job.billable for job in jobs)
     price = fleet.manifest.launch.job.price_per_hour
     money = f", about {billable / 3600 * price:.2f} of money" if price else ""
     return (
-        f"{len(fleet.manifest.jobs)} jobs: {', '.join(parts)}; "
+        f"{len(pictures)} pictures in {len(jobs)} jobs: {', '.join(parts)}; "
         f"{len(fleet.done())} pictures here; {billable} s billable{money}"
     )
 
@@ -34,34 +35,39 @@ def job_table(fleet: Fleet, rows: int | None = None) -> Any:
     from rich.markup import escape
     from rich.table import Table
 
-    jobs = sorted(
-        (item for item in fleet.manifest.jobs.items() if item[1].state != "Pending"),
+    pictures = sorted(
+        (
+            (key, picture, job)
+            for job in fleet.manifest.jobs.values()
+            for key, picture in job.pictures.items()
+            if picture.state != "Pending"
+        ),
         key=lambda item: _ORDER.index(item[1].state) if item[1].state in _ORDER else 0,
     )
     table = Table(title=fleet.manifest.launch.name, caption=summary(fleet))
-    for column in ("painting", "state", "loss", "style", "s", "billed s", "what"):
-        table.add_column(column, justify="right" if column in ("loss", "s", "billed s") else "left")
-    for key, job in jobs[:rows]:
-        colour = _COLOURS.get(job.state)
-        state = f"[{colour}]{job.state}[/]" if colour else job.state
+    for column in ("painting", "state", "loss", "style", "s", "what"):
+        table.add_column(column, justify="right" if column in ("loss", "s") else "left")
+    for key, picture, job in pictures[:rows]:
+        colour = _COLOURS.get(picture.state)
+        state = f"[{colour}]{picture.state}[/]" if colour else picture.state
+        metrics = picture.metrics or job.metrics
         table.add_row(
             escape(key),
             state,
-            _number(job.metrics.get("loss")),
-            _number(job.metrics.get("style_loss")),
-            str(job.seconds),
-            str(job.billable),
-            escape(_remark(job, key in fleet.collected)),
+            _number(metrics.get("loss")),
+            _number(metrics.get("style_loss")),
+            str(picture.seconds),
+            escape(_remark(picture, job, key in fleet.collected)),
         )
-    if rows is not None and len(jobs) > rows:
-        table.add_row("…", f"{len(jobs) - rows} more", "", "", "", "", "")
+    if rows is not None and len(pictures) > rows:
+        table.add_row("…", f"{len(pictures) - rows} more", "", "", "", "")
     return table
 
 
-def _remark(job: JobState, collected: bool) -> str:
-    if job.state == "Completed":
+def _remark(picture: PictureState, job: JobState, collected: bool) -> str:
+    if picture.state == "Completed":
         return "picture is here" if collected else "picture not here yet"
-    return job.reason or (job.secondary if job.secondary != job.state else "")
+    return picture.reason or (job.secondary if job.secondary != job.state else "")
 
 
 def _number(value: float | None) -> str:

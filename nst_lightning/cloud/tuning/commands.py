@@ -45,7 +45,7 @@ def tune(request: Request) -> int:
 def _plan(launch: Launch, tuning: Tuning) -> Plan:
     """Plan the job of a search, and check both, before anything is started or paid."""
     plan = make_plan(launch)
-    check_tuning(tuning, plan.jobs[0].metrics)
+    check_tuning(tuning, plan.job.metrics)
     for end in ("min", "max"):
         values = {key: getattr(item, end) for key, item in tuning.ranges.items()}
         try:
@@ -59,7 +59,8 @@ def on_sagemaker(launch: Launch, tuning: Tuning, dry: bool) -> int:
     """Search with SageMaker's tuner, or print its request."""
     check_request(launch)
     plan = _plan(launch, tuning)
-    job = plan.jobs[0]
+    paintings = list(plan.paintings.values())
+    job = replace(plan.job.given(paintings, 1), fingerprint=paintings[0].fingerprint)
     for key in tuning.ranges:
         job.settings.pop(key, None)  # what is searched is no longer fixed
     aws = Aws(launch, dry=dry)
@@ -77,7 +78,7 @@ def on_sagemaker(launch: Launch, tuning: Tuning, dry: bool) -> int:
     fresh = aws.start_tuning(name, request)
     print(f"{'started' if fresh else 'going on with'} the tuning job {name}", flush=True)
     try:
-        trials = remote.follow(aws, job, tuning, name)
+        trials = remote.follow(aws, plan, tuning, name)
     except KeyboardInterrupt:
         print("left: the search runs on; the same command comes back to it", file=sys.stderr)
         raise
