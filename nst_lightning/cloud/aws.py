@@ -1,10 +1,10 @@
-"""All that is asked of AWS, by boto3; what the SDK does is in :mod:`nst_lightning.cloud.sdk`."""
+"""All that is asked of AWS, by boto3."""
 
 import contextlib
-import json
 from collections.abc import Callable
 from typing import Any
 
+from nst_lightning.cloud import sdk
 from nst_lightning.cloud.aws_errors import (
     JobEndedError,
     JobNotFoundError,
@@ -14,8 +14,7 @@ from nst_lightning.cloud.aws_errors import (
 from nst_lightning.cloud.calls import PacedCalls
 from nst_lightning.cloud.config import Launch
 from nst_lightning.cloud.plan import PlannedJob
-from nst_lightning.cloud.sdk import Sdk
-from nst_lightning.cloud.tuning.space import Tuning
+from nst_lightning.cloud.training_request import training_request
 from nst_lightning.cloud.uploads import Upload
 from nst_lightning.errors import InputError, did_you_mean
 
@@ -62,18 +61,17 @@ class Aws:
         self.boto = boto
         self.sagemaker = boto.client("sagemaker", config=once)
         self.s3 = boto.client("s3")
-        self.sdk = Sdk(launch, boto, self.sagemaker)
+        self.region = str(boto.region_name)
 
     # -- before anything is started ---------------------------------------------------------------
 
     def check(self) -> None:
-        """Make sure of container, credentials, role and bucket.
+        """Make sure of credentials, role and bucket.
 
         Raises:
             InputError: If one of them is wrong.
         """
         role = str(self.launch.aws.role)
-        self.sdk.image()
         with explained("credentials"):
             account = self.boto.client("sts").get_caller_identity()["Account"]
         owner = role.split(":")[4]
@@ -164,22 +162,26 @@ class Aws:
             InputError: If AWS refuses the request for good.
             QuotaError: If no more instances may run now.
         """
-        return self._start(name, lambda: self.sdk.fit(job, name))
+        request = training_request(self.launch, job, name, self.region)
+        via = self.launch.job.via
+        if via == "estimator" or (via == "auto" and sdk.has_estimator()):
+            return self._begin(name, sdk.fit, request, self.boto, self.sagemaker)
+        return self._begin(name, self.sagemaker.create_training_job, **request)
 
-    def start_tuning(self, job: PlannedJob, tuning: Tuning, name: str) -> bool:
+    def start_tuning(self, name: str, request: dict[str, Any]) -> bool:
         """Start a search; return False if it was started before."""
-        return self._start(name, lambda: self.sdk.fit_tuner(job, tuning, name))
+        return self._begin(name, self.sagemaker.create_hyper_parameter_tuning_job, **request)
 
-    def _start(self, name: str, send: Callable[[], None]) -> bool:
+    def _begin(self, name: str, send: Callable[..., Any], *args: Any, **request: Any) -> bool:
         try:
-            self._call(name, send)
+            self._call(name, send, *args, **request)
         except NameInUseError:
             return False
         return True
 
-    def _call(self, name: str, call: Callable[..., Any], **request: Any) -> Any:
+    def _call(self, name: str, call: Callable[..., Any], *args: Any, **request: Any) -> Any:
         """Make a call that SageMaker counts, about a job of that name."""
-        return self.calls(explained(name)(call), **request)
+        return self.calls(explained(name)(call), *args, **request)
 
     def describe(self, name: str) -> dict[str, Any] | None:
         """Return SageMaker's description of a job, or None if it knows none of that name."""
@@ -213,35 +215,20 @@ class Aws:
         )
         return list(trials["TrainingJobSummaries"])
 
-    def captured(self, name: str, send: Callable[[], None]) -> list[dict[str, Any]]:
-        """Return the requests that would be sent to SageMaker; nothing is sent.
-
-        The SDK builds them and boto3 checks and serialises them; an event handler then answers in
-        place of AWS, as if it had taken what is asked.
+    def validated(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Return a request that boto3 would send; nothing is sent.
 
         Args:
-            name: Of the job or the search, for the error.
-            send: Sends it.
+            operation: Such as CreateTrainingJob.
+            request: Of it.
 
         Raises:
-            InputError: If AWS would refuse the request.
+            InputError: If it is not what AWS takes.
         """
-        from botocore.awsrequest import AWSResponse
+        from botocore.validate import ParamValidator
 
-        requests: list[dict[str, Any]] = []
-
-        def answer(request: Any, **_: Any) -> Any:
-            requests.append(json.loads(request.body))
-            arn = "arn:aws:sagemaker:::dry/dry"
-            body = {"TrainingJobArn": arn, "HyperParameterTuningJobArn": arn}
-            response = AWSResponse(request.url, 200, {}, None)
-            response._content = json.dumps(body).encode()
-            return response
-
-        self.sagemaker.meta.events.register_first("before-send.sagemaker", answer)
-        try:
-            with explained(name):
-                send()
-        finally:
-            self.sagemaker.meta.events.unregister("before-send.sagemaker", answer)
-        return requests
+        shape = self.sagemaker.meta.service_model.operation_model(operation).input_shape
+        report = ParamValidator().validate(request, shape)
+        if report.has_errors():
+            raise InputError(f"AWS would refuse the request: {report.generate_report()}")
+        return request

@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 
 from nst_lightning.cloud.aws import Aws
 from nst_lightning.cloud.calls import TryAgainError
@@ -20,6 +19,7 @@ from nst_lightning.cloud.plan import Plan, make_plan
 from nst_lightning.cloud.rehearsal.rehearse import rehearsed, stand_in
 from nst_lightning.cloud.request_checks import check_request, need_packages
 from nst_lightning.cloud.table import job_table, summary
+from nst_lightning.cloud.training_request import training_request
 from nst_lightning.cloud.tuning.commands import tune
 from nst_lightning.errors import INTERRUPTED, InputError
 from nst_lightning.files import check_folder
@@ -79,8 +79,9 @@ def dry_run(wanted: Launch) -> int:
     aws = Aws(wanted, dry=True)
     for job in plan.jobs:
         name = job_name(wanted.name, job.key, job.fingerprint, 1)
-        for request in aws.captured(name, partial(aws.sdk.fit, job, name)):
-            print(json.dumps(request, indent=1, ensure_ascii=False))
+        request = training_request(wanted, job, name, aws.region)
+        aws.validated("CreateTrainingJob", request)
+        print(json.dumps(request, indent=1, ensure_ascii=False))
     print("\n".join(estimate(wanted, plan)), file=sys.stderr)
     return 0
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass
@@ -54,9 +54,10 @@ class JobConfig:
 
     Attributes:
         instance_type: Such as ml.g5.xlarge.
-        framework_version: PyTorch of the container.
-        py_version: Python of the container.
-        image_uri: An image of your own in place of the two above.
+        via: How a job is sent: ``api`` (boto3), ``estimator`` (the PyTorch estimator of SageMaker's
+            SDK v2, which sends the same), or ``auto``: the estimator where SDK v2 is installed.
+        framework_version: PyTorch of AWS's container.
+        image_uri: An image of your own in place of AWS's.
         spot: Use spot instances; a job that loses its instance goes on from its checkpoint.
         max_run: Seconds that a job may run.
         max_wait: Seconds that a spot job may wait and run in all; twice ``max_run`` if null.
@@ -70,8 +71,8 @@ class JobConfig:
     """
 
     instance_type: str = "ml.g5.xlarge"
-    framework_version: str = "2.8.0"
-    py_version: str = "py312"
+    via: Literal["api", "estimator", "auto"] = "api"
+    framework_version: str = "2.14"
     image_uri: str | None = None
     spot: bool = True
     max_run: int = 3600

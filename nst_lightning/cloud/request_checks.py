@@ -30,18 +30,18 @@ def training_instance_types() -> list[str]:
     return list(model.shape_for("TrainingInstanceType").enum)
 
 
-def need_packages(sdk: bool, rehearsal: bool, optuna: bool) -> None:
+def need_packages(aws: bool, rehearsal: bool, optuna: bool) -> None:
     """Make sure that the packages for what was asked for are installed.
 
     Args:
-        sdk: The SageMaker SDK and boto3.
+        aws: boto3.
         rehearsal: moto and AWS's training toolkit.
         optuna: The search on this machine.
 
     Raises:
         InputError: Naming the first that is missing, and how to get it.
     """
-    wanted = ["sagemaker", "boto3"] if sdk else []
+    wanted = ["boto3"] if aws else []
     if rehearsal:
         wanted += ["moto", "flask", "sagemaker_training", "sagemaker_pytorch_container"]
     if optuna:

@@ -3,7 +3,6 @@
 import json
 import sys
 from dataclasses import replace
-from functools import partial
 
 from nst_lightning.cloud.aws import Aws
 from nst_lightning.cloud.command_line import Request
@@ -13,6 +12,7 @@ from nst_lightning.cloud.rehearsal.rehearse import rehearsed, stand_in
 from nst_lightning.cloud.request_checks import check_request
 from nst_lightning.cloud.tuning import remote
 from nst_lightning.cloud.tuning.report import Trial, write_report
+from nst_lightning.cloud.tuning.request import tuning_request
 from nst_lightning.cloud.tuning.space import Tuning, check_tuning
 from nst_lightning.errors import InputError
 from nst_lightning.files import check_folder
@@ -64,16 +64,17 @@ def on_sagemaker(launch: Launch, tuning: Tuning, dry: bool) -> int:
         job.settings.pop(key, None)  # what is searched is no longer fixed
     aws = Aws(launch, dry=dry)
     name = remote.tuner_name(launch, job, tuning)
+    request = tuning_request(launch, job, tuning, name, aws.region)
     if dry:
-        for request in aws.captured(name, partial(aws.sdk.fit_tuner, job, tuning, name)):
-            print(json.dumps(request, indent=1, ensure_ascii=False))
+        aws.validated("CreateHyperParameterTuningJob", request)
+        print(json.dumps(request, indent=1, ensure_ascii=False))
         hours = tuning.max_jobs * launch.job.max_run / 3600
         print(f"at most {tuning.max_jobs} jobs, {hours:.1f} instance hours", file=sys.stderr)
         return 0
     aws.check()
     for upload in plan.uploads.values():
         aws.send(upload)
-    fresh = aws.start_tuning(job, tuning, name)
+    fresh = aws.start_tuning(name, request)
     print(f"{'started' if fresh else 'going on with'} the tuning job {name}", flush=True)
     try:
         trials = remote.follow(aws, job, tuning, name)

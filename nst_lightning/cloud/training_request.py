@@ -1,0 +1,111 @@
+"""The CreateTrainingJob request of one job: one dictionary, which is printed, checked and sent."""
+
+import json
+from typing import Any
+
+from nst_lightning.cloud.config import Launch
+from nst_lightning.cloud.images import image_uri
+from nst_lightning.cloud.metric_lines import metric_definitions
+from nst_lightning.cloud.plan import CODE_FILE, PlannedJob
+
+ENTRY = "entry.py"
+CODE_CHANNEL = "code"
+
+
+def training_request(launch: Launch, job: PlannedJob, name: str, region: str) -> dict[str, Any]:
+    """Return the request that starts one job, in boto3's words; no SDK is needed.
+
+    Args:
+        launch: Where and how.
+        job: What it paints.
+        name: Of the training job.
+        region: Where it runs.
+
+    Raises:
+        InputError: If there is no container for it.
+    """
+    aws, how = launch.aws, launch.job
+    code = aws.uri("inputs", job.code, CODE_FILE)
+    channels = {
+        channel: place if place.startswith("s3://") else aws.uri("inputs", place) + "/"
+        for channel, place in job.channels.items()
+    }
+    if aws.network_isolation:  # the toolkit could not fetch its code
+        channels[CODE_CHANNEL], code = code, f"/opt/ml/input/data/{CODE_CHANNEL}/{CODE_FILE}"
+    settings = {
+        **job.settings,
+        "sagemaker_program": ENTRY,
+        "sagemaker_submit_directory": code,
+        "sagemaker_container_log_level": 20,
+        "sagemaker_job_name": name,
+        "sagemaker_region": region,
+    }
+    limits = {"MaxRuntimeInSeconds": how.max_run}
+    if how.spot:
+        limits["MaxWaitTimeInSeconds"] = how.max_wait or 2 * how.max_run
+    request = {
+        "TrainingJobName": name,
+        "RoleArn": aws.role,
+        "AlgorithmSpecification": {
+            "TrainingImage": image_uri(how, region),
+            "TrainingInputMode": "File",
+            "MetricDefinitions": metric_definitions(job.metrics),
+        },
+        "HyperParameters": {key: json.dumps(value) for key, value in settings.items()},
+        "InputDataConfig": [_channel(*item) for item in channels.items()],
+        "OutputDataConfig": {
+            "S3OutputPath": aws.output or aws.uri("launches", launch.name, "output"),
+            "KmsKeyId": aws.output_kms_key,
+        },
+        # The same for all attempts of a job, and for no other job.
+        "CheckpointConfig": {
+            "S3Uri": checkpoints_uri(launch, job),
+            "LocalPath": "/opt/ml/checkpoints",
+        },
+        "ResourceConfig": {
+            "InstanceType": how.instance_type,
+            "InstanceCount": 1,
+            "VolumeSizeInGB": how.volume_size,
+            "VolumeKmsKeyId": aws.volume_kms_key,
+            "KeepAlivePeriodInSeconds": how.warm_pool or None,
+        },
+        "StoppingCondition": limits,
+        "EnableManagedSpotTraining": how.spot or None,
+        "RetryStrategy": {"MaximumRetryAttempts": how.retries or None},
+        "VpcConfig": {"Subnets": aws.subnets, "SecurityGroupIds": aws.security_group_ids},
+        "EnableNetworkIsolation": aws.network_isolation or None,
+        "Environment": how.environment,
+        "ProfilerConfig": {"DisableProfiler": True},
+        "Tags": [{"Key": key, "Value": value} for key, value in job_tags(launch).items()],
+    }
+    filled: dict[str, Any] = _without_empty(request)
+    return filled
+
+
+def job_tags(launch: Launch) -> dict[str, str]:
+    """Return the tags of every job: the user's, and ours for Cost Explorer."""
+    return {**launch.aws.tags, "nst_lightning:launch": launch.name}
+
+
+def checkpoints_uri(launch: Launch, job: PlannedJob) -> str:
+    """Return the s3:// folder of one job's checkpoints."""
+    aws = launch.aws
+    base = aws.checkpoints or aws.uri("launches", launch.name, "checkpoints")
+    return f"{base.rstrip('/')}/{job.fingerprint}"
+
+
+def _channel(name: str, uri: str) -> dict[str, Any]:
+    source = {
+        "S3DataType": "S3Prefix",
+        "S3Uri": uri,
+        "S3DataDistributionType": "FullyReplicated",
+    }
+    return {"ChannelName": name, "DataSource": {"S3DataSource": source}}
+
+
+def _without_empty(value: Any) -> Any:
+    """Leave out what was not asked for: AWS takes no null, and no empty list or mapping."""
+    if not isinstance(value, dict):
+        return value
+    filled = {key: _without_empty(item) for key, item in value.items()}
+    return {key: item for key, item in filled.items() if item not in (None, {}, [])}
