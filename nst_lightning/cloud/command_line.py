@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any
 
 from jsonargparse import Namespace
 from jsonargparse.typing import NotEmptyStr

@@ -40,7 +40,7 @@ class Fleet:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.manifest, self.aws, self.starting = manifest, aws, starting
-        self._now = now
+        self._now, self.began = now, time.monotonic()
         self._looked: dict[str, float] = {}
         self._copied = -float("inf")
         self._wait_for_quota = 0.0
@@ -158,6 +158,8 @@ def _update(job: JobState, described: dict[str, Any]) -> None:
     job.reason = readable_reason(described.get("FailureReason", ""))
     if job.state == "Stopped":
         job.reason = job.secondary if job.secondary != "Stopped" else "it was stopped"
+    if "TrainingStartTime" in described:
+        job.began = described["TrainingStartTime"].timestamp()
     job.seconds = int(described.get("TrainingTimeInSeconds") or 0)
     job.billable = int(described.get("BillableTimeInSeconds") or 0)
     job.metrics = {m["MetricName"]: m["Value"] for m in described.get("FinalMetricDataList") or []}

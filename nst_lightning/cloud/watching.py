@@ -25,11 +25,10 @@ def what_runs_on(manifest: Manifest) -> str:
     if manifest.rehearsal:
         return "left: nothing of the rehearsal runs on, or costs; the same command begins it anew"
     running = sum(job.running for job in manifest.jobs.values())
-    what = f"the search {manifest.search} and its trials run" if manifest.search else ""
-    what = what or f"{running} jobs run" if running or manifest.search else "no job runs"
     return (
-        f"left: {what} on{' (and cost)' * bool(running)}; come back with: "
-        f"{again('watch', manifest)}; end all with: {again('stop', manifest)}"
+        f"left: {f'{running} jobs run' if running else 'no job runs'} on"
+        f"{' (and cost)' if running else ''}; come back with: {again('watch', manifest)}; "
+        f"end them with: {again('stop', manifest)}"
     )
 
 
