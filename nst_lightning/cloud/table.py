@@ -1,110 +1,114 @@
-"""What the person at the terminal sees of a launch."""
+"""What the person at the terminal sees of a launch or a search."""
 
 import time
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from nst_lightning.cloud.fleet import Fleet
+from nst_lightning.cloud.config import Launch
 from nst_lightning.cloud.logs import console_address
-from nst_lightning.cloud.manifest import JobState
 from nst_lightning.progress import duration
 
 _ORDER = ("InProgress", "Stopping", "Failed", "Lost", "Stopped", "Not started", "Completed")
 _COLOURS = {"Completed": "green", "Failed": "red", "Lost": "red", "Stopped": "yellow"}
 
 
-def summary(fleet: Fleet) -> str:
-    """Return one line: how many jobs are in which state, what was paid for, and may be at most."""
-    manifest, jobs = fleet.manifest, fleet.manifest.jobs.values()
-    counts = Counter(job.state for job in jobs)
+@dataclass
+class Row:
+    """What is shown of one picture.
+
+    Attributes:
+        key: Its name.
+        state: ``Pending``, SageMaker's own, ``Lost`` or ``Not started``.
+        remark: Why there is none, or what its job is at.
+        job: Name of the training job; empty if none was started.
+        metrics: Last values by name; ``step`` of ``steps`` among them.
+        began: When it was begun, in seconds since 1970; 0 if it was not.
+        seconds: That it took, once it is over.
+    """
+
+    key: str
+    state: str
+    remark: str = ""
+    job: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+    began: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def running(self) -> bool:
+        """Whether SageMaker is at it."""
+        return self.state in ("InProgress", "Stopping")
+
+    @property
+    def taken(self) -> float:
+        """Seconds since it was begun, or that it took."""
+        return time.time() - self.began if self.running and self.began else self.seconds
+
+
+def summary(launch: Launch, rows: Sequence[Row], done: int, billed: tuple[float, float]) -> str:
+    """Return one line: what is in which state, what was paid for, and may be at most.
+
+    Args:
+        launch: With the price.
+        rows: All pictures.
+        done: How many pictures are here.
+        billed: Seconds so far, and at most.
+    """
+    counts = Counter(row.state for row in rows)
     parts = [f"{counts[state]} {state}" for state in ("Pending", *_ORDER) if counts[state]]
-    how, billed, most = manifest.launch.job, 0.0, 0.0
-    for job in jobs:
-        so_far = job.billable or (_seconds(job) if job.running else 0)
-        billed += so_far
-        ends = job.final or manifest.rehearsal
-        most += so_far if ends else max(so_far, how.max_run)
-    line = f"{len(jobs)} jobs: {', '.join(parts)}; {len(fleet.done())} pictures here; "
-    line += f"{billed:.0f} s billable"
-    if how.price_per_hour and not manifest.rehearsal:
-        so_far, at_most = (seconds / 3600 * how.price_per_hour for seconds in (billed, most))
-        line += f": about {so_far:.2f} {how.currency} so far, at most {at_most:.2f}"
+    line = (
+        f"{len(rows)} pictures: {', '.join(parts)}; {done} pictures here; {billed[0]:.0f} s billed"
+    )
+    if price := launch.job.price_per_hour:
+        so_far, most = (f"{seconds / 3600 * price:.2f} {launch.job.currency}" for seconds in billed)
+        line += f": about {so_far}, and {most} at most"
     return line
 
 
-def job_table(fleet: Fleet, rows: int | None = None) -> Any:
-    """Return a rich table of the jobs, the running and the failed ones first.
+def table(title: str, rows: Sequence[Row], region: str, most: int | None) -> Any:
+    """Return a rich table of the pictures, those that are painted and the failed ones first.
 
     Args:
-        fleet: The jobs.
-        rows: How many fit; all if None.
+        title: Above it.
+        rows: All pictures.
+        region: Of the jobs, whose addresses a terminal may open; empty in a rehearsal.
+        most: How many rows fit; all if None.
     """
     from rich.markup import escape
     from rich.table import Table
 
-    jobs = sorted(
-        (item for item in fleet.manifest.jobs.items() if item[1].state != "Pending"),
-        key=lambda item: _ORDER.index(item[1].state) if item[1].state in _ORDER else 0,
+    order = {state: place for place, state in enumerate(_ORDER)}
+    begun = sorted(
+        (row for row in rows if row.state != "Pending"), key=lambda row: order.get(row.state, 0)
     )
-    clock = duration(time.monotonic() - fleet.began)  # it shows that the launcher does not hang
-    table = Table(title=f"{fleet.manifest.launch.name}  {clock}", caption=summary(fleet))
-    for column in (
-        "painting",
-        "state",
-        "step",
-        "time",
-        "left",
-        "loss",
-        "style",
-        "billed s",
-        "what",
-    ):
+    shown = Table(title=title)
+    for column in ("painting", "state", "step", "time", "left", "loss", "style", "what"):
         left = column in ("painting", "state", "what")
-        table.add_column(column, justify="left" if left else "right")
-    for key, job in jobs[:rows]:
-        colour, name = _COLOURS.get(job.state), escape(key)
-        if not fleet.manifest.rehearsal:
-            where = console_address(fleet.aws.region, fleet.manifest.name_of(key))
-            name = f"[link={where}]{name}[/link]"
-        table.add_row(
+        shown.add_column(column, justify="left" if left else "right")
+    for row in begun[:most]:
+        name, colour = escape(row.key), _COLOURS.get(row.state)
+        if row.job and region:
+            name = f"[link={console_address(region, row.job)}]{name}[/link]"
+        shown.add_row(
             name,
-            f"[{colour}]{job.state}[/]" if colour else job.state,
-            *progress(job),
-            _number(job.metrics.get("loss")),
-            _number(job.metrics.get("style_loss")),
-            str(job.billable or ""),
-            escape(remark(fleet, key)),
+            f"[{colour}]{row.state}[/]" if colour else row.state,
+            *progress(row),
+            *(f"{row.metrics[m]:.4g}" if m in row.metrics else "" for m in ("loss", "style_loss")),
+            escape(row.remark),
         )
-    if rows is not None and len(jobs) > rows:
-        table.add_row("…", f"{len(jobs) - rows} more")
-    return table
+    if most is not None and len(begun) > most:
+        shown.add_row("…", f"{len(begun) - most} more")
+    return shown
 
 
-def progress(job: JobState) -> tuple[str, str, str]:
-    """Return a job's step of how many, the time since its training began, and the time left."""
-    step, steps = (job.metrics.get(name, 0) for name in ("step", "steps"))
-    done = f"{step:.0f}/{steps:.0f}" if steps else ""
-    seconds = _seconds(job)
-    taken = duration(seconds) if seconds else ""
-    if not (job.state == "InProgress" and step and seconds):
-        return done, taken, ""
-    return done, taken, duration(seconds * (steps - step) / step)
-
-
-def _seconds(job: JobState) -> float:
-    """Return the seconds that a job has trained, by the clock while it runs."""
-    if job.running and job.began:
-        return max(0.0, time.time() - job.began)
-    return job.seconds
-
-
-def remark(fleet: Fleet, key: str) -> str:
-    """Return what else there is to say of a job: why it failed, or what it is at."""
-    job = fleet.manifest.jobs[key]
-    if job.state == "Completed":
-        return "picture is here" if key in fleet.collected else "picture not here yet"
-    return job.reason or (job.secondary if job.secondary != job.state else "")
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
+def progress(row: Row) -> tuple[str, str, str]:
+    """Return the step of how many, the time since it was begun, and the time left."""
+    step, steps = (row.metrics.get(name, 0) for name in ("step", "steps"))
+    left = row.taken * (steps - step) / step if row.running and step else 0
+    return (
+        f"{step:.0f}/{steps:.0f}" if step else "",
+        duration(row.taken) if row.taken else "",
+        duration(left) if left else "",
+    )

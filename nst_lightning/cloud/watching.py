@@ -5,12 +5,14 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from nst_lightning.cloud.fleet import Fleet
 from nst_lightning.cloud.logs import console_address
 from nst_lightning.cloud.manifest import Manifest
-from nst_lightning.cloud.table import job_table, remark, summary
+from nst_lightning.cloud.table import Row, progress, summary, table
+from nst_lightning.progress import duration
 from nst_lightning.say import is_terminal, program, say
 
 
@@ -53,48 +55,57 @@ def follow(fleet: Fleet, once: bool = False) -> None:
         fleet: The jobs.
         once: One turn only.
     """
-    from rich.console import Console
+    from rich.console import Console, Group
     from rich.live import Live
 
+    manifest, region = fleet.manifest, "" if fleet.manifest.rehearsal else fleet.aws.region
     errors, out = Console(stderr=True), Console(width=None if is_terminal(sys.stdout) else 140)
-    shown, seen = is_terminal(sys.stderr), _states(fleet)
-    noted = 0
+    shown, rows, noted, began = is_terminal(sys.stderr), fleet.rows(), 0, time.monotonic()
+
+    def drawn(most: int | None = None) -> Any:
+        title = f"{manifest.launch.name}  {duration(time.monotonic() - began)}"  # it does not hang
+        line = summary(manifest.launch, rows, len(fleet.done()), fleet.billed())
+        return Group(table(title, rows, region, most), line)
+
     with Live(console=errors, auto_refresh=False, transient=True) as live:
         while True:
             fleet.turn()
+            before, rows = rows, fleet.rows()
             for note in fleet.notes[noted:]:
                 say(f"note: {note}", error=True)
             noted = len(fleet.notes)
             if shown:
-                live.update(job_table(fleet, max(5, errors.height - 8)), refresh=True)
+                live.update(drawn(max(5, errors.height - 8)), refresh=True)
             else:
-                for line in _events(fleet, seen):
+                for line in events(before, rows, region):
                     say(line)
             if fleet.over or once:
                 break
             time.sleep(fleet.pause())
     fleet.save(everywhere=True)
-    out.print(job_table(fleet))
-    say(summary(fleet))
-    for key, job in fleet.manifest.jobs.items():
-        if job.state in ("Failed", "Lost"):
-            say(f"{job.state.lower()}: {key}: {job.reason}")
-            if not fleet.manifest.rehearsal:
-                say(f"  its log: {again('logs', fleet.manifest, key)}")
+    out.print(drawn(), soft_wrap=True)
+    for row in rows:
+        if row.state in ("Failed", "Lost"):
+            say(f"{row.state.lower()}: {row.key}: {row.remark}")
+            if region:
+                say(f"  its log: {again('logs', manifest, row.key)}")
 
 
-def _states(fleet: Fleet) -> dict[str, tuple[str, str]]:
-    return {key: (job.state, remark(fleet, key)) for key, job in fleet.manifest.jobs.items()}
+def events(before: Sequence[Row], after: Sequence[Row], region: str) -> Iterator[str]:
+    """Yield a line for every picture that is not as it was.
 
-
-def _events(fleet: Fleet, seen: dict[str, tuple[str, str]]) -> Iterator[str]:
-    """Yield a line for every job that is not as it was; ``seen`` is how they were."""
-    for key, now in _states(fleet).items():
-        if (before := seen.get(key)) == now:
+    Args:
+        before: All pictures, as they were.
+        after: As they are.
+        region: Of the jobs, for their addresses; empty in a rehearsal.
+    """
+    known = {row.key: row for row in before}
+    for row in after:
+        was = known.get(row.key, Row(row.key, "Pending"))
+        if (was.state, was.remark) == (row.state, row.remark):
             continue
-        line = f"{time.strftime('%H:%M:%S')} {key}: {', '.join(filter(None, now))}"
-        began = fleet.manifest.jobs[key].running and (before is None or before[0] == "Pending")
-        if began and not fleet.manifest.rehearsal:
-            line += f"; {console_address(fleet.aws.region, fleet.manifest.name_of(key))}"
-        yield line
-    seen.update(_states(fleet))
+        step, taken, _ = progress(row)
+        words = [row.state, row.remark, step and f"step {step}", taken and f"after {taken}"]
+        if row.job != was.job and region:
+            words.append(console_address(region, row.job))
+        yield f"{time.strftime('%H:%M:%S')} {row.key}: {', '.join(filter(None, words))}"
