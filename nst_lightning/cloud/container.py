@@ -32,6 +32,7 @@ class Task:
     """One of the pictures that a job paints.
 
     Attributes:
+        number: Its number in the job.
         key: Its name.
         id: Of all that decides it.
         attempt: Which attempt this job is at it.
@@ -41,6 +42,7 @@ class Task:
             restarted job finds all of it.
     """
 
+    number: int
     key: str
     id: str
     attempt: int
@@ -115,8 +117,12 @@ class Container:
 
     def tasks(self) -> list[Task]:
         """Return the pictures to paint, in order."""
-        told = [value for key, value in sorted(self.settings.items()) if key.startswith(PAINTING)]
-        return [Task(**one, folder=self.base / "checkpoints" / one["id"]) for one in told]
+        told = {k: v for k, v in sorted(self.settings.items()) if k.startswith(PAINTING)}
+        folder = self.base / "checkpoints"
+        return [
+            Task(int(key.removeprefix(PAINTING)), **one, folder=folder / one["id"])
+            for key, one in told.items()
+        ]
 
     def configs(self) -> list[Path]:
         """Return the run's config files, in the order in which they are laid over one another."""

@@ -41,13 +41,14 @@ def estimate(manifest: Manifest, plan: Plan) -> list[str]:
     ]
     price = job.price_per_hour
     if spared:
-        money = f", {spared * price:.2f} USD" if price else ""
+        money = f", {spared * price:.2f} {job.currency}" if price else ""
         lines.append(
             f"job.pictures: up to {longest} in a job spare {count - len(jobs)} start-ups, about "
             f"{spared:.1f} instance hours{money} at {START_UP} s each"
         )
     if price is not None:
-        lines.append(f"at most {hours * price:.2f} USD at {price} an instance hour")
+        most = f"{hours * price:.2f} {job.currency}"
+        lines.append(f"at most {most}, at {price} an instance hour")
     else:
         lines.append("set job.price_per_hour to see the money, from AWS's price list")
     if job.warm_pool:

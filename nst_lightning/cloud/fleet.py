@@ -10,7 +10,8 @@ from nst_lightning.cloud.aws import Aws
 from nst_lightning.cloud.aws_errors import QuotaError
 from nst_lightning.cloud.collect import clear_leftovers, collect, is_collected
 from nst_lightning.cloud.container import ARCHIVE, FINISHED, failure_name
-from nst_lightning.cloud.manifest import JobState, Manifest
+from nst_lightning.cloud.manifest import JobState, Manifest, PictureState
+from nst_lightning.cloud.table import Row
 from nst_lightning.cloud.training_request import checkpoints_uri
 from nst_lightning.errors import InputError
 
@@ -85,6 +86,34 @@ class Fleet:
         return [
             k for k, one in pictures.items() if one.state == "Completed" and k in self.collected
         ]
+
+    def rows(self) -> list[Row]:
+        """Return what the table shows of every picture."""
+        return [
+            self._row(job, key, picture)
+            for job in self.manifest.jobs.values()
+            for key, picture in job.pictures.items()
+        ]
+
+    def _row(self, job: JobState, key: str, picture: PictureState) -> Row:
+        state, remark, now = picture.state, picture.reason, key == job.at
+        if state == "Completed":
+            remark = "picture is here" if key in self.collected else "picture not here yet"
+        elif state == "InProgress":
+            state, remark = job.state, job.secondary if now else "its turn comes"
+        name = "" if job.state == "Pending" else self.manifest.name_of(job)
+        metrics = job.metrics if now else picture.metrics
+        return Row(key, state, remark, name, metrics, picture.began, picture.seconds)
+
+    def billed(self) -> tuple[float, float]:
+        """Return the seconds that were billed so far, and that can be at most."""
+        so_far = most = 0.0
+        for job in self.manifest.jobs.values():
+            running = time.time() - job.began if job.running and job.began else 0.0
+            billed = job.billed_before + (job.billable or running)
+            left = len(job.keys("Pending", "InProgress")) * self.manifest.launch.job.max_run
+            so_far, most = so_far + billed, most + billed + left
+        return so_far, most
 
     def turn(self) -> bool:
         """Do what is due; return whether anything changed."""
@@ -265,9 +294,13 @@ def _update(job: JobState, described: Mapping[str, Any]) -> None:
     if job.state == "Stopped":
         why = _LIMITS.get(job.secondary)
         job.reason = f"{job.secondary}: {why}" if why else "it was stopped"
+    if "TrainingStartTime" in described:
+        job.began = described["TrainingStartTime"].timestamp()
     job.seconds = int(described.get("TrainingTimeInSeconds") or 0)
     job.billable = int(described.get("BillableTimeInSeconds") or 0)
     job.metrics = {m["MetricName"]: m["Value"] for m in described.get("FinalMetricDataList") or []}
+    if job.at and job.began and not job.pictures[job.at].began:
+        job.pictures[job.at].began = time.time()
 
 
 def readable_reason(reason: str) -> str:

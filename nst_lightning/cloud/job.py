@@ -82,11 +82,11 @@ def main(environ: Mapping[str, str] | None = None) -> int:
         if str(container.base / "code") not in sys.path:
             sys.path.append(str(container.base / "code"))
         tasks, shared = container.tasks(), SharedTargets()
-        for number, task in enumerate(tasks, start=1):
+        for task in tasks:
             if task.archive.is_file():
                 print(f"{task.key} is finished already", flush=True)
                 continue
-            kind, reason = _attempted(container, task, number, len(tasks), shared)
+            kind, reason = _attempted(container, task, shared)
             if reason:
                 task.failure.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(task.failure, reason)
@@ -105,14 +105,12 @@ def main(environ: Mapping[str, str] | None = None) -> int:
     return 1
 
 
-def _attempted(
-    container: Container, task: Task, number: int, count: int, shared: SharedTargets
-) -> tuple[str, str]:
+def _attempted(container: Container, task: Task, shared: SharedTargets) -> tuple[str, str]:
     """Paint a picture; return what kind of failure kept it from being painted, and why, if any."""
     if task.failure.is_file():  # on an instance that was taken away since
         return _USERS_MISTAKE, task.failure.read_text(encoding="utf-8")
     try:
-        paint(container, task, {"picture": number, "pictures": count}, shared)
+        paint(container, task, shared)
     except InputError as error:
         return _USERS_MISTAKE, str(error)
     except Exception as error:
@@ -122,15 +120,12 @@ def _attempted(
     return "", ""
 
 
-def paint(
-    container: Container, task: Task, labels: Mapping[str, int], shared: SharedTargets
-) -> None:
+def paint(container: Container, task: Task, shared: SharedTargets) -> None:
     """Paint one picture, or go on from its checkpoint, and keep it.
 
     Args:
         container: Of the job.
         task: What to paint.
-        labels: Words of every metric line.
         shared: Encoders of the pictures before.
 
     Raises:
@@ -146,7 +141,7 @@ def paint(
     checkpoint = find_checkpoint(task, digest(decides))
     session = open_run(settings, configs, resume=checkpoint, shared=shared)
     # Its line is printed before a step's checkpoint is written, not after.
-    session.run(MetricLines(steps=session.steps, **labels))
+    session.run(MetricLines(steps=session.steps, picture=task.number))
     if session.stopped:
         raise KeyboardInterrupt
     keep(session, task, time.monotonic() - started)

@@ -32,6 +32,7 @@ class PictureState:
             ``Stopped`` (by a person), ``Lost`` (SageMaker knows its job no more), or
             ``Not started`` (stopped before it began).
         reason: Why there is no picture.
+        began: When it was first seen to be painted, in seconds since 1970; 0 if it was not.
         seconds: That it took.
         metrics: Its measures by name.
     """
@@ -39,6 +40,7 @@ class PictureState:
     plan: Painting
     state: str = "Pending"
     reason: str = ""
+    began: float = 0.0
     seconds: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
 
@@ -55,6 +57,7 @@ class JobState:
         state: ``Pending`` (not started yet), SageMaker's own, ``Lost``, or ``Not started``.
         secondary: SageMaker's secondary status.
         reason: Why it failed.
+        began: When its training began, in seconds since 1970; 0 if it has not.
         seconds: Seconds of training.
         billable: Seconds to be paid.
         billed_before: Seconds to be paid of earlier attempts.
@@ -69,6 +72,7 @@ class JobState:
     state: str = "Pending"
     secondary: str = ""
     reason: str = ""
+    began: float = 0.0
     seconds: int = 0
     billable: int = 0
     billed_before: int = 0
@@ -93,6 +97,13 @@ class JobState:
         """Set the state of some of its pictures."""
         for key in keys:
             self.pictures[key].state, self.pictures[key].reason = state, reason
+
+    @property
+    def at(self) -> str | None:
+        """Key of the picture that it is painting, as far as is known."""
+        number = int(self.metrics.get("picture", 1))
+        key = [*self.pictures][number - 1] if 0 < number <= len(self.pictures) else ""
+        return key if key in self.keys("InProgress") else None
 
     def again(self, keys: Iterable[str], step: int = 0) -> None:
         """Make pictures pending again, in a new attempt if the last one was begun."""
@@ -128,6 +139,18 @@ class Manifest:
         """All pictures by key."""
         return {key: one for job in self.jobs.values() for key, one in job.pictures.items()}
 
+    def job_of(self, key: str) -> JobState:
+        """Return the job of a picture.
+
+        Raises:
+            InputError: If there is no picture of that key.
+        """
+        for job in self.jobs.values():
+            if key in job.pictures:
+                return job
+        few = ", ".join([*list(self.pictures)[:5], *["…"] * (len(self.pictures) > 5)])
+        raise InputError(f"there is no picture {key}; there are {few}")
+
     def name_of(self, job: JobState) -> str:
         """Return the name of the training job that counts."""
         first = next(iter(job.pictures))
@@ -145,7 +168,8 @@ class Manifest:
             how = replace(how, **change)
         run = min(len(keys) * how.max_run, max(how.max_run, _LONGEST_RUN))
         wait = run + (how.max_wait or 2 * how.max_run) - how.max_run
-        given = job.plan.given([job.pictures[key].plan for key in keys], job.attempt)
+        wanted = {n: p.plan for n, p in enumerate(job.pictures.values(), 1) if p.state == "Pending"}
+        given = job.plan.given(wanted, job.attempt)
         return given, replace(how, max_run=run, max_wait=wait if how.spot else None)
 
     # -- going on ---------------------------------------------------------------------------------
@@ -199,9 +223,7 @@ class Manifest:
             InputError: If there is no picture of a key.
         """
         for key in only or ():
-            if key not in self.pictures:
-                few = _first_few(self.pictures)
-                raise InputError(f"only: there is no picture {key}; there are {few}")
+            self.job_of(key)
         again: list[str] = []
         for job in self.jobs.values():
             keys = [key for key in job.keys(*states) if only is None or key in only]
@@ -287,7 +309,3 @@ def load(folder: Path) -> Manifest | None:
     manifest.launch = replace(manifest.launch, out=str(folder))
     return manifest
 
-
-def _first_few(names: Any) -> str:
-    listed = list(names)
-    return ", ".join(listed[:5]) + (", …" if len(listed) > 5 else "")

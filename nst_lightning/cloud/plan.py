@@ -22,6 +22,7 @@ from nst_lightning.errors import InputError
 from nst_lightning.options import digest, find_config, lookup
 
 CODE_FILE = "sourcedir.tar.gz"
+_PROGRESS = ("step", "steps", "picture")
 _MEASURES = ("ssim", "mse", "style_distance", "total_variation", "tradeoff")
 _MOST_CHANNELS = 20 - len(CHANNEL_KEYS)
 """Channels for pictures: AWS takes 20, and code, settings and what pictures share have theirs."""
@@ -69,14 +70,14 @@ class PlannedJob:
     metrics: list[str]
     files: dict[str, Any] = field(default_factory=dict)
 
-    def given(self, paintings: Sequence[Painting], attempt: int) -> "PlannedJob":
+    def given(self, paintings: Mapping[int, Painting], attempt: int) -> "PlannedJob":
         """Return the job that paints these pictures, one after another.
 
         Args:
-            paintings: Left to be painted.
+            paintings: Left to be painted, by their numbers in the job.
             attempt: By which a failure of now is told from an older one.
         """
-        places = dict.fromkeys(p for item in paintings for p in item.channels.values())
+        places = dict.fromkeys(p for one in paintings.values() for p in one.channels.values())
         names = {place: f"picture_{n:02d}" for n, place in enumerate(places)}
         told = {
             f"{PAINTING}{n:02d}": {
@@ -86,7 +87,7 @@ class PlannedJob:
                 "settings": item.settings,
                 "channels": {role: names[place] for role, place in item.channels.items()},
             }
-            for n, item in enumerate(paintings)
+            for n, item in paintings.items()
         }
         channels = {**self.channels, **{name: place for place, name in names.items()}}
         return replace(self, settings={**self.settings, **told}, channels=channels)
@@ -312,4 +313,4 @@ def metric_names(effective: Mapping[str, Any]) -> list[str]:
     model = effective.get("model") or {}
     terms = [name for name in ("content", "style", "tv") if model.get(name)]
     terms += list(model.get("extra") or {})
-    return ["loss", *(f"{term}_loss" for term in terms), *_MEASURES][:40]
+    return ["loss", *_PROGRESS, *(f"{term}_loss" for term in terms), *_MEASURES][:40]

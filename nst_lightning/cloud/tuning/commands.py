@@ -4,8 +4,9 @@ import json
 import sys
 from dataclasses import replace
 
+from jsonargparse import Namespace
+
 from nst_lightning.cloud.aws import Aws
-from nst_lightning.cloud.command_line import Request
 from nst_lightning.cloud.config import Launch
 from nst_lightning.cloud.plan import Plan, importable, make_plan
 from nst_lightning.cloud.rehearsal.rehearse import rehearsed, stand_in
@@ -18,7 +19,7 @@ from nst_lightning.errors import InputError
 from nst_lightning.files import check_folder
 
 
-def tune(request: Request) -> int:
+def tune(request: Namespace) -> int:
     """Search the weights; return 0 if a trial was completed.
 
     Raises:
@@ -59,8 +60,8 @@ def on_sagemaker(launch: Launch, tuning: Tuning, dry: bool) -> int:
     """Search with SageMaker's tuner, or print its request."""
     check_request(launch)
     plan = _plan(launch, tuning)
-    paintings = list(plan.paintings.values())
-    job = replace(plan.job.given(paintings, 1), fingerprint=paintings[0].fingerprint)
+    (painting,) = plan.paintings.values()
+    job = replace(plan.job.given({1: painting}, 1), fingerprint=painting.fingerprint)
     for key in tuning.ranges:
         job.settings.pop(key, None)  # what is searched is no longer fixed
     aws = Aws(launch, dry=dry)
