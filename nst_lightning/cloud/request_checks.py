@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Iterator
 
-from nst_lightning.cloud.config import AwsConfig, JobConfig, Launch
+from nst_lightning.cloud.config import MOST_PICTURES, ON_DEMAND, AwsConfig, JobConfig, Launch
 from nst_lightning.errors import InputError, did_you_mean
 
 AWS_RANGES = {
@@ -113,12 +113,16 @@ def _account_mistakes(aws: AwsConfig, job: JobConfig) -> Iterator[str]:
 def _job_mistakes(launch: Launch) -> Iterator[str]:
     job, limits = launch.job, launch.limits
     kinds = training_instance_types()
-    if job.instance_type not in kinds:
-        near = did_you_mean(job.instance_type, kinds)
-        yield (
-            f"job.instance_type: there is no {job.instance_type} for training{near} "
-            "(pip install -U boto3 if it is new)"
-        )
+    wanted = [("instance_type", job.instance_type), *(("fallback", one) for one in job.fallback)]
+    for key, kind in wanted:
+        if kind not in kinds and (key, kind) != ("fallback", ON_DEMAND):
+            near = did_you_mean(kind, [*kinds, ON_DEMAND] if key == "fallback" else kinds)
+            yield (
+                f"job.{key}: there is no {kind} for training{near} (pip install -U boto3 if it is "
+                "new)"
+            )
+    if job.pictures != "auto" and not 1 <= job.pictures <= MOST_PICTURES:
+        yield f"job.pictures: {job.pictures} is not from 1 to {MOST_PICTURES}, nor auto"
     if job.spot and job.warm_pool:
         yield "job.warm_pool: AWS keeps no spot instances warm; set job.spot to false"
     for key, (least, most) in AWS_RANGES.items():
