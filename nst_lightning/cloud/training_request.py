@@ -54,7 +54,7 @@ def training_request(launch: Launch, job: PlannedJob, name: str, region: str) ->
         "HyperParameters": {key: json.dumps(value) for key, value in settings.items()},
         "InputDataConfig": [_channel(*item) for item in channels.items()],
         "OutputDataConfig": {
-            "S3OutputPath": aws.output or aws.uri("launches", launch.name, "output"),
+            "S3OutputPath": output_uri(launch),
             "KmsKeyId": aws.output_kms_key,
         },
         # The same for all attempts of a job, and for no other job.
@@ -85,6 +85,11 @@ def training_request(launch: Launch, job: PlannedJob, name: str, region: str) ->
 def job_tags(launch: Launch) -> dict[str, str]:
     """Return the tags of every job: the user's, and ours for Cost Explorer."""
     return {**launch.aws.tags, "nst_lightning:launch": launch.name}
+
+
+def output_uri(launch: Launch) -> str:
+    """Return the s3:// folder of all jobs' results."""
+    return (launch.aws.output or launch.aws.uri("launches", launch.name, "output")).rstrip("/")
 
 
 def checkpoints_uri(launch: Launch, job: PlannedJob) -> str:
