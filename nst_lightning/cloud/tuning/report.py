@@ -31,7 +31,7 @@ def write_report(folder: Path, name: str, tuning: Tuning, rows: Sequence[Row], b
 
     order = sorted((row for row in rows if row.job), key=rank)
     table = [
-        {"trial": row.key, "state": row.state, **row.metrics, "reason": row.remark} for row in order
+        {"trial": row.key, "state": row.state, **row.metrics, "remark": row.remark} for row in order
     ]
     write_csv(folder / "trials.csv", table, ["trial", "state", *tuning.ranges, tuning.objective])
     done = [row for row in order if math.isfinite(rank(row))]
