@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
+from nst_lightning.cloud.catalogue import image_uri
 from nst_lightning.cloud.config import Launch
-from nst_lightning.cloud.images import image_uri
 from nst_lightning.cloud.metric_lines import metric_definitions
 from nst_lightning.cloud.plan import CODE_FILE, PlannedJob
 
