@@ -2,27 +2,30 @@
 
 import json
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from jsonargparse import Namespace
+
 from nst_lightning.cloud.aws import Aws
 from nst_lightning.cloud.calls import TryAgainError
-from nst_lightning.cloud.command_line import Request, parse
+from nst_lightning.cloud.command_line import parse
 from nst_lightning.cloud.config import Launch
 from nst_lightning.cloud.estimate import estimate
 from nst_lightning.cloud.fleet import Fleet
+from nst_lightning.cloud.logs import print_log
 from nst_lightning.cloud.manifest import FILE, Manifest, fetch, load
 from nst_lightning.cloud.names import check_launch_name, job_name
 from nst_lightning.cloud.page import make_page
 from nst_lightning.cloud.plan import Plan, make_plan
 from nst_lightning.cloud.rehearsal.rehearse import rehearsed, stand_in
 from nst_lightning.cloud.request_checks import check_request, need_packages
-from nst_lightning.cloud.table import job_table, summary
 from nst_lightning.cloud.training_request import training_request
 from nst_lightning.cloud.tuning.commands import tune
+from nst_lightning.cloud.watching import again, follow, leaving, what_runs_on
 from nst_lightning.errors import INTERRUPTED, InputError
 from nst_lightning.files import check_folder
+from nst_lightning.say import say
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -32,44 +35,50 @@ def main(args: Sequence[str] | None = None) -> int:
         args: Arguments; those of the process if None.
 
     Returns:
-        0 if every job is done, 1 if not, 2 for a mistake in what was given, 130 after Ctrl-C.
+        0 if all that was asked for is done, 1 if not, 2 for a mistake in what was given, 130 after
+        Ctrl-C.
     """
     try:
-        request = parse(sys.argv[1:] if args is None else args)
-        return run(request)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except TryAgainError as error:
-        print(f"error: {error}; try again later, nothing is lost", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return INTERRUPTED
+        return run(parse(sys.argv[1:] if args is None else args))
+    except (InputError, TryAgainError, KeyboardInterrupt) as error:
+        code = 2 if isinstance(error, InputError) else 1
+        if isinstance(error, KeyboardInterrupt):
+            code = INTERRUPTED
+        else:
+            hint = "" if code == 2 else "; try again later, nothing is lost"
+            say(f"error: {error}{hint}", error=True)
+        for note in getattr(error, "__notes__", ()):
+            say(note, error=True)
+        return code
 
 
-def run(request: Request) -> int:
+def run(request: Namespace) -> int:
     """Do what was asked for; see :func:`main`."""
-    need_packages(not request.local, request.rehearse, request.local)
-    if request.command == "tune":
+    command, local = request.command, request.get("local", False)
+    need_packages(not local, request.get("rehearse", False), local)
+    if command == "tune":
         return tune(request)
-    if request.command == "launch":
+    if command == "launch":
         if request.dry_run:
             return dry_run(request.launch)
         if request.rehearse:
             return rehearse(request.launch)
         return launch(request.launch, wait=not request.no_wait)
     manifest, aws = find(request.launch)
-    if request.command == "stop":
-        return stop(manifest, aws)
-    if request.command == "collect":
-        return follow(Fleet(manifest, aws, starting=False), once=True)
-    if request.command == "relaunch":
-        states = ["Failed", "Lost"]
-        if request.stopped:
-            states += ["Stopped", "Not started"]
-        again = manifest.relaunch(states, request.only)
-        print(f"{len(again)} jobs to relaunch" + (f": {', '.join(again[:5])}" if again else ""))
-    return follow(Fleet(manifest, aws))
+    with leaving(manifest):
+        if command == "stop":
+            return stop(manifest, aws)
+        if command == "logs":
+            return print_log(aws, manifest.name_of(request.key), request.follow)
+        if command == "collect":
+            return finish(Fleet(manifest, aws, starting=False), wait=False)
+        if command == "relaunch":
+            states = ["Failed", "Lost"]
+            if request.stopped:
+                states += ["Stopped", "Not started"]
+            keys = manifest.relaunch(states, request.only)
+            print(f"{len(keys)} jobs to relaunch" + (f": {', '.join(keys[:5])}" if keys else ""))
+        return finish(Fleet(manifest, aws))
 
 
 def dry_run(wanted: Launch) -> int:
@@ -103,17 +112,15 @@ def launch(wanted: Launch, wait: bool = True, rehearsal: bool = False) -> int:
     aws = Aws(wanted)
     aws.check()
     manifest = known(wanted, plan, aws, rehearsal)
-    sent = sum(map(aws.send, plan.uploads.values()))
-    count = sum(len(upload.files) for upload in plan.uploads.values())
-    print(f"{sent} files uploaded, {count - sent} were there", flush=True)
-    for line in estimate(wanted, plan):
-        print(line, flush=True)
-    fleet = Fleet(manifest, aws)
-    fleet.save(everywhere=True)
-    code = follow(fleet, once=not wait)
-    if code == 0:
-        make_page(fleet)
-    return code
+    with leaving(manifest):
+        sent = sum(map(aws.send, plan.uploads.values()))
+        count = sum(len(upload.files) for upload in plan.uploads.values())
+        print(f"{sent} files uploaded, {count - sent} were there", flush=True)
+        for line in estimate(wanted, plan):
+            print(line, flush=True)
+        fleet = Fleet(manifest, aws)
+        fleet.save(everywhere=True)
+        return finish(fleet, wait)
 
 
 def rehearse(wanted: Launch, take_away: Callable[..., bool] | None = None) -> int:
@@ -170,9 +177,13 @@ def find(wanted: Launch) -> tuple[Manifest, Aws]:
     manifest = load(wanted.folder)
     if manifest is not None:
         if manifest.rehearsal:
-            raise InputError(f"{wanted.name} was a rehearsal: it is over when its command ends")
-        aws = Aws(manifest.launch)
-        there = fetch(manifest.launch, aws)
+            raise InputError(
+                f"{wanted.name} was a rehearsal, which is over when its command ends; its logs are "
+                f"in {wanted.folder / 'logs'}"
+            )
+        with leaving(manifest):
+            aws = Aws(manifest.launch)
+            there = fetch(manifest.launch, aws)
         if there is not None:
             manifest.merge(there)
         return manifest, aws
@@ -201,72 +212,29 @@ def stop(manifest: Manifest, aws: Aws) -> int:
         aws.stop(manifest.name_of(key))
         manifest.jobs[key].state = "Stopping"
     manifest.save(aws)
-    print(f"{len(running)} jobs are being stopped; see how they end: {_again('watch', manifest)}")
+    print(f"{len(running)} jobs are being stopped; see how they end: {again('watch', manifest)}")
     return 0
 
 
-def follow(fleet: Fleet, once: bool = False) -> int:
-    """Move a launch on until it is over, showing how it goes on a terminal.
+def finish(fleet: Fleet, wait: bool = True) -> int:
+    """Move a launch on, say how it is and what can be done; make the page once all is here.
 
     Args:
         fleet: The jobs.
-        once: One turn only.
+        wait: Until it is over; otherwise one turn only.
 
     Returns:
-        0 if every picture is here, 1 if not, 130 after Ctrl-C; the jobs then run on.
+        0 if every picture is here, or nothing failed and nobody waits; 1 if not.
     """
-    from rich.console import Console
-    from rich.live import Live
-
-    errors, out = Console(stderr=True), Console(width=None if sys.stdout.isatty() else 140)
-    show = sys.stderr.isatty()
-    noted = 0
-    try:
-        with Live(console=errors, auto_refresh=False, transient=True) as live:
-            while True:
-                fleet.turn()
-                for note in fleet.notes[noted:]:
-                    print(f"note: {note}", file=sys.stderr, flush=True)
-                noted = len(fleet.notes)
-                if show:
-                    live.update(job_table(fleet, max(5, errors.height - 8)), refresh=True)
-                if fleet.over or once:
-                    break
-                time.sleep(fleet.pause())
-    except KeyboardInterrupt:
-        running = sum(job.running for job in fleet.manifest.jobs.values())
-        fleet.manifest.save()
-        print(
-            f"left: {running} jobs run on (and cost); come back with: "
-            f"{_again('watch', fleet.manifest)}; end them with: {_again('stop', fleet.manifest)}",
-            file=sys.stderr,
-        )
-        return INTERRUPTED
-    fleet.save(everywhere=True)
-    out.print(job_table(fleet))
-    return conclude(fleet)
-
-
-def conclude(fleet: Fleet) -> int:
-    """Print how it ended and what can be done; return 0 if every picture is here."""
+    follow(fleet, once=not wait)
     manifest = fleet.manifest
-    print(summary(fleet))
-    for state in ("Failed", "Lost"):
-        for key, job in manifest.jobs.items():
-            if job.state == state:
-                print(f"{state.lower()}: {key}: {job.reason}")
     print(f"pictures are in {manifest.launch.folder / 'runs'}")
     if len(fleet.done()) == len(manifest.jobs):
+        make_page(fleet)
         return 0
-    if any(job.state in ("Failed", "Lost") for job in manifest.jobs.values()):
-        if not manifest.rehearsal:
-            print(f"start the failed ones again: {_again('relaunch', manifest)}")
-    elif not fleet.over or any(job.state == "Pending" for job in manifest.jobs.values()):
-        print(f"go on: {_again('watch', manifest)}")
-    return 1
-
-
-def _again(command: str, manifest: Manifest) -> str:
-    launch = manifest.launch
-    out = f" --out {launch.out}" if launch.out else ""
-    return f"python sagemaker/launch.py {command} {launch.name}{out}"
+    failed = any(job.state in ("Failed", "Lost") for job in manifest.jobs.values())
+    if failed and not manifest.rehearsal:
+        print(f"start the failed ones again: {again('relaunch', manifest)}")
+    if not fleet.over:
+        print(what_runs_on(manifest))
+    return int(failed or wait)

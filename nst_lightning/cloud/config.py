@@ -67,7 +67,9 @@ class JobConfig:
         environment: Environment variables.
         code: Files and folders of your own, for classes that a config names.
         requirements: Further lines for requirements.txt; never torch or torchvision.
-        price_per_hour: What an hour costs you, for the estimate; null leaves the money out.
+        price_per_hour: What an hour costs you on demand (of a spot job AWS bills fewer seconds);
+            null leaves the money out.
+        currency: Of that price.
     """
 
     instance_type: str = "ml.g5.xlarge"
@@ -84,6 +86,7 @@ class JobConfig:
     code: list[str] = field(default_factory=list)
     requirements: list[str] = field(default_factory=list)
     price_per_hour: float | None = None
+    currency: str = "USD"
 
 
 @dataclass

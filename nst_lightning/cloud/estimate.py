@@ -33,7 +33,8 @@ def estimate(launch: Launch, plan: Plan) -> list[str]:
     ]
     if job.price_per_hour is not None:
         lines.append(
-            f"at most {hours * job.price_per_hour:.2f} at {job.price_per_hour} an instance hour"
+            f"at most {hours * job.price_per_hour:.2f} {job.currency}, at {job.price_per_hour} an "
+            "instance hour"
         )
     else:
         lines.append("set job.price_per_hour to see the money, from AWS's price list")

@@ -9,6 +9,7 @@ from nst_lightning.cloud.aws import Aws
 from nst_lightning.cloud.aws_errors import QuotaError
 from nst_lightning.cloud.collect import clear_leftovers, collect, is_collected
 from nst_lightning.cloud.manifest import JobState, Manifest
+from nst_lightning.cloud.table import Row
 from nst_lightning.errors import InputError
 
 FINAL_AT_AWS = ("Completed", "Failed", "Stopped")
@@ -59,6 +60,36 @@ class Fleet:
         """Keys of the jobs that are completed and whose pictures are here."""
         jobs = self.manifest.jobs
         return [key for key in jobs if jobs[key].state == "Completed" and key in self.collected]
+
+    def rows(self) -> list[Row]:
+        """Return what the table shows of every picture."""
+        return [
+            Row(
+                key,
+                job.state,
+                self._remark(key, job),
+                "" if job.state == "Pending" else self.manifest.name_of(key),
+                job.metrics,
+                job.began,
+                job.seconds,
+            )
+            for key, job in self.manifest.jobs.items()
+        ]
+
+    def _remark(self, key: str, job: JobState) -> str:
+        if job.state == "Completed":
+            return "picture is here" if key in self.collected else "picture not here yet"
+        return job.reason or (job.secondary if job.secondary != job.state else "")
+
+    def billed(self) -> tuple[float, float]:
+        """Return the seconds that were billed so far, and that can be at most."""
+        so_far = most = 0.0
+        for job in self.manifest.jobs.values():
+            running = time.time() - job.began if job.running and job.began else 0.0
+            billed = job.billable or running
+            so_far += billed
+            most += billed if job.final else max(billed, self.manifest.launch.job.max_run)
+        return so_far, most
 
     def turn(self) -> bool:
         """Do what is due; return whether anything changed."""
@@ -158,6 +189,8 @@ def _update(job: JobState, described: dict[str, Any]) -> None:
     job.reason = readable_reason(described.get("FailureReason", ""))
     if job.state == "Stopped":
         job.reason = job.secondary if job.secondary != "Stopped" else "it was stopped"
+    if "TrainingStartTime" in described:
+        job.began = described["TrainingStartTime"].timestamp()
     job.seconds = int(described.get("TrainingTimeInSeconds") or 0)
     job.billable = int(described.get("BillableTimeInSeconds") or 0)
     job.metrics = {m["MetricName"]: m["Value"] for m in described.get("FinalMetricDataList") or []}

@@ -30,6 +30,7 @@ class JobState:
             (SageMaker knows it no more), or ``Not started`` (stopped before it began).
         secondary: SageMaker's secondary status.
         reason: Why it failed.
+        began: When its training began, in seconds since 1970; 0 if it has not.
         seconds: Seconds of training.
         billable: Seconds to be paid.
         metrics: Last values by name.
@@ -42,6 +43,7 @@ class JobState:
     state: str = "Pending"
     secondary: str = ""
     reason: str = ""
+    began: float = 0.0
     seconds: int = 0
     billable: int = 0
     metrics: dict[str, float] = field(default_factory=dict)

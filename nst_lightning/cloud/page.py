@@ -8,6 +8,7 @@ from nst_lightning.cloud.fleet import Fleet
 from nst_lightning.errors import InputError
 from nst_lightning.options import to_words
 from nst_lightning.run_folder import RunFolder
+from nst_lightning.say import program
 
 
 def make_page(fleet: Fleet) -> None:
@@ -33,4 +34,4 @@ def make_page(fleet: Fleet) -> None:
         wing.compare(options)
     except InputError as error:
         words = shlex.join(to_words(options))
-        print(f"no page yet: {error}; then: python train.py compare {words}")
+        print(f"no page yet: {error}; then: {program(f'compare {words}')}")

@@ -180,7 +180,7 @@ def _check_masks(data: Mapping[str, Any], contents: list[str], styles: list[str]
 def _decisive(launch: Launch) -> dict[str, Any]:
     """Return the settings of AWS with which the same job is another job."""
     job = asdict(launch.job)
-    for name in ("price_per_hour", "code", "requirements"):
+    for name in ("price_per_hour", "currency", "code", "requirements"):
         job.pop(name)
     return job
 

@@ -164,7 +164,8 @@ def test_ctrl_c_leaves_the_jobs_running_and_says_how_to_come_back(
         raise KeyboardInterrupt
 
     file = str(config())
-    monkeypatch.setattr("nst_lightning.cloud.commands.time.sleep", pressed)
+    monkeypatch.setattr("sys.argv", ["sagemaker/launch.py"])
+    monkeypatch.setattr("nst_lightning.cloud.watching.time.sleep", pressed)
     assert main(["--config", file]) == 130
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("left: 1 jobs run on (and cost); come back with: python sagemaker/")

@@ -14,7 +14,7 @@ from nst_lightning.cloud.rehearsal.loopback import loopback_only
 from nst_lightning.cloud.rehearsal.server import BUCKET, ROLE, FakeAws, pointed_at
 from nst_lightning.cloud.rehearsal.service import REGION, TrainingService
 from nst_lightning.cloud.rehearsal.toolkit import TakeAway, ToolkitRunner
-from nst_lightning.cloud.rehearsal.tuner import FakeTuner
+from nst_lightning.errors import InputError
 
 
 def rehearsed(wanted: Launch) -> Launch:
@@ -51,14 +51,15 @@ def stand_in(launch: Launch, take_away: TakeAway | None = None) -> Iterator[Fake
     with tempfile.TemporaryDirectory(prefix="nst-rehearsal-") as folder, loopback_only():
         runner = ToolkitRunner(service, Path(folder), take_away)
         aws = FakeAws(service)
-        aws.tuner = FakeTuner(service)
         aws.start()
         instances = ThreadPoolExecutor(launch.limits.parallel)
-        service.on_create.append(lambda name: instances.submit(runner, name))
+        service.on_create.append(lambda name: instances.submit(service.run, runner, name))
         try:
             with pointed_at(aws):
                 aws.prepare(str(launch.aws.bucket), str(launch.aws.role), str(launch.aws.region))
                 yield aws
+        except InputError as error:
+            raise (service.broken or error) from None
         finally:
             runner.kill()
             instances.shutdown(cancel_futures=True)

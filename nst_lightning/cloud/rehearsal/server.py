@@ -12,6 +12,7 @@ from unittest import mock
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from nst_lightning.cloud.rehearsal.service import ACCOUNT, REGION, ServiceError, TrainingService
+from nst_lightning.cloud.rehearsal.tuner import FakeTuner
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/SageMakerRehearsal"
 BUCKET = "rehearsal"
@@ -37,7 +38,7 @@ class FakeAws:
     ) -> None:
         self.service, self.fault, self.service_fault = service, fault, service_fault
         self.calls: list[tuple[float, str]] = []
-        self.tuner: Any = None
+        self.tuner = FakeTuner(service)
         self.url = ""
         self._moto: Any = None
         self._server: Any = None
@@ -107,13 +108,17 @@ class FakeAws:
         length = int(environ.get("CONTENT_LENGTH") or 0)
         request = json.loads(environ["wsgi.input"].read(length) or b"{}")
         try:
-            error = self.fault(action) if self.fault else None
-            if error is not None:
-                raise error
+            for error in (self.service.broken, self.fault(action) if self.fault else None):
+                if error is not None:
+                    raise error
             body, status = self._call(action, request), "200 OK"
         except ServiceError as error:
             body = {"__type": error.code, "message": error.message}
             status = f"{error.status} Bad Request"
+        except Exception as error:
+            self.service.broken = error
+            text = f"a fault of the rehearsal: {type(error).__name__}: {error}"
+            body, status = {"__type": "RehearsalFault", "message": text}, "400 Bad Request"
         data = json.dumps(body, default=str).encode()
         headers = [("Content-Type", "application/x-amz-json-1.1")]
         start_response(status, [*headers, ("Content-Length", str(len(data)))])
@@ -127,7 +132,7 @@ class FakeAws:
             "CreateTrainingJob": self.service.create_training_job,
             "DescribeTrainingJob": self.service.describe_training_job,
             "StopTrainingJob": self.service.stop_training_job,
-            **(self.tuner.handlers() if self.tuner else {}),
+            **self.tuner.handlers(),
         }
         if action not in handlers:
             raise ServiceError("UnknownOperationException", f"{action} is not rehearsed")

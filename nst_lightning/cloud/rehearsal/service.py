@@ -37,6 +37,14 @@ class TrainingService:
         self.names: set[str] = set()  # a name is never free again
         self.lock = threading.RLock()
         self.on_create: list[Callable[[str], object]] = []
+        self.broken: Exception | None = None
+
+    def run(self, work: Callable[..., object], *args: Any) -> None:
+        """Do a thread's work; a fault in it answers all calls from then on: nobody waits for it."""
+        try:
+            work(*args)
+        except Exception as error:
+            self.broken = error
 
     # -- what AWS's clients call ------------------------------------------------------------------
 

@@ -49,19 +49,11 @@ class ToolkitRunner:
 
     def __call__(self, name: str) -> None:
         """Run a job to its end, on as many instances as that takes."""
-        try:
-            instance = 1
-            while self._instance(name, instance):
-                instance += 1
-                self.service.move(name, "Interrupted", "Spot capacity was taken back")
-                self.service.move(name, "Starting", "Launching another spot instance")
-        except Exception as error:
-            self.service.move(
-                name,
-                "Failed",
-                status="Failed",
-                FailureReason=f"InternalServerError: {type(error).__name__}: {error}",
-            )
+        instance = 1
+        while self._instance(name, instance):
+            instance += 1
+            self.service.move(name, "Interrupted", "Spot capacity was taken back")
+            self.service.move(name, "Starting", "Launching another spot instance")
 
     def kill(self) -> None:
         """End every process of every job at once."""

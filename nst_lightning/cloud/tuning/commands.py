@@ -4,8 +4,9 @@ import json
 import sys
 from dataclasses import replace
 
+from jsonargparse import Namespace
+
 from nst_lightning.cloud.aws import Aws
-from nst_lightning.cloud.command_line import Request
 from nst_lightning.cloud.config import Launch
 from nst_lightning.cloud.plan import Plan, importable, make_plan
 from nst_lightning.cloud.rehearsal.rehearse import rehearsed, stand_in
@@ -18,7 +19,7 @@ from nst_lightning.errors import InputError
 from nst_lightning.files import check_folder
 
 
-def tune(request: Request) -> int:
+def tune(request: Namespace) -> int:
     """Search the weights; return 0 if a trial was completed.
 
     Raises:
