@@ -83,12 +83,12 @@ def run(request: Namespace) -> int:
 
 def dry_run(wanted: Launch) -> int:
     """Print every request and the estimate; nothing is called."""
-    check_request(wanted)
-    plan = make_plan(wanted)
     aws = Aws(wanted, dry=True)
+    check_request(wanted, aws)
+    plan = make_plan(wanted)
     for job in plan.jobs:
         name = job_name(wanted.name, job.key, job.fingerprint, 1)
-        request = training_request(wanted, job, name, aws.region)
+        request = training_request(aws.launch, job, name, aws.region)
         aws.validated("CreateTrainingJob", request)
         print(json.dumps(request, indent=1, ensure_ascii=False))
     print("\n".join(estimate(wanted, plan)), file=sys.stderr)
@@ -106,12 +106,11 @@ def launch(wanted: Launch, wait: bool = True, rehearsal: bool = False) -> int:
     Raises:
         InputError: If something is wrong; then nothing was started.
     """
-    check_request(wanted)
-    check_folder(wanted.folder)
-    plan = make_plan(wanted)
     aws = Aws(wanted)
-    aws.check()
-    manifest = known(wanted, plan, aws, rehearsal)
+    check_request(wanted, aws)
+    check_folder(wanted.folder)
+    plan = make_plan(wanted, aws.check)
+    manifest = known(aws.launch, plan, aws, rehearsal)
     with leaving(manifest):
         sent = sum(map(aws.send, plan.uploads.values()))
         count = sum(len(upload.files) for upload in plan.uploads.values())

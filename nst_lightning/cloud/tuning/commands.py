@@ -58,12 +58,15 @@ def _plan(launch: Launch, tuning: Tuning) -> Plan:
 
 def on_sagemaker(launch: Launch, tuning: Tuning, dry: bool) -> int:
     """Search with SageMaker's tuner, or print its request."""
-    check_request(launch)
+    aws = Aws(launch, dry=dry)
+    check_request(launch, aws)
+    if not dry:
+        aws.check()
+    launch = aws.launch
     plan = _plan(launch, tuning)
     job = plan.jobs[0]
     for key in tuning.ranges:
         job.settings.pop(key, None)  # what is searched is no longer fixed
-    aws = Aws(launch, dry=dry)
     name = remote.tuner_name(launch, job, tuning)
     request = tuning_request(launch, job, tuning, name, aws.region)
     if dry:
@@ -72,7 +75,6 @@ def on_sagemaker(launch: Launch, tuning: Tuning, dry: bool) -> int:
         hours = tuning.max_jobs * launch.job.max_run / 3600
         print(f"at most {tuning.max_jobs} jobs, {hours:.1f} instance hours", file=sys.stderr)
         return 0
-    aws.check()
     for upload in plan.uploads.values():
         aws.send(upload)
     fresh = aws.start_tuning(name, request)
