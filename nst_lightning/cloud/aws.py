@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from nst_lightning.cloud import sdk
@@ -13,7 +14,7 @@ from nst_lightning.cloud.aws_errors import (
     explained,
 )
 from nst_lightning.cloud.calls import PacedCalls
-from nst_lightning.cloud.config import Launch
+from nst_lightning.cloud.config import JobConfig, Launch
 from nst_lightning.cloud.limits import beyond_limits
 from nst_lightning.cloud.plan import PlannedJob
 from nst_lightning.cloud.training_request import training_request
@@ -91,6 +92,14 @@ class Aws:
         except ClientError:
             return None
 
+    def names(self, folder: str) -> set[str]:
+        """Return the names of the objects in an s3:// folder."""
+        bucket, _, prefix = folder.removeprefix("s3://").partition("/")
+        with explained(folder):
+            pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+            found = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        return {key.removeprefix(prefix) for key in found}
+
     def put(self, data: bytes, *parts: str) -> None:
         """Write an object into the bucket, at these parts of a key below the prefix."""
         with explained(self.launch.aws.uri(*parts)):
@@ -121,8 +130,8 @@ class Aws:
 
     # -- training jobs and searches ---------------------------------------------------------------
 
-    def start(self, job: PlannedJob, name: str) -> bool:
-        """Start one training job.
+    def start(self, job: PlannedJob, name: str, how: JobConfig) -> bool:
+        """Start one training job; ``how`` is what it runs on.
 
         Returns:
             False if a job of that name was there already: begun by this work before.
@@ -131,7 +140,7 @@ class Aws:
             InputError: If AWS refuses the request for good.
             QuotaError: If no more instances may run now.
         """
-        request = training_request(self.launch, job, name, self.region)
+        request = training_request(replace(self.launch, job=how), job, name, self.region)
         via = self.launch.job.via
         if via == "estimator" or (via == "auto" and sdk.has_estimator()):
             return self._begin(name, sdk.fit, request, self.boto, self.sagemaker)
@@ -160,6 +169,19 @@ class Aws:
         except JobNotFoundError:
             return None
         return description
+
+    def going(self) -> dict[str, str]:
+        """Return the jobs of this launch that are in progress, and their secondary status."""
+        pages = self.sagemaker.get_paginator("list_training_jobs")
+        found: dict[str, Any] = self._call(
+            self.launch.name,
+            lambda **request: pages.paginate(**request).build_full_result(),
+            NameContains=self.launch.name,
+            StatusEquals="InProgress",
+            PaginationConfig={"PageSize": 100},
+        )
+        jobs = found["TrainingJobSummaries"]
+        return {job["TrainingJobName"]: job.get("SecondaryStatus", "") for job in jobs}
 
     def stop(self, name: str) -> None:
         """Stop a job; nothing happens if it has ended or is not there."""

@@ -14,8 +14,8 @@ from nst_lightning.cloud.config import Launch
 from nst_lightning.cloud.estimate import estimate
 from nst_lightning.cloud.fleet import Fleet
 from nst_lightning.cloud.logs import print_log
-from nst_lightning.cloud.manifest import FILE, Manifest, fetch, load
-from nst_lightning.cloud.names import check_launch_name, job_name
+from nst_lightning.cloud.manifest import AGAIN, FILE, Manifest, fetch, load
+from nst_lightning.cloud.names import check_launch_name
 from nst_lightning.cloud.page import make_page
 from nst_lightning.cloud.plan import Plan, make_plan
 from nst_lightning.cloud.rehearsal.rehearse import rehearsed, stand_in
@@ -69,15 +69,14 @@ def run(request: Namespace) -> int:
         if command == "stop":
             return stop(manifest, aws)
         if command == "logs":
-            return print_log(aws, manifest.name_of(request.key), request.follow)
+            return print_log(aws, manifest.name_of(manifest.job_of(request.key)), request.follow)
         if command == "collect":
             return finish(Fleet(manifest, aws, starting=False), wait=False)
         if command == "relaunch":
-            states = ["Failed", "Lost"]
-            if request.stopped:
-                states += ["Stopped", "Not started"]
+            states = (*AGAIN, "Stopped", "Not started") if request.stopped else AGAIN
             keys = manifest.relaunch(states, request.only)
-            print(f"{len(keys)} jobs to relaunch" + (f": {', '.join(keys[:5])}" if keys else ""))
+            manifest.save(aws)  # before anything is started: a kill loses nothing of it
+            print(f"{len(keys)} pictures again" + (f": {', '.join(keys[:5])}" if keys else ""))
         return finish(Fleet(manifest, aws))
 
 
@@ -85,13 +84,15 @@ def dry_run(wanted: Launch) -> int:
     """Print every request and the estimate; nothing is called."""
     aws = Aws(wanted, dry=True)
     check_request(wanted, aws)
-    plan = make_plan(wanted)
-    for job in plan.jobs:
-        name = job_name(wanted.name, job.key, job.fingerprint, 1)
-        request = training_request(aws.launch, job, name, aws.region)
+    plan, manifest = make_plan(wanted), Manifest(aws.launch)
+    manifest.adopt(aws.launch, plan)
+    for job in manifest.jobs.values():
+        given, how = manifest.request_of(job)
+        name = manifest.name_of(job)
+        request = training_request(replace(aws.launch, job=how), given, name, aws.region)
         aws.validated("CreateTrainingJob", request)
         print(json.dumps(request, indent=1, ensure_ascii=False))
-    print("\n".join(estimate(wanted, plan)), file=sys.stderr)
+    print("\n".join(estimate(manifest, plan)), file=sys.stderr)
     return 0
 
 
@@ -115,7 +116,7 @@ def launch(wanted: Launch, wait: bool = True, rehearsal: bool = False) -> int:
         sent = sum(map(aws.send, plan.uploads.values()))
         count = sum(len(upload.files) for upload in plan.uploads.values())
         print(f"{sent} files uploaded, {count - sent} were there", flush=True)
-        for line in estimate(wanted, plan):
+        for line in estimate(manifest, plan):
             print(line, flush=True)
         fleet = Fleet(manifest, aws)
         fleet.save(everywhere=True)
@@ -158,11 +159,8 @@ def known(wanted: Launch, plan: Plan, aws: Aws, rehearsal: bool) -> Manifest:
     there = fetch(wanted, aws)
     if manifest is not None and there is not None:
         manifest.merge(there)
-    manifest = manifest or there
-    if manifest is None:
-        return Manifest.of(wanted, plan, rehearsal)
-    manifest.adopt(plan)
-    manifest.launch = wanted
+    manifest = manifest or there or Manifest(wanted, rehearsal=rehearsal)
+    manifest.adopt(wanted, plan)
     return manifest
 
 
@@ -202,14 +200,15 @@ def find(wanted: Launch) -> tuple[Manifest, Aws]:
 
 def stop(manifest: Manifest, aws: Aws) -> int:
     """Stop every job; what has not begun will not."""
-    running = [key for key, job in manifest.jobs.items() if job.running]
     for job in manifest.jobs.values():
         if job.state == "Pending":
             job.state = "Not started"
+            job.mark(job.keys("Pending"), "Not started")
     manifest.save(aws)
-    for key in running:
-        aws.stop(manifest.name_of(key))
-        manifest.jobs[key].state = "Stopping"
+    running = [job for job in manifest.jobs.values() if job.running]
+    for job in running:
+        aws.stop(manifest.name_of(job))
+        job.state = "Stopping"
     manifest.save(aws)
     print(f"{len(running)} jobs are being stopped; see how they end: {again('watch', manifest)}")
     return 0
@@ -227,11 +226,11 @@ def finish(fleet: Fleet, wait: bool = True) -> int:
     """
     follow(fleet, once=not wait)
     manifest = fleet.manifest
-    print(f"pictures are in {manifest.launch.folder / 'runs'}")
-    if len(fleet.done()) == len(manifest.jobs):
+    print(f"pictures are in {fleet.runs}")
+    if len(fleet.done()) == len(manifest.pictures):
         make_page(fleet)
         return 0
-    failed = any(job.state in ("Failed", "Lost") for job in manifest.jobs.values())
+    failed = any(picture.state in AGAIN for picture in manifest.pictures.values())
     if failed and not manifest.rehearsal:
         print(f"start the failed ones again: {again('relaunch', manifest)}")
     if not fleet.over:

@@ -4,6 +4,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+MOST_PICTURES = 40
+"""Pictures of one job at most: each is a hyper-parameter, of which AWS takes 100."""
+ON_DEMAND = "on_demand"
+"""In ``job.fallback``: the job's own instance type, not as a spot instance."""
+
 
 @dataclass
 class AwsConfig:
@@ -59,8 +64,13 @@ class JobConfig:
         framework_version: PyTorch of AWS's container.
         image_uri: An image of your own in place of AWS's.
         spot: Use spot instances; a job that loses its instance goes on from its checkpoint.
-        max_run: Seconds that a job may run.
-        max_wait: Seconds that a spot job may wait and run in all; twice ``max_run`` if null.
+        pictures: How many pictures a job paints, one after the other: start-up is paid for once;
+            ``auto``: as many as keep ``limits.parallel`` jobs busy.
+        fallback: What to try next, one after another, where there is no capacity: instance types,
+            or ``on_demand`` for this one, but no spot instance.
+        max_run: Seconds that a picture may take; a job of eight pictures may run eight times that.
+        max_wait: Seconds that a spot job may take with waiting for an instance, if it had one
+            picture; twice ``max_run`` if null.
         warm_pool: Seconds that an instance is kept for the next job (and billed); not with spot.
         volume_size: Disk in GB.
         retries: How often AWS starts a job again after an error of its own.
@@ -77,6 +87,8 @@ class JobConfig:
     framework_version: str = "2.14"
     image_uri: str | None = None
     spot: bool = True
+    pictures: int | Literal["auto"] = "auto"
+    fallback: list[str] = field(default_factory=list)
     max_run: int = 3600
     max_wait: int | None = None
     warm_pool: int = 0
@@ -97,16 +109,18 @@ class LimitsConfig:
         parallel: Jobs that run at once: your account's quota for the instance type.
         calls_per_minute: SageMaker calls a minute at most, whatever the number of jobs.
         poll_seconds: Time between two looks at the same job.
+        quota_wait: Seconds to wait for an instance while your quota is used up by others.
     """
 
     parallel: int = 4
     calls_per_minute: int = 100
     poll_seconds: float = 20.0
+    quota_wait: float = 3600.0
 
 
 @dataclass
 class Launch:
-    """Contents × styles, one training job each.
+    """Contents × styles, some to each training job.
 
     Attributes:
         name: Name of the launch: by it you watch, collect and stop.

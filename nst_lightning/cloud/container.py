@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nst_lightning.cloud.hyperparameters import SDK_PREFIXES
+from nst_lightning.cloud.hyperparameters import PAINTING, SDK_PREFIXES
 from nst_lightning.errors import InputError
 from nst_lightning.run_folder import CHECKPOINT
 
@@ -23,6 +23,57 @@ CHANNEL_KEYS = {
 CONFIG_CHANNEL = "config"
 SETTINGS_FILE = "settings.json"
 """File of the config channel with the settings that are too long for hyper-parameters."""
+FINISHED, ARCHIVE = "finished", ".tar.gz"
+"""Folder among the checkpoints for what is finished, and the ending of a picture's file there."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One of the pictures that a job paints.
+
+    Attributes:
+        number: Its number in the job.
+        key: Its name.
+        id: Of all that decides it.
+        attempt: Which attempt this job is at it.
+        settings: Those of its own.
+        channels: ``content`` or ``style`` -> the channel that holds its file.
+        folder: For its run and its checkpoint; among those that SageMaker copies to S3, so that a
+            restarted job finds all of it.
+    """
+
+    number: int
+    key: str
+    id: str
+    attempt: int
+    settings: dict[str, Any]
+    channels: dict[str, str]
+    folder: Path
+
+    @property
+    def run_folder(self) -> Path:
+        """Folder of the run."""
+        return self.folder / "run"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the checkpoint is once there is one."""
+        return self.run_folder / CHECKPOINT
+
+    @property
+    def archive(self) -> Path:
+        """Where the finished picture is, with all that belongs to it."""
+        return self.folder.parent / FINISHED / f"{self.id}{ARCHIVE}"
+
+    @property
+    def failure(self) -> Path:
+        """Where the reason is for which this attempt made no picture."""
+        return self.folder.parent / FINISHED / failure_name(self.id, self.attempt)
+
+
+def failure_name(painting: str, attempt: int) -> str:
+    """Return the name of the file that says why an attempt made no picture of a fingerprint."""
+    return f"{painting}-{attempt}.txt"
 
 
 @dataclass(frozen=True)
@@ -64,24 +115,26 @@ class Container:
             model=Path(environ.get("SM_MODEL_DIR", base / "model")),
         )
 
-    @property
-    def run_folder(self) -> Path:
-        """Folder of the run: among the checkpoints, so that a restarted job finds all of it."""
-        return self.base / "checkpoints" / "run"
-
-    @property
-    def checkpoint(self) -> Path:
-        """Where the checkpoint is once there is one."""
-        return self.run_folder / CHECKPOINT
+    def tasks(self) -> list[Task]:
+        """Return the pictures to paint, in order."""
+        told = {k: v for k, v in sorted(self.settings.items()) if k.startswith(PAINTING)}
+        folder = self.base / "checkpoints"
+        return [
+            Task(int(key.removeprefix(PAINTING)), **one, folder=folder / one["id"])
+            for key, one in told.items()
+        ]
 
     def configs(self) -> list[Path]:
         """Return the run's config files, in the order in which they are laid over one another."""
         return [path for path in self._files(CONFIG_CHANNEL) if path.name != SETTINGS_FILE]
 
-    def run_settings(self) -> dict[str, Any]:
-        """Return the run's settings by dotted name, with the paths of the input files here.
+    def run_settings(self, task: Task) -> dict[str, Any]:
+        """Return a run's settings by dotted name, with the paths of the input files here.
 
         They are sorted by name, so that a class comes before its arguments.
+
+        Args:
+            task: What is painted.
 
         Raises:
             InputError: If a channel does not hold exactly one file.
@@ -90,14 +143,17 @@ class Container:
         for path in self._files(CONFIG_CHANNEL):
             if path.name == SETTINGS_FILE:
                 settings |= json.loads(path.read_text(encoding="utf-8"))
-        settings |= {k: v for k, v in self.settings.items() if not k.startswith(SDK_PREFIXES)}
-        for channel, key in CHANNEL_KEYS.items():
+        ours = (*SDK_PREFIXES, PAINTING)
+        settings |= {k: v for k, v in self.settings.items() if not k.startswith(ours)}
+        settings |= task.settings
+        for role, key in CHANNEL_KEYS.items():
+            channel = task.channels.get(role, role)
             if channel in self.channels and isinstance(names := settings.get(key), list):
                 here = {path.name: str(path) for path in self._files(channel)}
                 settings[key] = [here.get(name, name) for name in names]
             elif channel in self.channels:
                 settings[key] = str(self._file(channel))
-        settings["trainer.default_root_dir"] = str(self.run_folder)
+        settings["trainer.default_root_dir"] = str(task.run_folder)
         return dict(sorted(settings.items()))
 
     def _files(self, channel: str) -> list[Path]:

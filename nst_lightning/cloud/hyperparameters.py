@@ -10,7 +10,9 @@ MAXIMUM_LENGTH = 2500
 """Characters of one hyper-parameter's value, by AWS's limits."""
 SDK_PREFIXES = ("sagemaker_", "_tuning_objective_metric")
 """What the hyper-parameters of the SDK itself begin with."""
-_RESERVED_COUNT = 10
+PAINTING = "painting_"
+"""What the hyper-parameters begin with that each name one picture to be painted."""
+_RESERVED_COUNT = 50  # for the SDK's, and for a job's pictures
 
 
 def split_for_job(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

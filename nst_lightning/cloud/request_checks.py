@@ -4,11 +4,12 @@ import importlib.util
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from nst_lightning.cloud.account import DEFAULT, EXECUTION
 from nst_lightning.cloud.aws import Aws
 from nst_lightning.cloud.catalogue import image_uri, instance_mistakes
-from nst_lightning.cloud.config import AwsConfig, JobConfig, Launch
+from nst_lightning.cloud.config import MOST_PICTURES, ON_DEMAND, AwsConfig, JobConfig, Launch
 from nst_lightning.cloud.limits import beyond_limits
 from nst_lightning.cloud.training_request import frame
 from nst_lightning.errors import InputError
@@ -57,6 +58,12 @@ def check_request(launch: Launch, aws: Aws) -> None:
     """
     for mistake in (*_account_mistakes(launch.aws, launch.job), *_job_mistakes(launch)):
         raise InputError(mistake)
+    for kind in (launch.job.instance_type, *launch.job.fallback):
+        if kind != ON_DEMAND:
+            _check_instance(replace(launch, job=replace(launch.job, instance_type=kind)), aws)
+
+
+def _check_instance(launch: Launch, aws: Aws) -> None:
     request = frame(launch, image_uri(launch.job, aws.region))
     if not str(launch.aws.role).startswith("arn:"):
         request.pop("RoleArn")  # a role by its name
@@ -103,6 +110,8 @@ def _account_mistakes(aws: AwsConfig, job: JobConfig) -> Iterator[str]:
 
 def _job_mistakes(launch: Launch) -> Iterator[str]:
     job, limits = launch.job, launch.limits
+    if job.pictures != "auto" and not 1 <= job.pictures <= MOST_PICTURES:
+        yield f"job.pictures: {job.pictures} is not from 1 to {MOST_PICTURES}, nor auto"
     if job.spot and job.warm_pool:
         yield "job.warm_pool: AWS keeps no spot instances warm; set job.spot to false"
     for key in ("warm_pool", "retries", "volume_size"):

@@ -131,6 +131,7 @@ class FakeAws:
         handlers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "CreateTrainingJob": self.service.create_training_job,
             "DescribeTrainingJob": self.service.describe_training_job,
+            "ListTrainingJobs": self.service.list_training_jobs,
             "StopTrainingJob": self.service.stop_training_job,
             **self.tuner.handlers(),
         }

@@ -46,7 +46,7 @@ def tune(request: Namespace) -> int:
 def _plan(launch: Launch, tuning: Tuning) -> Plan:
     """Plan the job of a search, and check both, before anything is started or paid."""
     plan = make_plan(launch)
-    check_tuning(tuning, plan.jobs[0].metrics)
+    check_tuning(tuning, plan.job.metrics)
     for end in ("min", "max"):
         values = {key: getattr(item, end) for key, item in tuning.ranges.items()}
         try:
@@ -64,7 +64,8 @@ def on_sagemaker(launch: Launch, tuning: Tuning, dry: bool) -> int:
         aws.check()
     launch = aws.launch
     plan = _plan(launch, tuning)
-    job = plan.jobs[0]
+    (painting,) = plan.paintings.values()
+    job = replace(plan.job.given({1: painting}, 1), fingerprint=painting.fingerprint)
     for key in tuning.ranges:
         job.settings.pop(key, None)  # what is searched is no longer fixed
     name = remote.tuner_name(launch, job, tuning)
@@ -80,7 +81,7 @@ def on_sagemaker(launch: Launch, tuning: Tuning, dry: bool) -> int:
     fresh = aws.start_tuning(name, request)
     print(f"{'started' if fresh else 'going on with'} the tuning job {name}", flush=True)
     try:
-        trials = remote.follow(aws, job, tuning, name)
+        trials = remote.follow(aws, plan, tuning, name)
     except KeyboardInterrupt:
         print("left: the search runs on; the same command comes back to it", file=sys.stderr)
         raise

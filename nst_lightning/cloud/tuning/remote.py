@@ -4,11 +4,10 @@ import time
 from typing import Any
 
 from nst_lightning.cloud.aws import Aws
-from nst_lightning.cloud.collect import collect, is_collected, run_folder
+from nst_lightning.cloud.collect import collect, is_collected
 from nst_lightning.cloud.config import Launch
 from nst_lightning.cloud.fleet import FINAL_AT_AWS, readable_reason
-from nst_lightning.cloud.manifest import JobState, Manifest
-from nst_lightning.cloud.plan import PlannedJob
+from nst_lightning.cloud.plan import Plan, PlannedJob
 from nst_lightning.cloud.tuning.report import Trial
 from nst_lightning.cloud.tuning.space import Tuning
 from nst_lightning.options import digest
@@ -21,37 +20,35 @@ def tuner_name(launch: Launch, job: PlannedJob, tuning: Tuning) -> str:
     return f"{launch.name}-{digest([*what, tuning.strategy, tuning.seed])[:7]}"
 
 
-def follow(aws: Aws, job: PlannedJob, tuning: Tuning, name: str) -> list[Trial]:
+def follow(aws: Aws, plan: Plan, tuning: Tuning, name: str) -> list[Trial]:
     """Wait for a search to end, and bring its pictures here.
 
     Args:
         aws: The account.
-        job: What is painted.
+        plan: What is painted.
         tuning: What is searched.
         name: Of the tuning job.
     """
     while aws.tuning_status(name) not in FINAL_AT_AWS:
         time.sleep(aws.launch.limits.poll_seconds)
     return [
-        _trial(aws, job, tuning, number, summary)
+        _trial(aws, plan, tuning, number, summary)
         for number, summary in enumerate(aws.list_trials(name))
     ]
 
 
-def _trial(
-    aws: Aws, job: PlannedJob, tuning: Tuning, number: int, summary: dict[str, Any]
-) -> Trial:
+def _trial(aws: Aws, plan: Plan, tuning: Tuning, number: int, summary: dict[str, Any]) -> Trial:
     values = {key: float(summary["TunedHyperParameters"][key].strip('"')) for key in tuning.ranges}
     described = aws.describe(summary["TrainingJobName"]) or {}
     state = described.get("TrainingJobStatus", "Stopped")
     metrics = {m["MetricName"]: m["Value"] for m in described.get("FinalMetricDataList") or []}
     reason = readable_reason(described.get("FailureReason", ""))
-    folder = ""
+    shown = ""
     uri = (described.get("ModelArtifacts") or {}).get("S3ModelArtifacts", "")
     if state == "Completed" and uri:
-        key = f"{number:03d}"
-        manifest = Manifest(aws.launch, {key: JobState(job, artifacts=uri)})
-        if not is_collected(manifest, key) and (archive := aws.get(uri)) is not None:
-            collect(manifest, key, archive)
-        folder = str(run_folder(manifest, key).relative_to(aws.launch.folder))
-    return Trial(number, state, values, metrics, folder, reason)
+        folder = aws.launch.folder / "runs" / f"{number:03d}"
+        if not is_collected(folder, uri) and (archive := aws.get(uri)) is not None:
+            (painting,) = plan.paintings.values()
+            collect(folder, painting, plan.job.files, archive, uri)
+        shown = str(folder.relative_to(aws.launch.folder))
+    return Trial(number, state, values, metrics, shown, reason)
