@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from nst_lightning.cloud.config import AwsConfig, JobConfig
+from nst_lightning.cloud.sdk import silent
 from nst_lightning.errors import InputError, did_you_mean
 
 OLDEST = (2, 8), (3, 11)
@@ -62,7 +63,7 @@ def _of_the_sdk(job: JobConfig, region: str) -> str:
     """Return the address that SageMaker's SDK knows, v3 or v2, where one is installed."""
     version, known = job.framework_version, catalogue()["containers"]
     for module in ("sagemaker.core.image_uris", "sagemaker.image_uris"):
-        with suppress(ImportError, ValueError, KeyError):
+        with silent(), suppress(ImportError, ValueError, KeyError):
             found: str = importlib.import_module(module).retrieve(
                 "pytorch",
                 region,

@@ -2,8 +2,9 @@
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from jsonargparse import Namespace
 
@@ -86,14 +87,25 @@ def dry_run(wanted: Launch) -> int:
     check_request(wanted, aws)
     plan, manifest = make_plan(wanted), Manifest(aws.launch)
     manifest.adopt(aws.launch, plan)
-    for job in manifest.jobs.values():
-        given, how = manifest.request_of(job)
-        name = manifest.name_of(job)
-        request = training_request(replace(aws.launch, job=how), given, name, aws.region)
-        aws.validated("CreateTrainingJob", request)
+    for request in requests(manifest, aws):
         print(json.dumps(request, indent=1, ensure_ascii=False))
     print("\n".join(estimate(manifest, plan)), file=sys.stderr)
     return 0
+
+
+def requests(manifest: Manifest, aws: Aws) -> Iterator[dict[str, Any]]:
+    """Yield the requests of the jobs that are to be started, as AWS would take them.
+
+    Raises:
+        InputError: If AWS would refuse one.
+    """
+    for job in manifest.jobs.values():
+        if job.state != "Pending":
+            continue
+        given, how = manifest.request_of(job)
+        launch = replace(aws.launch, job=how)
+        request = training_request(launch, given, manifest.name_of(job), aws.region)
+        yield aws.validated("CreateTrainingJob", request)
 
 
 def launch(wanted: Launch, wait: bool = True, rehearsal: bool = False) -> int:
@@ -110,8 +122,10 @@ def launch(wanted: Launch, wait: bool = True, rehearsal: bool = False) -> int:
     aws = Aws(wanted)
     check_request(wanted, aws)
     check_folder(wanted.folder)
-    plan = make_plan(wanted, aws.check)
+    plan = make_plan(wanted, aws)
     manifest = known(aws.launch, plan, aws, rehearsal)
+    for _ in requests(manifest, aws):
+        continue  # nothing is sent before all are found to be right
     with leaving(manifest):
         sent = sum(map(aws.send, plan.uploads.values()))
         count = sum(len(upload.files) for upload in plan.uploads.values())

@@ -11,6 +11,7 @@ from nst_lightning.cloud.aws import Aws
 from nst_lightning.cloud.catalogue import image_uri, instance_mistakes
 from nst_lightning.cloud.config import MOST_PICTURES, ON_DEMAND, AwsConfig, JobConfig, Launch
 from nst_lightning.cloud.limits import beyond_limits
+from nst_lightning.cloud.sdk import has_estimator
 from nst_lightning.cloud.training_request import frame
 from nst_lightning.errors import InputError
 
@@ -112,6 +113,11 @@ def _job_mistakes(launch: Launch) -> Iterator[str]:
     job, limits = launch.job, launch.limits
     if job.pictures != "auto" and not 1 <= job.pictures <= MOST_PICTURES:
         yield f"job.pictures: {job.pictures} is not from 1 to {MOST_PICTURES}, nor auto"
+    if job.via == "estimator" and not has_estimator():
+        yield (
+            "job.via: the estimator is in SageMaker's SDK v2, which is not installed (pip install "
+            "'sagemaker>=2.257,<3'); leave job.via out: boto3 sends the same"
+        )
     if job.spot and job.warm_pool:
         yield "job.warm_pool: AWS keeps no spot instances warm; set job.spot to false"
     for key in ("warm_pool", "retries", "volume_size"):

@@ -83,7 +83,7 @@ def _answer(child: subprocess.Popen[str]) -> dict[str, Any]:
 def main() -> None:
     """Answer the question on stdin, in the last line of stdout."""
     try:
-        answer = {"settings": effective_settings(Question(**json.load(sys.stdin)))}
+        answer: dict[str, Any] = {"settings": effective_settings(Question(**json.load(sys.stdin)))}
     except InputError as error:
         answer = {"error": str(error)}
     print(json.dumps(answer, default=str), flush=True)

@@ -5,11 +5,11 @@ from typing import Any
 
 from nst_lightning.cloud.catalogue import image_uri
 from nst_lightning.cloud.config import Launch
+from nst_lightning.cloud.container import CODE_CHANNEL
 from nst_lightning.cloud.metric_lines import metric_definitions
 from nst_lightning.cloud.plan import CODE_FILE, PlannedJob
 
 ENTRY = "entry.py"
-CODE_CHANNEL = "code"
 
 
 def training_request(launch: Launch, job: PlannedJob, name: str, region: str) -> dict[str, Any]:

@@ -36,7 +36,9 @@ class Upload:
         return sum(len(data) for _, data in self.files)
 
 
-def read_file(source: str, role: str, from_s3: Callable[[str], bytes | None]) -> tuple[str, bytes]:
+def read_file(
+    source: str, role: str, from_s3: Callable[[str], bytes | None] | None
+) -> tuple[str, bytes]:
     """Return the name and the bytes of a file, wherever it is.
 
     So a job needs neither the web nor leave to read another bucket, and its key is one file, where
@@ -45,13 +47,13 @@ def read_file(source: str, role: str, from_s3: Callable[[str], bytes | None]) ->
     Args:
         source: A path, an address, or ``sample:NAME``.
         role: What it is, for the error.
-        from_s3: Reads an object with the launch's credentials; None if there is none.
+        from_s3: Reads an object with the launch's credentials, and returns None if there is none.
 
     Raises:
         InputError: If it cannot be read.
     """
     try:
-        if source.startswith("s3://"):
+        if from_s3 is not None and source.startswith("s3://"):
             data = from_s3(source)
             if data is None:
                 raise InputError(f"no such file: {source}")

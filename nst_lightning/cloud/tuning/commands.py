@@ -8,9 +8,10 @@ from jsonargparse import Namespace
 
 from nst_lightning.cloud.aws import Aws
 from nst_lightning.cloud.config import Launch
-from nst_lightning.cloud.plan import Plan, importable, make_plan
+from nst_lightning.cloud.plan import Plan, make_plan
 from nst_lightning.cloud.rehearsal.rehearse import rehearsed, stand_in
 from nst_lightning.cloud.request_checks import check_request
+from nst_lightning.cloud.settings_check import importable
 from nst_lightning.cloud.tuning import remote
 from nst_lightning.cloud.tuning.report import Trial, write_report
 from nst_lightning.cloud.tuning.request import tuning_request
@@ -43,16 +44,14 @@ def tune(request: Namespace) -> int:
     return on_sagemaker(launch, tuning, dry=request.dry_run)
 
 
-def _plan(launch: Launch, tuning: Tuning) -> Plan:
+def _plan(launch: Launch, tuning: Tuning, aws: Aws | None = None) -> Plan:
     """Plan the job of a search, and check both, before anything is started or paid."""
-    plan = make_plan(launch)
+    check_tuning(tuning, [tuning.objective])
+    ends = [
+        {key: getattr(item, end) for key, item in tuning.ranges.items()} for end in ("min", "max")
+    ]
+    plan = make_plan(launch, aws, ends)
     check_tuning(tuning, plan.job.metrics)
-    for end in ("min", "max"):
-        values = {key: getattr(item, end) for key, item in tuning.ranges.items()}
-        try:
-            make_plan(replace(launch, settings={**launch.settings, **values}))
-        except InputError as error:
-            raise InputError(f"tuning.ranges: {error}") from error
     return plan
 
 
@@ -60,10 +59,8 @@ def on_sagemaker(launch: Launch, tuning: Tuning, dry: bool) -> int:
     """Search with SageMaker's tuner, or print its request."""
     aws = Aws(launch, dry=dry)
     check_request(launch, aws)
-    if not dry:
-        aws.check()
+    plan = _plan(launch, tuning, None if dry else aws)
     launch = aws.launch
-    plan = _plan(launch, tuning)
     (painting,) = plan.paintings.values()
     job = replace(plan.job.given({1: painting}, 1), fingerprint=painting.fingerprint)
     for key in tuning.ranges:
