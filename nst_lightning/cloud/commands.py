@@ -2,8 +2,9 @@
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from jsonargparse import Namespace
 
@@ -22,7 +23,6 @@ from nst_lightning.cloud.rehearsal.rehearse import rehearsed, stand_in
 from nst_lightning.cloud.request_checks import check_request, need_packages
 from nst_lightning.cloud.training_request import training_request
 from nst_lightning.cloud.tuning.report import write_report
-from nst_lightning.cloud.tuning.request import PlannedSearch
 from nst_lightning.cloud.tuning.search import Search, plan_search
 from nst_lightning.cloud.tuning.space import Tuning
 from nst_lightning.cloud.watching import again, follow, leaving, what_runs_on
@@ -90,29 +90,36 @@ def _fleet(manifest: Manifest, aws: Aws, starting: bool = True) -> Fleet:
     return Search(manifest, aws) if manifest.search else Fleet(manifest, aws, starting)
 
 
-def _plan(wanted: Launch, tuning: Tuning | None) -> tuple[Plan, PlannedSearch | None]:
-    """Check what can be checked here, and plan a launch or a search."""
-    check_request(wanted)
-    return (make_plan(wanted), None) if tuning is None else plan_search(wanted, tuning)
-
-
 def dry_run(wanted: Launch, tuning: Tuning | None = None) -> int:
     """Print every request and the estimate; nothing is called."""
-    plan, search = _plan(wanted, tuning)
-    aws, manifest = Aws(wanted, dry=True), Manifest(wanted, search=search)
-    if search:
-        request = aws.validated("CreateHyperParameterTuningJob", search.request(wanted, aws.region))
-        print(json.dumps(request, indent=1, ensure_ascii=False))
-    else:
-        manifest.adopt(wanted, plan)
-    for job in manifest.jobs.values():
-        given, how = manifest.request_of(job)
-        name = manifest.name_of(job)
-        request = training_request(replace(wanted, job=how), given, name, aws.region)
-        aws.validated("CreateTrainingJob", request)
+    aws = Aws(wanted, dry=True)
+    check_request(wanted, aws)
+    plan, search = (make_plan(wanted), None) if tuning is None else plan_search(wanted, tuning)
+    manifest = Manifest(aws.launch, search=search)
+    if not search:
+        manifest.adopt(aws.launch, plan)
+    for request in requests(manifest, aws):
         print(json.dumps(request, indent=1, ensure_ascii=False))
     print("\n".join(estimate(manifest, plan)), file=sys.stderr)
     return 0
+
+
+def requests(manifest: Manifest, aws: Aws) -> Iterator[dict[str, Any]]:
+    """Yield the requests of the jobs that are to be started, or of a search, as AWS takes them.
+
+    Raises:
+        InputError: If AWS would refuse one.
+    """
+    if manifest.search:
+        request = manifest.search.request(aws.launch, aws.region)
+        yield aws.validated("CreateHyperParameterTuningJob", request)
+    for job in manifest.jobs.values():
+        if job.state != "Pending":
+            continue
+        given, how = manifest.request_of(job)
+        launch = replace(aws.launch, job=how)
+        request = training_request(launch, given, manifest.name_of(job), aws.region)
+        yield aws.validated("CreateTrainingJob", request)
 
 
 def launch(
@@ -129,11 +136,15 @@ def launch(
     Raises:
         InputError: If something is wrong; then nothing was started.
     """
-    check_folder(wanted.folder)
-    plan, search = _plan(wanted, tuning)
     aws = Aws(wanted)
-    aws.check()
-    manifest = known(Manifest(wanted, rehearsal=rehearsal, search=search), plan, aws)
+    check_request(wanted, aws)
+    check_folder(wanted.folder)
+    plan, search = (
+        (make_plan(wanted, aws), None) if tuning is None else plan_search(wanted, tuning, aws)
+    )
+    manifest = known(Manifest(aws.launch, rehearsal=rehearsal, search=search), plan, aws)
+    for _ in requests(manifest, aws):
+        continue  # nothing is sent before all are found to be right
     with leaving(manifest):
         sent = sum(map(aws.send, plan.uploads.values()))
         count = sum(len(upload.files) for upload in plan.uploads.values())
@@ -143,7 +154,7 @@ def launch(
         fleet = _fleet(manifest, aws)
         fleet.save(everywhere=True)
         if search:
-            fresh = aws.start_tuning(search.name, search.request(wanted, aws.region))
+            fresh = aws.start_tuning(search.name, search.request(aws.launch, aws.region))
             print(f"{'started' if fresh else 'going on with'} {search.name}", flush=True)
         return finish(fleet, wait)
 

@@ -91,7 +91,13 @@ class FakeAws:
             s3.create_bucket(Bucket=bucket, **({} if region == "us-east-1" else where))
         iam = boto3.client("iam")
         with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
-            iam.create_role(RoleName=role.split("/")[-1], AssumeRolePolicyDocument="{}")
+            principal = {"Principal": {"Service": "sagemaker.amazonaws.com"}}
+            policy = {"Statement": [principal | {"Effect": "Allow", "Action": "sts:AssumeRole"}]}
+            iam.create_role(
+                RoleName=role.split("/")[-1],
+                Path=f"/{role.split(':role/')[-1]}".rpartition("/")[0] + "/",
+                AssumeRolePolicyDocument=json.dumps(policy),
+            )
 
     def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         target = environ.get("HTTP_X_AMZ_TARGET", "")

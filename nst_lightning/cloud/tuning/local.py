@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nst_lightning.cloud.config import Launch
-from nst_lightning.cloud.plan import importable
+from nst_lightning.cloud.settings_check import importable
 from nst_lightning.cloud.table import Row
 from nst_lightning.cloud.tuning.report import write_report
 from nst_lightning.cloud.tuning.search import plan_search
