@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from nst_lightning.cloud import sdk
+from nst_lightning.cloud.account import assumed, resolved
 from nst_lightning.cloud.aws_errors import (
     JobEndedError,
     JobNotFoundError,
@@ -14,6 +15,7 @@ from nst_lightning.cloud.aws_errors import (
 )
 from nst_lightning.cloud.calls import PacedCalls
 from nst_lightning.cloud.config import JobConfig, Launch
+from nst_lightning.cloud.limits import beyond_limits
 from nst_lightning.cloud.plan import PlannedJob
 from nst_lightning.cloud.training_request import training_request
 from nst_lightning.cloud.uploads import Upload
@@ -63,51 +65,18 @@ class Aws:
         self.sagemaker = boto.client("sagemaker", config=once)
         self.s3 = boto.client("s3")
         self.region = str(boto.region_name)
+        if dry:
+            self.launch = assumed(launch, boto)
 
     # -- before anything is started ---------------------------------------------------------------
 
     def check(self) -> None:
-        """Make sure of credentials, role and bucket.
+        """Make sure of credentials, role and buckets, and take their full names.
 
         Raises:
             InputError: If one of them is wrong.
         """
-        role = str(self.launch.aws.role)
-        with explained("credentials"):
-            account = self.boto.client("sts").get_caller_identity()["Account"]
-        owner = role.split(":")[4]
-        if owner != account:
-            raise InputError(
-                f"aws.role: {role} is of account {owner}, and your credentials are of "
-                f"{account}; give a role of your own account"
-            )
-        self._check_role(role)
-        self._check_bucket(str(self.launch.aws.bucket))
-
-    def _check_role(self, arn: str) -> None:
-        from botocore.exceptions import ClientError
-
-        try:
-            self.boto.client("iam").get_role(RoleName=arn.rsplit("/", 1)[-1])
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "NoSuchEntity":
-                raise InputError(f"aws.role: there is no role {arn} in your account") from error
-            # Without permission to look, the first job will show it.
-
-    def _check_bucket(self, bucket: str) -> None:
-        from botocore.exceptions import ClientError, ParamValidationError
-
-        try:
-            self.s3.head_bucket(Bucket=bucket)
-        except ParamValidationError as error:
-            raise InputError(f"aws.bucket: {bucket!r} cannot be a bucket's name") from error
-        except ClientError as error:
-            why = {
-                "404": f"there is no bucket {bucket}; create it, or name another",
-                "403": f"you may not use the bucket {bucket}; check its name and your permissions",
-                "301": f"the bucket {bucket} is in another region; name one in this region",
-            }.get(error.response["Error"]["Code"], str(error))
-            raise InputError(f"aws.bucket: {why}") from error
+        self.launch = resolved(self.launch, self.boto, self.s3)
 
     # -- S3 ---------------------------------------------------------------------------------------
 
@@ -219,6 +188,12 @@ class Aws:
         with contextlib.suppress(JobNotFoundError, JobEndedError):
             self._call(name, self.sagemaker.stop_training_job, TrainingJobName=name)
 
+    def stop_tuning(self, name: str) -> None:
+        """Stop a search and its trials; nothing happens if it has ended or is not there."""
+        stop = self.sagemaker.stop_hyper_parameter_tuning_job
+        with contextlib.suppress(JobNotFoundError, JobEndedError):
+            self._call(name, stop, HyperParameterTuningJobName=name)
+
     def tuning_status(self, name: str) -> str:
         """Return the status of a search."""
         call = self.sagemaker.describe_hyper_parameter_tuning_job
@@ -249,8 +224,14 @@ class Aws:
         """
         from botocore.validate import ParamValidator
 
-        shape = self.sagemaker.meta.service_model.operation_model(operation).input_shape
+        shape = self.shape(operation)
         report = ParamValidator().validate(request, shape)
         if report.has_errors():
             raise InputError(f"AWS would refuse the request: {report.generate_report()}")
+        for mistake in beyond_limits(request, shape):
+            raise InputError(mistake)
         return request
+
+    def shape(self, operation: str) -> Any:
+        """Return botocore's shape of the request of an operation."""
+        return self.sagemaker.meta.service_model.operation_model(operation).input_shape

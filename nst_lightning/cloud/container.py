@@ -20,7 +20,7 @@ CHANNEL_KEYS = {
 }
 """Input channel -> the setting that its file becomes, or its files where the setting is a list."""
 
-CONFIG_CHANNEL = "config"
+CODE_CHANNEL, CONFIG_CHANNEL = "code", "config"
 SETTINGS_FILE = "settings.json"
 """File of the config channel with the settings that are too long for hyper-parameters."""
 FINISHED, ARCHIVE = "finished", ".tar.gz"

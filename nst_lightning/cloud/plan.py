@@ -1,32 +1,33 @@
 """From a launch's settings to its jobs: what each is given, and what must be in S3 for it."""
 
-import contextlib
-import itertools
 import json
 import math
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nst_lightning.cloud.config import MOST_PICTURES, Launch
 from nst_lightning.cloud.container import CHANNEL_KEYS, CONFIG_CHANNEL, SETTINGS_FILE
 from nst_lightning.cloud.hyperparameters import PAINTING, split_for_job
 from nst_lightning.cloud.names import check_launch_name
+from nst_lightning.cloud.settings_check import Question, asked
 from nst_lightning.cloud.staging import pack, staged_files
-from nst_lightning.cloud.uploads import Upload
-from nst_lightning.data.sources import SAMPLE_PREFIX, is_url
+from nst_lightning.cloud.uploads import Upload, check_picture, read_file
+from nst_lightning.data.sources import SAMPLE_PREFIX, is_url, public_name
 from nst_lightning.data.which_pictures import Pair, find_sources
-from nst_lightning.errors import InputError
 from nst_lightning.options import digest, find_config, lookup
+
+if TYPE_CHECKING:
+    from nst_lightning.cloud.aws import Aws
 
 CODE_FILE = "sourcedir.tar.gz"
 _PROGRESS = ("step", "steps", "picture")
 _MEASURES = ("ssim", "mse", "style_distance", "total_variation", "tradeoff")
 _MOST_CHANNELS = 20 - len(CHANNEL_KEYS)
 """Channels for pictures: AWS takes 20, and code, settings and what pictures share have theirs."""
-_LONGEST_NAME = 1000
+_WORDS = ("content", "blurred", "style", "noise", "grey", "bundled", "imagenet")
+"""Values of ``data.init`` and of an encoder's ``weights`` that name no file."""
 
 
 @dataclass(frozen=True)
@@ -132,39 +133,53 @@ def divided(paintings: Sequence[Painting], launch: Launch) -> Iterator[list[Pain
         yield batch
 
 
-def make_plan(launch: Launch) -> Plan:
+def make_plan(
+    launch: Launch, aws: "Aws | None" = None, ends: Sequence[dict[str, Any]] = ()
+) -> Plan:
     """Plan every job of a launch; nothing is sent.
 
     Args:
         launch: As asked for.
+        aws: Its account: is checked while the settings are, and gives what is in S3. Without one,
+            nothing is called, and what would be fetched is not looked at.
+        ends: Settings at the ends of what a search tries.
 
     Raises:
-        InputError: If a name, a picture or a setting is wrong.
+        InputError: If a name, a picture, a setting or the account is wrong.
     """
     check_launch_name(launch.name)
     contents = find_sources(launch.contents, "contents")
     styles = find_sources(launch.styles, "styles")
     configs = [Path(find_config(name)) for name in launch.configs]
-    effective = effective_settings(launch, contents[0].source, styles[0].source)
+    question = Question(
+        launch.settings,
+        [str(path) for path in configs],
+        [item.source for item in contents],
+        [item.source for item in styles],
+        launch.job.code,
+        list(ends),
+    )
+    with asked(question) as answer:
+        staged = pack(staged_files(launch.job.code, launch.job.requirements))
+        if aws is not None:
+            aws.check()
+        effective = answer()
     shared, rest = split_for_job(launch.settings)
     job = PlannedJob(shared, {}, "", "", metric_names(effective))
     plan = Plan(job)
-    staged = staged_files(launch.job.code, launch.job.requirements)
-    code = plan.add(Upload(((CODE_FILE, pack(staged)),)))
+    code = plan.add(Upload(((CODE_FILE, staged),)))
     config_files = [(f"{n:02d}-{path.name}", path.read_bytes()) for n, path in enumerate(configs)]
     if rest:
         config_files.append((SETTINGS_FILE, json.dumps(rest).encode()))
     if config_files:
         job.channels[CONFIG_CHANNEL] = plan.add(Upload(tuple(config_files)))
-    files = _add_files(plan, effective, shared, job.channels)
+    files = _add_files(plan, effective, shared, job.channels, aws)
     plan.job = replace(job, code=code, files=files)
     places = {
-        item.source: _place(item.source, role, plan)
+        item.source: _place(item.source, role, plan, aws)
         for role, items in (("content", contents), ("style", styles))
         for item in items
     }
-    if lookup(effective, "data.content_mask") is not None:
-        _check_masks(effective["data"], [c.source for c in contents], [s.source for s in styles])
     container = [launch.job.framework_version, launch.job.image_uri]
     common = [shared, job.channels, code, container]
     for pair in (Pair(content, style) for content in contents for style in styles):
@@ -182,7 +197,11 @@ def make_plan(launch: Launch) -> Plan:
 
 
 def _add_files(
-    plan: Plan, effective: Mapping[str, Any], shared: dict[str, Any], channels: dict[str, str]
+    plan: Plan,
+    effective: Mapping[str, Any],
+    shared: dict[str, Any],
+    channels: dict[str, str],
+    aws: "Aws | None",
 ) -> dict[str, Any]:
     """Add the files that settings name to the uploads, the channels and the shared settings.
 
@@ -194,118 +213,44 @@ def _add_files(
         key = CHANNEL_KEYS[channel]
         value = lookup(effective, key)
         listed = value if isinstance(value, list) else [value]
-        sent = {
-            n: f"{n:02d}-{Path(item).name}"
-            for n, item in enumerate(listed)
-            if isinstance(item, str) and _is_file(item, channel)
+        read = {
+            n: _read(item, channel, aws) for n, item in enumerate(listed) if _is_file(item, channel)
         }
-        if not sent:
+        if not read:
             continue
         files[key] = value
         if isinstance(value, list):
-            read = ((name, Path(value[n]).read_bytes()) for n, name in sent.items())
-            channels[channel] = plan.add(Upload(tuple(read)))
-            shared[key] = [sent.get(n, item) for n, item in enumerate(value)]
+            sent = {n: (f"{n:02d}-{name}", data) for n, (name, data) in read.items()}
+            channels[channel] = plan.add(Upload(tuple(sent.values())))
+            shared[key] = [sent[n][0] if n in sent else item for n, item in enumerate(value)]
         else:
-            channels[channel] = plan.add(Upload.of_file(value, key))
+            channels[channel] = plan.add(Upload((read[0],)))
             shared.pop(key, None)
     return files
 
 
-def _is_file(value: str, channel: str) -> bool:
-    """Return whether a setting names a file, which every job must be given.
-
-    Raises:
-        InputError: If it names one that cannot be read.
-    """
-    from nst_lightning.data.image_pair import STARTS
-    from nst_lightning.data.images import load_image
-
-    named = value in (*STARTS, "bundled", "imagenet") or value.startswith(SAMPLE_PREFIX)
-    if named or is_url(value):
+def _is_file(value: object, channel: str) -> bool:
+    """Return whether the value of a setting names a file, which every job must be given."""
+    if not isinstance(value, str) or value in _WORDS or value.startswith(SAMPLE_PREFIX):
         return False
-    if channel != "weights":  # those were looked for when the encoder was built
-        load_image(value, role=channel)
-    return Path(value).is_file()
+    # An encoder of the user's own may know further words.
+    return channel != "weights" or is_url(value) or Path(value).is_file()
 
 
-def _check_masks(data: Mapping[str, Any], contents: list[str], styles: list[str]) -> None:
-    """Pair the masks with every picture that can be read here, as the jobs will.
-
-    Raises:
-        InputError: If a mask does not suit a picture.
-    """
-    from nst_lightning.data.image_pair import ImagePair
-
-    here = [[s for s in sources if not is_url(s)] for sources in (contents, styles)]
-    for content, style in itertools.product(*here):
-        ImagePair(**{**data, "content": content, "style": style}).setup("test")
+def _place(source: str, role: str, plan: Plan, aws: "Aws | None") -> str | None:
+    """Return the folder of a picture's upload, or None for one that a job has anyway."""
+    file = _read(source, role, aws)
+    return None if source.startswith(SAMPLE_PREFIX) else plan.add(Upload((file,)))
 
 
-def _place(source: str, role: str, plan: Plan) -> str | None:
-    """Return where a picture is for a job: an upload, an s3:// address, or None: its own name."""
-    from nst_lightning.data.images import load_image
-
-    if source.startswith("s3://"):
-        return source
-    if len(source) > _LONGEST_NAME:
-        raise InputError(f"{role}: {source[:60]}… is too long for a job's settings; copy it to S3")
-    if is_url(source):
-        return None
-    load_image(source, role=role)  # a mistake is found here, not on a billed instance
-    return None if source.startswith(SAMPLE_PREFIX) else plan.add(Upload.of_file(source, role))
-
-
-def effective_settings(launch: Launch, content: str, style: str) -> dict[str, Any]:
-    """Return the whole configuration of one job, once its parts were built and so checked.
-
-    Args:
-        launch: As asked for.
-        content: Of the job.
-        style: Of the job.
-
-    Raises:
-        InputError: If a run would refuse a key or a value.
-    """
-    from nst_lightning.objective import SharedTargets
-    from nst_lightning.session import open_run
-
-    class WithoutDownload(SharedTargets):
-        def encoder(self, kind: type, *args: Any, **settings: Any) -> Any:
-            """Build an encoder from weights that are here."""
-            if settings.get("weights") == "imagenet":
-                settings["weights"] = "bundled"
-            return super().encoder(kind, *args, **settings)
-
-    given = {**launch.settings, "data.content": content, "data.style": style}
-    # The job's device may not be this machine's.
-    given["trainer.accelerator"] = "cpu"
-    with importable(launch.job.code):
-        session = open_run(
-            dict(sorted(given.items())),
-            launch.configs,
-            summary=False,
-            progress=False,
-            pictures=False,
-            checkpoints=False,
-            shared=WithoutDownload(),
-        )
-    return session.settings
-
-
-@contextlib.contextmanager
-def importable(code: Sequence[str]) -> Iterator[None]:
-    """Let Python import the user's own classes of ``job.code``.
-
-    Args:
-        code: Files and folders; a job has them beside its entry script.
-    """
-    before = list(sys.path)
-    sys.path += [str(Path(path).resolve().parent) for path in code]
-    try:
-        yield
-    finally:
-        sys.path[:] = before
+def _read(source: str, role: str, aws: "Aws | None") -> tuple[str, bytes]:
+    """Return name and bytes of a file, once it was found to be what it should be."""
+    if aws is None and is_url(source):
+        return "read-when-it-is-launched", public_name(source).encode()
+    name, data = read_file(source, role, aws.get if aws else None)
+    if role != "weights":  # those were looked at when the encoder was built
+        check_picture(data, source, role)
+    return name, data
 
 
 def metric_names(effective: Mapping[str, Any]) -> list[str]:

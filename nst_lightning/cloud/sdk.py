@@ -9,9 +9,8 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+from nst_lightning.cloud.container import CODE_CHANNEL
 from nst_lightning.cloud.hyperparameters import SDK_PREFIXES
-from nst_lightning.cloud.training_request import CODE_CHANNEL
-from nst_lightning.errors import InputError
 
 
 def has_estimator() -> bool:
@@ -29,16 +28,8 @@ def fit(request: dict[str, Any], boto: Any, client: Any) -> None:
         request: Of CreateTrainingJob.
         boto: The boto3 session.
         client: Its client for SageMaker.
-
-    Raises:
-        InputError: If there is no estimator.
     """
-    if not has_estimator():
-        raise InputError(
-            "job.via: the estimator is in SageMaker's SDK v2, which is not installed: pip install "
-            "'sagemaker>=2.257,<3', or leave job.via out: boto3 sends the same"
-        )
-    with _silent():
+    with silent():
         estimator, inputs = _estimator(request, boto, client)
         estimator.fit(inputs, wait=False, job_name=request["TrainingJobName"])
 
@@ -99,7 +90,7 @@ def _estimator(request: dict[str, Any], boto: Any, client: Any) -> tuple[Any, An
 
 
 @contextlib.contextmanager
-def _silent() -> Iterator[None]:
+def silent() -> Iterator[None]:
     """Keep the SDK's banner, its search for defaults and its log lines off the terminal."""
     os.environ.setdefault("SAGEMAKER_SUPPRESS_V2_WARNING", "1")
     for name in ("sagemaker", "sagemaker.config", "sagemaker_core", "botocore", "boto3"):

@@ -3,13 +3,13 @@
 import json
 from typing import Any
 
+from nst_lightning.cloud.catalogue import image_uri
 from nst_lightning.cloud.config import Launch
-from nst_lightning.cloud.images import image_uri
+from nst_lightning.cloud.container import CODE_CHANNEL
 from nst_lightning.cloud.metric_lines import metric_definitions
 from nst_lightning.cloud.plan import CODE_FILE, PlannedJob
 
 ENTRY = "entry.py"
-CODE_CHANNEL = "code"
 
 
 def training_request(launch: Launch, job: PlannedJob, name: str, region: str) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def training_request(launch: Launch, job: PlannedJob, name: str, region: str) ->
     Raises:
         InputError: If there is no container for it.
     """
-    aws, how = launch.aws, launch.job
+    aws = launch.aws
     code = aws.uri("inputs", job.code, CODE_FILE)
     channels = {
         channel: place if place.startswith("s3://") else aws.uri("inputs", place) + "/"
@@ -40,27 +40,40 @@ def training_request(launch: Launch, job: PlannedJob, name: str, region: str) ->
         "sagemaker_job_name": name,
         "sagemaker_region": region,
     }
-    limits = {"MaxRuntimeInSeconds": how.max_run}
-    if how.spot:
-        limits["MaxWaitTimeInSeconds"] = how.max_wait or 2 * how.max_run
     request = {
+        **frame(launch, image_uri(launch.job, region)),
         "TrainingJobName": name,
-        "RoleArn": aws.role,
-        "AlgorithmSpecification": {
-            "TrainingImage": image_uri(how, region),
-            "TrainingInputMode": "File",
-            "MetricDefinitions": metric_definitions(job.metrics),
-        },
         "HyperParameters": {key: json.dumps(value) for key, value in settings.items()},
         "InputDataConfig": [_channel(*item) for item in channels.items()],
-        "OutputDataConfig": {
-            "S3OutputPath": aws.output or aws.uri("launches", launch.name, "output"),
-            "KmsKeyId": aws.output_kms_key,
-        },
         # The same for all attempts of a job, and for no other job.
         "CheckpointConfig": {
             "S3Uri": checkpoints_uri(launch, job),
             "LocalPath": "/opt/ml/checkpoints",
+        },
+    }
+    if not channels:
+        del request["InputDataConfig"]
+    request["AlgorithmSpecification"]["MetricDefinitions"] = metric_definitions(job.metrics)
+    return request
+
+
+def frame(launch: Launch, image: str) -> dict[str, Any]:
+    """Return what the requests of all jobs of a launch have in common.
+
+    Args:
+        launch: Where and how.
+        image: Address of the container.
+    """
+    aws, how = launch.aws, launch.job
+    limits = {"MaxRuntimeInSeconds": how.max_run}
+    if how.spot:
+        limits["MaxWaitTimeInSeconds"] = how.max_wait or 2 * how.max_run
+    request = {
+        "RoleArn": aws.role,
+        "AlgorithmSpecification": {"TrainingImage": image, "TrainingInputMode": "File"},
+        "OutputDataConfig": {
+            "S3OutputPath": output_uri(launch),
+            "KmsKeyId": aws.output_kms_key,
         },
         "ResourceConfig": {
             "InstanceType": how.instance_type,
@@ -76,15 +89,19 @@ def training_request(launch: Launch, job: PlannedJob, name: str, region: str) ->
         "EnableNetworkIsolation": aws.network_isolation or None,
         "Environment": how.environment,
         "ProfilerConfig": {"DisableProfiler": True},
-        "Tags": [{"Key": key, "Value": value} for key, value in job_tags(launch).items()],
+        # The last is for Cost Explorer.
+        "Tags": [
+            {"Key": key, "Value": value}
+            for key, value in {**aws.tags, "nst_lightning:launch": launch.name}.items()
+        ],
     }
     filled: dict[str, Any] = _without_empty(request)
     return filled
 
 
-def job_tags(launch: Launch) -> dict[str, str]:
-    """Return the tags of every job: the user's, and ours for Cost Explorer."""
-    return {**launch.aws.tags, "nst_lightning:launch": launch.name}
+def output_uri(launch: Launch) -> str:
+    """Return the s3:// folder of all jobs' results."""
+    return (launch.aws.output or launch.aws.uri("launches", launch.name, "output")).rstrip("/")
 
 
 def checkpoints_uri(launch: Launch, job: PlannedJob) -> str:

@@ -5,24 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.launches import JOB, launch
 
 from nst_lightning.cloud.aws import Aws
-from nst_lightning.cloud.config import AwsConfig, JobConfig, Launch
-from nst_lightning.cloud.plan import PlannedJob
-from nst_lightning.cloud.rehearsal.server import BUCKET, ROLE, FakeAws
+from nst_lightning.cloud.rehearsal.server import FakeAws
 from nst_lightning.cloud.sdk import has_estimator
 from nst_lightning.cloud.training_request import training_request
 
-JOB = PlannedJob(
-    key="ein Kätzchen--klimt",
-    content="cat.jpg",
-    style="klimt.jpg",
-    settings={"data.size": 512, "model.tv": None, "model.style": "GramLoss", "ü": ["é", 1.5]},
-    channels={"content": "abc", "style": "s3://elsewhere/klimt.jpg"},
-    fingerprint="f" * 10,
-    code="code",
-    metrics=["loss", "style_loss"],
-)
 EVERYTHING: dict[str, Any] = {
     "aws": {
         "network_isolation": True,
@@ -41,12 +30,6 @@ EVERYTHING: dict[str, Any] = {
         "environment": {"A": "b"},
     },
 }
-
-
-def launch(changes: dict[str, Any], **job: Any) -> Launch:
-    aws = {"region": "us-west-2", "role": ROLE, "bucket": BUCKET, **changes.get("aws", {})}
-    how = JobConfig(**{**changes.get("job", {}), **job})
-    return Launch("test", ["cat.jpg"], ["klimt.jpg"], aws=AwsConfig(**aws), job=how)
 
 
 @pytest.mark.parametrize("changes", [{}, EVERYTHING], ids=["plain", "everything"])
@@ -70,8 +53,10 @@ def test_what_arrives_at_aws_is_the_dictionary_however_it_is_sent(
         arrived.append(request) or take(request)  # type: ignore[func-returns-value]
     )
     account = Aws(launch(changes, via=via))
-    assert account.start(JOB, "name")
-    assert not account.start(JOB, "name")  # there is one of that name: nothing is started twice
+    assert account.start(JOB, "name", account.launch.job)
+    assert not account.start(
+        JOB, "name", account.launch.job
+    )  # there is one of that name: nothing is started twice
     expected = training_request(launch(changes), JOB, "name", "us-west-2")
     assert arrived == [expected, expected]
     assert account.validated("CreateTrainingJob", expected) == expected
@@ -82,7 +67,7 @@ def test_without_sdk_v2_the_estimator_is_refused(
 ) -> None:
     from nst_lightning.cloud.commands import main
 
-    monkeypatch.setattr("nst_lightning.cloud.sdk.has_estimator", lambda: False)
+    monkeypatch.setattr("nst_lightning.cloud.request_checks.has_estimator", lambda: False)
     assert main(["--config", str(config(job__via="estimator"))]) == 2
     assert "job.via: the estimator is in SageMaker's SDK v2" in capsys.readouterr().err
     assert not aws.service.jobs

@@ -91,14 +91,20 @@ class FakeAws:
             s3.create_bucket(Bucket=bucket, **({} if region == "us-east-1" else where))
         iam = boto3.client("iam")
         with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
-            iam.create_role(RoleName=role.split("/")[-1], AssumeRolePolicyDocument="{}")
+            principal = {"Principal": {"Service": "sagemaker.amazonaws.com"}}
+            policy = {"Statement": [principal | {"Effect": "Allow", "Action": "sts:AssumeRole"}]}
+            iam.create_role(
+                RoleName=role.split("/")[-1],
+                Path=f"/{role.split(':role/')[-1]}".rpartition("/")[0] + "/",
+                AssumeRolePolicyDocument=json.dumps(policy),
+            )
 
     def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         if not target.startswith(_TARGET):
             service = environ.get("HTTP_AUTHORIZATION", "").partition("/aws4_request")[0]
             service = service.rpartition("/")[2]
-            self._log(f"{service} {environ['REQUEST_METHOD']}")
+            self._log(f"{service} {target.partition('.')[2] or environ['REQUEST_METHOD']}")
             if self.service_fault and (refused := self.service_fault(service)):
                 return _refusal(refused, start_response)
             answer: Iterable[bytes] = self._moto(environ, start_response)
