@@ -188,6 +188,12 @@ class Aws:
         with contextlib.suppress(JobNotFoundError, JobEndedError):
             self._call(name, self.sagemaker.stop_training_job, TrainingJobName=name)
 
+    def stop_tuning(self, name: str) -> None:
+        """Stop a search and its trials; nothing happens if it has ended or is not there."""
+        stop = self.sagemaker.stop_hyper_parameter_tuning_job
+        with contextlib.suppress(JobNotFoundError, JobEndedError):
+            self._call(name, stop, HyperParameterTuningJobName=name)
+
     def tuning_status(self, name: str) -> str:
         """Return the status of a search."""
         call = self.sagemaker.describe_hyper_parameter_tuning_job

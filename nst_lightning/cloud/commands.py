@@ -1,4 +1,4 @@
-"""What the launcher does: launch, watch, collect, stop, relaunch."""
+"""What the launcher does: launch, tune, watch, collect, stop, relaunch, logs."""
 
 import json
 import sys
@@ -22,7 +22,10 @@ from nst_lightning.cloud.plan import Plan, make_plan
 from nst_lightning.cloud.rehearsal.rehearse import rehearsed, stand_in
 from nst_lightning.cloud.request_checks import check_request, need_packages
 from nst_lightning.cloud.training_request import training_request
-from nst_lightning.cloud.tuning.commands import tune
+from nst_lightning.cloud.tuning.report import write_report
+from nst_lightning.cloud.tuning.request import PlannedSearch
+from nst_lightning.cloud.tuning.search import Search, plan_search
+from nst_lightning.cloud.tuning.space import Tuning
 from nst_lightning.cloud.watching import again, follow, leaving, what_runs_on
 from nst_lightning.errors import INTERRUPTED, InputError
 from nst_lightning.files import check_folder
@@ -55,38 +58,54 @@ def main(args: Sequence[str] | None = None) -> int:
 
 def run(request: Namespace) -> int:
     """Do what was asked for; see :func:`main`."""
-    command, local = request.command, request.get("local", False)
+    command, wanted, tuning = request.command, request.launch, request.get("tuning")
+    local = request.get("local", False)
     need_packages(not local, request.get("rehearse", False), local)
-    if command == "tune":
-        return tune(request)
-    if command == "launch":
+    if local:
+        from nst_lightning.cloud.tuning.local import search
+
+        return search(wanted, tuning)
+    if command in ("launch", "tune"):
         if request.dry_run:
-            return dry_run(request.launch)
+            return dry_run(wanted, tuning)
         if request.rehearse:
-            return rehearse(request.launch)
-        return launch(request.launch, wait=not request.no_wait)
-    manifest, aws = find(request.launch)
+            return rehearse(wanted, tuning)
+        return launch(wanted, tuning, wait=not request.no_wait)
+    manifest, aws = find(wanted)
     with leaving(manifest):
         if command == "stop":
             return stop(manifest, aws)
         if command == "logs":
             return print_log(aws, manifest.name_of(manifest.job_of(request.key)), request.follow)
         if command == "collect":
-            return finish(Fleet(manifest, aws, starting=False), wait=False)
+            return finish(_fleet(manifest, aws, starting=False), wait=False)
         if command == "relaunch":
             states = (*AGAIN, "Stopped", "Not started") if request.stopped else AGAIN
             keys = manifest.relaunch(states, request.only)
             manifest.save(aws)  # before anything is started: a kill loses nothing of it
             print(f"{len(keys)} pictures again" + (f": {', '.join(keys[:5])}" if keys else ""))
-        return finish(Fleet(manifest, aws))
+        return finish(_fleet(manifest, aws))
 
 
-def dry_run(wanted: Launch) -> int:
+def _fleet(manifest: Manifest, aws: Aws, starting: bool = True) -> Fleet:
+    return Search(manifest, aws) if manifest.search else Fleet(manifest, aws, starting)
+
+
+def _plan(
+    wanted: Launch, tuning: Tuning | None, aws: Aws | None = None
+) -> tuple[Plan, PlannedSearch | None]:
+    """Plan a launch or a search; see :func:`make_plan`."""
+    return (make_plan(wanted, aws), None) if tuning is None else plan_search(wanted, tuning, aws)
+
+
+def dry_run(wanted: Launch, tuning: Tuning | None = None) -> int:
     """Print every request and the estimate; nothing is called."""
     aws = Aws(wanted, dry=True)
     check_request(wanted, aws)
-    plan, manifest = make_plan(wanted), Manifest(aws.launch)
-    manifest.adopt(aws.launch, plan)
+    plan, search = _plan(wanted, tuning)
+    manifest = Manifest(aws.launch, search=search)
+    if not search:
+        manifest.adopt(aws.launch, plan)
     for request in requests(manifest, aws):
         print(json.dumps(request, indent=1, ensure_ascii=False))
     print("\n".join(estimate(manifest, plan)), file=sys.stderr)
@@ -94,25 +113,30 @@ def dry_run(wanted: Launch) -> int:
 
 
 def requests(manifest: Manifest, aws: Aws) -> Iterator[dict[str, Any]]:
-    """Yield the requests of the jobs that are to be started, as AWS would take them.
+    """Yield the requests of the search, or of the jobs that are to be started, as AWS takes them.
 
     Raises:
         InputError: If AWS would refuse one.
     """
+    if manifest.search:
+        request = manifest.search.request(aws.launch, aws.region)
+        yield aws.validated("CreateHyperParameterTuningJob", request)
     for job in manifest.jobs.values():
-        if job.state != "Pending":
-            continue
-        given, how = manifest.request_of(job)
-        launch = replace(aws.launch, job=how)
-        request = training_request(launch, given, manifest.name_of(job), aws.region)
-        yield aws.validated("CreateTrainingJob", request)
+        if job.state == "Pending":
+            given, how = manifest.request_of(job)
+            launch, name = replace(aws.launch, job=how), manifest.name_of(job)
+            request = training_request(launch, given, name, aws.region)
+            yield aws.validated("CreateTrainingJob", request)
 
 
-def launch(wanted: Launch, wait: bool = True, rehearsal: bool = False) -> int:
-    """Start a launch, or go on with it, until every job has ended.
+def launch(
+    wanted: Launch, tuning: Tuning | None = None, wait: bool = True, rehearsal: bool = False
+) -> int:
+    """Start a launch or a search, or go on with it, until every job has ended.
 
     Args:
         wanted: As asked for.
+        tuning: What is searched, if it is a search.
         wait: Stay until the end.
         rehearsal: It runs on this machine.
 
@@ -122,8 +146,8 @@ def launch(wanted: Launch, wait: bool = True, rehearsal: bool = False) -> int:
     aws = Aws(wanted)
     check_request(wanted, aws)
     check_folder(wanted.folder)
-    plan = make_plan(wanted, aws)
-    manifest = known(aws.launch, plan, aws, rehearsal)
+    plan, search = _plan(wanted, tuning, aws)
+    manifest = known(Manifest(aws.launch, rehearsal=rehearsal, search=search), plan, aws)
     for _ in requests(manifest, aws):
         continue  # nothing is sent before all are found to be right
     with leaving(manifest):
@@ -132,16 +156,24 @@ def launch(wanted: Launch, wait: bool = True, rehearsal: bool = False) -> int:
         print(f"{sent} files uploaded, {count - sent} were there", flush=True)
         for line in estimate(manifest, plan):
             print(line, flush=True)
-        fleet = Fleet(manifest, aws)
+        fleet = _fleet(manifest, aws)
         fleet.save(everywhere=True)
+        if search:
+            fresh = aws.start_tuning(search.name, search.request(aws.launch, aws.region))
+            print(f"{'started' if fresh else 'going on with'} {search.name}", flush=True)
         return finish(fleet, wait)
 
 
-def rehearse(wanted: Launch, take_away: Callable[..., bool] | None = None) -> int:
+def rehearse(
+    wanted: Launch,
+    tuning: Tuning | None = None,
+    take_away: Callable[..., bool] | None = None,
+) -> int:
     """Run every job of a launch on this machine, and all that a launch does with the pictures.
 
     Args:
         wanted: As asked for; role, bucket and region may be missing.
+        tuning: What is searched, if it is a search.
         take_away: Decides about spot instances.
 
     Returns:
@@ -159,11 +191,16 @@ def rehearse(wanted: Launch, take_away: Callable[..., bool] | None = None) -> in
         (here.folder / FILE).unlink()
     print(f"rehearsal: nothing leaves this machine; logs will be in {here.folder / 'logs'}")
     with stand_in(here, take_away):
-        return launch(here, rehearsal=True)
+        return launch(here, tuning, rehearsal=True)
 
 
-def known(wanted: Launch, plan: Plan, aws: Aws, rehearsal: bool) -> Manifest:
-    """Return the manifest of a launch: of this folder, of S3, or a new one."""
+def known(fresh: Manifest, plan: Plan, aws: Aws) -> Manifest:
+    """Return the manifest of a launch: of this folder, of S3, or the fresh one.
+
+    Raises:
+        InputError: If something else is known by that name, or in that folder.
+    """
+    wanted = fresh.launch
     manifest = load(wanted.folder)
     if manifest is not None and manifest.launch.name != wanted.name:
         raise InputError(
@@ -173,8 +210,11 @@ def known(wanted: Launch, plan: Plan, aws: Aws, rehearsal: bool) -> Manifest:
     there = fetch(wanted, aws)
     if manifest is not None and there is not None:
         manifest.merge(there)
-    manifest = manifest or there or Manifest(wanted, rehearsal=rehearsal)
-    manifest.adopt(wanted, plan)
+    manifest = manifest or there or fresh
+    if manifest.search != fresh.search:
+        raise InputError(f"name: {wanted.name} is another search, or none; choose another name")
+    if not fresh.search:
+        manifest.adopt(wanted, plan)
     return manifest
 
 
@@ -213,7 +253,11 @@ def find(wanted: Launch) -> tuple[Manifest, Aws]:
 
 
 def stop(manifest: Manifest, aws: Aws) -> int:
-    """Stop every job; what has not begun will not."""
+    """Stop every job, or a search; what has not begun will not."""
+    if manifest.search:
+        aws.stop_tuning(manifest.search.name)
+        print(f"the search and its trials are being stopped: {again('watch', manifest)}")
+        return 0
     for job in manifest.jobs.values():
         if job.state == "Pending":
             job.state = "Not started"
@@ -241,6 +285,13 @@ def finish(fleet: Fleet, wait: bool = True) -> int:
     follow(fleet, once=not wait)
     manifest = fleet.manifest
     print(f"pictures are in {fleet.runs}")
+    if manifest.search:
+        name, tuning = manifest.launch.name, manifest.search.tuning
+        path = write_report(manifest.launch.folder, name, tuning, fleet.rows(), "SageMaker")
+        print(f"report  {path}")
+        if not fleet.over:
+            print(what_runs_on(manifest))
+        return 0 if fleet.done() or not wait else 1
     if len(fleet.done()) == len(manifest.pictures):
         make_page(fleet)
         return 0

@@ -21,18 +21,20 @@ def estimate(manifest: Manifest, plan: Plan) -> list[str]:
     """
     job, limits, count = manifest.launch.job, manifest.launch.limits, len(plan.paintings)
     jobs = [one for one in manifest.jobs.values() if plan.paintings.keys() & one.pictures.keys()]
+    started, longest = len(jobs), max((len(one.pictures) for one in jobs), default=1)
+    if manifest.search:
+        count = started = manifest.search.tuning.max_jobs
     kind, waiting = ("spot", (job.max_wait or 2 * job.max_run) - job.max_run)
     if not job.spot:
         kind, waiting = "on-demand", 0
-    longest = max((len(one.pictures) for one in jobs), default=0)
-    seconds = math.ceil(len(jobs) / limits.parallel) * (longest * job.max_run + waiting)
-    hours, spared = count * job.max_run / 3600, (count - len(jobs)) * START_UP / 3600
+    seconds = math.ceil(started / limits.parallel) * (longest * job.max_run + waiting)
+    hours, spared = count * job.max_run / 3600, (count - started) * START_UP / 3600
     size = sum(len(data) for upload in plan.uploads.values() for _, data in upload.files)
     contents, styles = (
         {getattr(one, role) for one in plan.paintings.values()} for role in ("content", "style")
     )
     lines = [
-        f"{count} pictures ({len(contents)} contents x {len(styles)} styles) in {len(jobs)} "
+        f"{count} pictures ({len(contents)} contents x {len(styles)} styles) in {started} "
         f"training jobs on one {kind} {job.instance_type} each, {limits.parallel} at a time",
         f"at most {hours:.1f} instance hours (job.max_run {job.max_run} s a picture), "
         f"{seconds / 3600:.1f} hours from first to last",
@@ -43,7 +45,7 @@ def estimate(manifest: Manifest, plan: Plan) -> list[str]:
     if spared:
         money = f", {spared * price:.2f} {job.currency}" if price else ""
         lines.append(
-            f"job.pictures: up to {longest} in a job spare {count - len(jobs)} start-ups, about "
+            f"job.pictures: up to {longest} in a job spare {count - started} start-ups, about "
             f"{spared:.1f} instance hours{money} at {START_UP} s each"
         )
     if price is not None:

@@ -54,6 +54,7 @@ class Fleet:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.manifest, self.aws, self.starting = manifest, aws, starting
+        self.columns = ("loss", "style_loss")
         self._now = now
         self._described: dict[str, float] = {}
         self._copied = self._due = self._may_start = -float("inf")

@@ -1,15 +1,16 @@
 """What is known of a launch: enough for any machine to go on with it."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from nst_lightning.cloud.aws import Aws
-from nst_lightning.cloud.config import ON_DEMAND, AwsConfig, JobConfig, Launch, LimitsConfig
+from nst_lightning.cloud.config import ON_DEMAND, JobConfig, Launch
 from nst_lightning.cloud.names import job_name
 from nst_lightning.cloud.plan import Painting, Plan, PlannedJob, divided
+from nst_lightning.cloud.tuning.request import PlannedSearch
 from nst_lightning.errors import InputError
 from nst_lightning.files import write_whole
 from nst_lightning.options import digest
@@ -63,6 +64,7 @@ class JobState:
         billed_before: Seconds to be paid of earlier attempts.
         metrics: Last values by name: those of the picture that it is at.
         missing: How often in a row SageMaker did not know it, or a picture of it was not there.
+        name: Of the training job, if SageMaker chose it: that of a search's trial.
     """
 
     plan: PlannedJob
@@ -78,6 +80,7 @@ class JobState:
     billed_before: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
     missing: int = 0
+    name: str = ""
 
     @property
     def running(self) -> bool:
@@ -128,11 +131,13 @@ class Manifest:
         launch: As it was asked for.
         jobs: By the fingerprints of their plans.
         rehearsal: Whether it ran on this machine.
+        search: If it is one.
     """
 
     launch: Launch
     jobs: dict[str, JobState] = field(default_factory=dict)
     rehearsal: bool = False
+    search: PlannedSearch | None = None
 
     @property
     def pictures(self) -> dict[str, PictureState]:
@@ -154,7 +159,7 @@ class Manifest:
     def name_of(self, job: JobState) -> str:
         """Return the name of the training job that counts."""
         first = next(iter(job.pictures))
-        return job_name(self.launch.name, first, job.plan.fingerprint, job.attempt)
+        return job.name or job_name(self.launch.name, first, job.plan.fingerprint, job.attempt)
 
     def request_of(self, job: JobState) -> tuple[PlannedJob, JobConfig]:
         """Return what a job's next attempt is given, and what it runs on.
@@ -278,22 +283,22 @@ def _parse(data: bytes, where: str) -> Manifest:
         InputError: If it is none.
     """
     try:
-        whole = json.loads(data)
-        launch = dict(whole["launch"])
-        parts = {"aws": AwsConfig, "job": JobConfig, "limits": LimitsConfig}
-        launch |= {name: kind(**launch[name]) for name, kind in parts.items()}
-        jobs = {key: _job(told) for key, told in whole["jobs"].items()}
-        return Manifest(Launch(**launch), jobs, whole["rehearsal"])
+        manifest: Manifest = _built(Manifest, json.loads(data))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{where} is no manifest of a launch: {error}") from error
+    return manifest
 
 
-def _job(told: Mapping[str, Any]) -> JobState:
-    pictures = {
-        key: PictureState(**{**one, "plan": Painting(**one["plan"])})
-        for key, one in told["pictures"].items()
-    }
-    return JobState(**{**told, "plan": PlannedJob(**told["plan"]), "pictures": pictures})
+def _built(kind: Any, told: Any) -> Any:
+    """Build a dataclass, and all those within it, from what JSON holds of them."""
+    inner = [item for item in get_args(kind) if is_dataclass(item)]
+    if is_dataclass(kind):
+        kinds = get_type_hints(kind)
+        return kind(**{name: _built(kinds[name], item) for name, item in told.items()})
+    if inner and isinstance(told, dict):
+        whole = get_origin(kind) is not dict  # of a union with None
+        return _built(inner[0], told) if whole else {k: _built(inner[0], told[k]) for k in told}
+    return told
 
 
 def load(folder: Path) -> Manifest | None:

@@ -67,12 +67,15 @@ def summary(launch: Launch, rows: Sequence[Row], done: int, billed: tuple[float,
     return line
 
 
-def table(title: str, rows: Sequence[Row], region: str, most: int | None) -> Any:
+def table(
+    title: str, rows: Sequence[Row], metrics: Sequence[str], region: str, most: int | None
+) -> Any:
     """Return a rich table of the pictures, those that are painted and the failed ones first.
 
     Args:
         title: Above it.
         rows: All pictures.
+        metrics: Names of those that are shown.
         region: Of the jobs, whose addresses a terminal may open; empty in a rehearsal.
         most: How many rows fit; all if None.
     """
@@ -84,7 +87,8 @@ def table(title: str, rows: Sequence[Row], region: str, most: int | None) -> Any
         (row for row in rows if row.state != "Pending"), key=lambda row: order.get(row.state, 0)
     )
     shown = Table(title=title)
-    for column in ("painting", "state", "step", "time", "left", "loss", "style", "what"):
+    named = (name.removesuffix("_loss") for name in metrics)
+    for column in ("painting", "state", "step", "time", "left", *named, "what"):
         left = column in ("painting", "state", "what")
         shown.add_column(column, justify="left" if left else "right")
     for row in begun[:most]:
@@ -95,7 +99,7 @@ def table(title: str, rows: Sequence[Row], region: str, most: int | None) -> Any
             name,
             f"[{colour}]{row.state}[/]" if colour else row.state,
             *progress(row),
-            *(f"{row.metrics[m]:.4g}" if m in row.metrics else "" for m in ("loss", "style_loss")),
+            *(f"{row.metrics[m]:.4g}" if m in row.metrics else "" for m in metrics),
             escape(row.remark),
         )
     if most is not None and len(begun) > most:

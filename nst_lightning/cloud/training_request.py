@@ -72,7 +72,7 @@ def frame(launch: Launch, image: str) -> dict[str, Any]:
         "RoleArn": aws.role,
         "AlgorithmSpecification": {"TrainingImage": image, "TrainingInputMode": "File"},
         "OutputDataConfig": {
-            "S3OutputPath": aws.output or aws.uri("launches", launch.name, "output"),
+            "S3OutputPath": output_uri(launch),
             "KmsKeyId": aws.output_kms_key,
         },
         "ResourceConfig": {
@@ -97,6 +97,11 @@ def frame(launch: Launch, image: str) -> dict[str, Any]:
     }
     filled: dict[str, Any] = _without_empty(request)
     return filled
+
+
+def output_uri(launch: Launch) -> str:
+    """Return the s3:// folder of all jobs' results."""
+    return (launch.aws.output or launch.aws.uri("launches", launch.name, "output")).rstrip("/")
 
 
 def checkpoints_uri(launch: Launch, job: PlannedJob) -> str:

@@ -27,6 +27,8 @@ def what_runs_on(manifest: Manifest) -> str:
     if manifest.rehearsal:
         return "left: nothing of the rehearsal runs on, or costs; the same command begins it anew"
     running = sum(job.running for job in manifest.jobs.values())
+    if manifest.search:
+        running = max(1, running)  # SageMaker starts the next by itself
     return (
         f"left: {f'{running} jobs run' if running else 'no job runs'} on"
         f"{' (and cost)' if running else ''}; come back with: {again('watch', manifest)}; "
@@ -65,7 +67,7 @@ def follow(fleet: Fleet, once: bool = False) -> None:
     def drawn(most: int | None = None) -> Any:
         title = f"{manifest.launch.name}  {duration(time.monotonic() - began)}"  # it does not hang
         line = summary(manifest.launch, rows, len(fleet.done()), fleet.billed())
-        return Group(table(title, rows, region, most), line)
+        return Group(table(title, rows, fleet.columns, region, most), line)
 
     with Live(console=errors, auto_refresh=False, transient=True) as live:
         while True:
