@@ -65,7 +65,8 @@ def collect(
             _localise(RunFolder(fresh), local | {"trainer.default_root_dir": str(folder)})
             mark = {"archive": uri, "content": painting.content, "style": painting.style}
             (fresh / MARK).write_text(json.dumps(mark, indent=1, ensure_ascii=False) + "\n")
-            measures = dict(json.loads((fresh / MEASURES).read_bytes()))
+            measured = fresh / MEASURES
+            measures = dict(json.loads(measured.read_bytes())) if measured.is_file() else {}
             if folder.exists():
                 folder.rename(Path(holding, "old"))
             fresh.rename(folder)

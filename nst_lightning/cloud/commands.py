@@ -23,7 +23,6 @@ from nst_lightning.cloud.rehearsal.rehearse import rehearsed, stand_in
 from nst_lightning.cloud.request_checks import check_request, need_packages
 from nst_lightning.cloud.training_request import training_request
 from nst_lightning.cloud.tuning.report import write_report
-from nst_lightning.cloud.tuning.request import PlannedSearch
 from nst_lightning.cloud.tuning.search import Search, plan_search
 from nst_lightning.cloud.tuning.space import Tuning
 from nst_lightning.cloud.watching import again, follow, leaving, what_runs_on
@@ -91,6 +90,7 @@ def _fleet(manifest: Manifest, aws: Aws, starting: bool = True) -> Fleet:
     return Search(manifest, aws) if manifest.search else Fleet(manifest, aws, starting)
 
 
+<<<<<<< HEAD
 def _plan(
     wanted: Launch, tuning: Tuning | None, aws: Aws | None = None
 ) -> tuple[Plan, PlannedSearch | None]:
@@ -98,11 +98,17 @@ def _plan(
     return (make_plan(wanted, aws), None) if tuning is None else plan_search(wanted, tuning, aws)
 
 
+=======
+>>>>>>> cloud
 def dry_run(wanted: Launch, tuning: Tuning | None = None) -> int:
     """Print every request and the estimate; nothing is called."""
     aws = Aws(wanted, dry=True)
     check_request(wanted, aws)
+<<<<<<< HEAD
     plan, search = _plan(wanted, tuning)
+=======
+    plan, search = (make_plan(wanted), None) if tuning is None else plan_search(wanted, tuning)
+>>>>>>> cloud
     manifest = Manifest(aws.launch, search=search)
     if not search:
         manifest.adopt(aws.launch, plan)
@@ -113,7 +119,11 @@ def dry_run(wanted: Launch, tuning: Tuning | None = None) -> int:
 
 
 def requests(manifest: Manifest, aws: Aws) -> Iterator[dict[str, Any]]:
+<<<<<<< HEAD
     """Yield the requests of the search, or of the jobs that are to be started, as AWS takes them.
+=======
+    """Yield the requests of the jobs that are to be started, or of a search, as AWS takes them.
+>>>>>>> cloud
 
     Raises:
         InputError: If AWS would refuse one.
@@ -146,7 +156,13 @@ def launch(
     aws = Aws(wanted)
     check_request(wanted, aws)
     check_folder(wanted.folder)
+<<<<<<< HEAD
     plan, search = _plan(wanted, tuning, aws)
+=======
+    plan, search = (
+        (make_plan(wanted, aws), None) if tuning is None else plan_search(wanted, tuning, aws)
+    )
+>>>>>>> cloud
     manifest = known(Manifest(aws.launch, rehearsal=rehearsal, search=search), plan, aws)
     for _ in requests(manifest, aws):
         continue  # nothing is sent before all are found to be right

@@ -274,7 +274,7 @@ class Fleet:
         no_capacity = job.state != "Completed" and _NO_CAPACITY.search(job.reason)
         if no_capacity and self.starting and job.step < len(self.manifest.launch.job.fallback):
             other = self.manifest.launch.job.fallback[job.step]
-            self._note(f"{self.manifest.name_of(job)}: {job.reason}; trying {other}")
+            self._note(f"{job.reason}; trying {other}")
             job.again(left, job.step + 1)
         elif job.state == "Stopped" and job.secondary not in _LIMITS:
             job.mark(left, "Stopped", job.reason)

@@ -104,7 +104,7 @@ class FakeAws:
         if not target.startswith(_TARGET):
             service = environ.get("HTTP_AUTHORIZATION", "").partition("/aws4_request")[0]
             service = service.rpartition("/")[2]
-            self._log(f"{service} {environ['REQUEST_METHOD']}")
+            self._log(f"{service} {target.partition('.')[2] or environ['REQUEST_METHOD']}")
             if self.service_fault and (refused := self.service_fault(service)):
                 return _refusal(refused, start_response)
             answer: Iterable[bytes] = self._moto(environ, start_response)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nst_lightning.cloud.rehearsal.loopback import guarded_path
-from nst_lightning.cloud.rehearsal.s3_folders import FolderSync, download, upload_tar
+from nst_lightning.cloud.rehearsal.s3_folders import copy_new, download, upload_tar
 from nst_lightning.cloud.rehearsal.service import TrainingService
 
 GRACE = 120.0
@@ -33,17 +33,12 @@ class ToolkitRunner:
         service: Where the jobs are kept.
         folder: Gets one folder a job.
         take_away: Decides about spot instances; none is taken away if None.
-        python: The interpreter of the container.
     """
 
     def __init__(
-        self,
-        service: TrainingService,
-        folder: Path,
-        take_away: TakeAway | None = None,
-        python: str = sys.executable,
+        self, service: TrainingService, folder: Path, take_away: TakeAway | None = None
     ) -> None:
-        self.service, self.folder, self.python = service, folder, python
+        self.service, self.folder = service, folder
         self.take_away = take_away or (lambda *_: False)
         self._processes: set[subprocess.Popen[str]] = set()
 
@@ -74,7 +69,12 @@ class ToolkitRunner:
             service.move(name, "Failed", status="Failed", FailureReason=problem)
             return False
         checkpoints = job.get("CheckpointConfig", {}).get("S3Uri")
-        sync = FolderSync(s3, base / "checkpoints", checkpoints)
+        sent: dict[Path, int] = {}
+
+        def sync() -> None:
+            if checkpoints:
+                copy_new(s3, base / "checkpoints", checkpoints, sent)
+
         started = time.time()
         service.move(name, "Training", "Training in progress", TrainingStartTime=started)
         watched = _Watched(job, lambda line: self.take_away(name, number, line))
@@ -114,7 +114,7 @@ class ToolkitRunner:
     ) -> tuple[int, str]:
         """Run the toolkit; return its exit code and, if the job was stopped, the final status."""
         process = subprocess.Popen(
-            [self.python, "-c", _PROGRAM],
+            [sys.executable, "-c", _PROGRAM],
             env=_environ(name, job, base),
             cwd=base,
             stdout=subprocess.PIPE,

@@ -58,13 +58,7 @@ class FakeTuner:
     def describe(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return a search."""
         search = self._search(request[_NAME])
-        counts = {"Completed": 0, "InProgress": 0, "RetryableError": 0, "NonRetryableError": 0}
-        return {
-            **{key: value for key, value in search.items() if key != "trials"},
-            "CreationTime": 0,
-            "TrainingJobStatusCounters": counts | {"Stopped": 0},
-            "ObjectiveStatusCounters": {"Succeeded": 0, "Pending": 0, "Failed": 0},
-        }
+        return {key: value for key, value in search.items() if key != "trials"}
 
     def stop(self, request: dict[str, Any]) -> dict[str, Any]:
         """Begin to stop a search, and the training job that it runs.
@@ -84,18 +78,9 @@ class FakeTuner:
 
     def trials(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return the training jobs of a search."""
-        return {
-            "TrainingJobSummaries": [
-                {
-                    "TrainingJobName": name,
-                    "TrainingJobArn": self.service.jobs[name]["TrainingJobArn"],
-                    "CreationTime": self.service.jobs[name]["CreationTime"],
-                    "TrainingJobStatus": self.service.status(name),
-                    "TunedHyperParameters": values,
-                }
-                for name, values in self._search(request[_NAME])["trials"]
-            ]
-        }
+        trials = self._search(request[_NAME])["trials"]
+        names = ("TrainingJobName", "TunedHyperParameters")
+        return {"TrainingJobSummaries": [dict(zip(names, trial, strict=True)) for trial in trials]}
 
     def _search(self, name: str) -> dict[str, Any]:
         if name not in self.searches:

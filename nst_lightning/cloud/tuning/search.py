@@ -10,8 +10,8 @@ from nst_lightning.cloud.plan import Plan, make_plan
 from nst_lightning.cloud.table import Row
 from nst_lightning.cloud.training_request import output_uri
 from nst_lightning.cloud.tuning.request import PlannedSearch
-from nst_lightning.cloud.tuning.space import Tuning, check_tuning
-from nst_lightning.errors import InputError
+from nst_lightning.cloud.tuning.space import Tuning, check_ranges
+from nst_lightning.errors import InputError, did_you_mean
 from nst_lightning.options import digest
 
 
@@ -23,18 +23,25 @@ def plan_search(
     Args:
         launch: What is painted.
         tuning: What is searched.
-        aws: Its account; see :func:`make_plan`.
+        aws: The account, as :func:`make_plan` has it.
 
     Raises:
         InputError: If something is wrong.
     """
-    check_tuning(tuning, [tuning.objective])
-    ends = [{key: getattr(item, e) for key, item in tuning.ranges.items()} for e in ("min", "max")]
+    check_ranges(tuning)
+    ends = [
+        {key: getattr(item, end) for key, item in tuning.ranges.items()} for end in ("min", "max")
+    ]
     plan = make_plan(launch, aws, ends)
     if len(plan.paintings) != 1:
         raise InputError("contents: a search paints one content in one style; name one of each")
     (painting,) = plan.paintings.values()
-    check_tuning(tuning, plan.job.metrics)
+    if tuning.objective not in plan.job.metrics:
+        near = did_you_mean(tuning.objective, plan.job.metrics)
+        raise InputError(
+            f"tuning.objective: no metric {tuning.objective} is logged{near} "
+            f"(there are {', '.join(plan.job.metrics)})"
+        )
     job = plan.job.given({1: painting}, 1)
     fixed = {key: value for key, value in job.settings.items() if key not in tuning.ranges}
     # The same name for the same search; AWS allows 32 characters.

@@ -1,13 +1,12 @@
 """What is searched: ranges of settings, and the metric that decides."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from jsonargparse.typing import PositiveInt
 
-from nst_lightning.errors import InputError, did_you_mean
+from nst_lightning.errors import InputError
 
 
 @dataclass
@@ -46,12 +45,8 @@ class Tuning:
     seed: int = 0
 
 
-def check_tuning(tuning: Tuning, metrics: Sequence[str]) -> None:
-    """Check a search against what the jobs log.
-
-    Args:
-        tuning: As asked for.
-        metrics: Names of the logged metrics.
+def check_ranges(tuning: Tuning) -> None:
+    """Check the ranges of a search.
 
     Raises:
         InputError: Naming the key.
@@ -63,9 +58,3 @@ def check_tuning(tuning: Tuning, metrics: Sequence[str]) -> None:
             raise InputError(f"tuning.ranges.{key}: {item.min} to {item.max} is no range")
         if item.scale == "log" and item.min <= 0:
             raise InputError(f"tuning.ranges.{key}: a log scale needs a min above 0")
-    if tuning.objective not in metrics:
-        near = did_you_mean(tuning.objective, metrics)
-        raise InputError(
-            f"tuning.objective: no metric {tuning.objective} is logged{near} "
-            f"(there are {', '.join(metrics)})"
-        )
