@@ -90,25 +90,11 @@ def _fleet(manifest: Manifest, aws: Aws, starting: bool = True) -> Fleet:
     return Search(manifest, aws) if manifest.search else Fleet(manifest, aws, starting)
 
 
-<<<<<<< HEAD
-def _plan(
-    wanted: Launch, tuning: Tuning | None, aws: Aws | None = None
-) -> tuple[Plan, PlannedSearch | None]:
-    """Plan a launch or a search; see :func:`make_plan`."""
-    return (make_plan(wanted, aws), None) if tuning is None else plan_search(wanted, tuning, aws)
-
-
-=======
->>>>>>> cloud
 def dry_run(wanted: Launch, tuning: Tuning | None = None) -> int:
     """Print every request and the estimate; nothing is called."""
     aws = Aws(wanted, dry=True)
     check_request(wanted, aws)
-<<<<<<< HEAD
-    plan, search = _plan(wanted, tuning)
-=======
     plan, search = (make_plan(wanted), None) if tuning is None else plan_search(wanted, tuning)
->>>>>>> cloud
     manifest = Manifest(aws.launch, search=search)
     if not search:
         manifest.adopt(aws.launch, plan)
@@ -119,11 +105,7 @@ def dry_run(wanted: Launch, tuning: Tuning | None = None) -> int:
 
 
 def requests(manifest: Manifest, aws: Aws) -> Iterator[dict[str, Any]]:
-<<<<<<< HEAD
-    """Yield the requests of the search, or of the jobs that are to be started, as AWS takes them.
-=======
     """Yield the requests of the jobs that are to be started, or of a search, as AWS takes them.
->>>>>>> cloud
 
     Raises:
         InputError: If AWS would refuse one.
@@ -132,11 +114,12 @@ def requests(manifest: Manifest, aws: Aws) -> Iterator[dict[str, Any]]:
         request = manifest.search.request(aws.launch, aws.region)
         yield aws.validated("CreateHyperParameterTuningJob", request)
     for job in manifest.jobs.values():
-        if job.state == "Pending":
-            given, how = manifest.request_of(job)
-            launch, name = replace(aws.launch, job=how), manifest.name_of(job)
-            request = training_request(launch, given, name, aws.region)
-            yield aws.validated("CreateTrainingJob", request)
+        if job.state != "Pending":
+            continue
+        given, how = manifest.request_of(job)
+        launch = replace(aws.launch, job=how)
+        request = training_request(launch, given, manifest.name_of(job), aws.region)
+        yield aws.validated("CreateTrainingJob", request)
 
 
 def launch(
@@ -156,13 +139,9 @@ def launch(
     aws = Aws(wanted)
     check_request(wanted, aws)
     check_folder(wanted.folder)
-<<<<<<< HEAD
-    plan, search = _plan(wanted, tuning, aws)
-=======
     plan, search = (
         (make_plan(wanted, aws), None) if tuning is None else plan_search(wanted, tuning, aws)
     )
->>>>>>> cloud
     manifest = known(Manifest(aws.launch, rehearsal=rehearsal, search=search), plan, aws)
     for _ in requests(manifest, aws):
         continue  # nothing is sent before all are found to be right
