@@ -19,6 +19,7 @@ from nst_lightning.callbacks import LossExplosion
 from nst_lightning.checks import type_of, typed
 from nst_lightning.data.image_pair import ImagePair
 from nst_lightning.data.images import PICTURE, Picture
+from nst_lightning.data.measured import as_measured, as_saved
 from nst_lightning.errors import InputError
 from nst_lightning.files import check_name
 from nst_lightning.guest import Guest
@@ -207,7 +208,8 @@ class Session:
             picture = model.picture()
             model.set_targets(model.objective.held())
             found = {name: float(value) for name, value in model.losses(picture).items()}
-        measured = PictureMetrics.of(self.pair, learned=learned)(picture)
+        against = as_measured(self.pair)  # as the page of `compare` does
+        measured = PictureMetrics.of(against, learned=learned)(as_saved(picture))
         found |= {
             "ssim": measured["ssim/content"],
             "mse": measured["mse/content"],

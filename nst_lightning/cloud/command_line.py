@@ -6,7 +6,7 @@ from dataclasses import fields
 from jsonargparse import Namespace
 from jsonargparse.typing import NotEmptyStr
 
-from nst_lightning.cloud.config import AwsConfig, Launch
+from nst_lightning.cloud.config import DECISIVE, AwsConfig, JobConfig, Launch
 from nst_lightning.cloud.tuning.space import Tuning
 from nst_lightning.errors import InputError, did_you_mean
 from nst_lightning.parser import OneLineParser, add_pictures, parse_command
@@ -64,6 +64,9 @@ def parse(args: Sequence[str]) -> Namespace:
     values = parser.instantiate(parse_command(parser, words, reserved=RESERVED))
     if values.get("size") is not None:
         values.settings["data.size"] = values.size
+    if command == "relaunch":  # what was given, without the defaults
+        told = parser.parse_args(words, defaults=False).get("job", Namespace())
+        values.update(Namespace(changes=told.as_dict()))
     # Where a value is null, the default holds.
     given = {item.name: values.get(item.name) for item in fields(Launch)}
     given = {"contents": [], "styles": []} | {k: v for k, v in given.items() if v is not None}
@@ -103,6 +106,7 @@ def _parser(command: str) -> OneLineParser:
     if command == "relaunch":
         parser.add_argument("--only", nargs="+", help="Keys of single jobs.")
         flag("--stopped", "Also what was stopped.")
+        parser.add_class_arguments(JobConfig, "job", skip=DECISIVE)
     if command == "logs":
         parser.add_argument("key", help="Of the job, as the table has it.")
         flag("--follow", "Go on until the job has ended.")

@@ -79,6 +79,10 @@ def run(request: Namespace) -> int:
         if command == "collect":
             return finish(_fleet(manifest, aws, starting=False), wait=False)
         if command == "relaunch":
+            job = replace(manifest.launch.job, **request.changes)
+            job = job if job.spot else replace(job, max_wait=None)
+            manifest.launch = replace(manifest.launch, job=job)
+            check_request(manifest.launch, aws)
             states = (*AGAIN, "Stopped", "Not started") if request.stopped else AGAIN
             keys = manifest.relaunch(states, request.only)
             manifest.save(aws)  # before anything is started: a kill loses nothing of it

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 MOST_PICTURES = 40
 """Pictures of one job at most: each is a hyper-parameter, of which AWS takes 100."""
+DECISIVE = {"framework_version", "image_uri", "code", "requirements", "pictures"}
+"""Of ``job``: what decides the pictures, or which are painted together: a relaunch keeps it."""
 ON_DEMAND = "on_demand"
 """In ``job.fallback``: the job's own instance type, not as a spot instance."""
 

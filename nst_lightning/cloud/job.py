@@ -81,7 +81,7 @@ def main(environ: Mapping[str, str] | None = None) -> int:
         container = Container.from_environ(os.environ if environ is None else environ)
         if str(container.base / "code") not in sys.path:
             sys.path.append(str(container.base / "code"))
-        tasks, shared = container.tasks(), SharedTargets()
+        tasks, shared = container.tasks(), SharedTargets(keep=0)
         for task in tasks:
             if task.archive.is_file():
                 print(f"{task.key} is finished already", flush=True)

@@ -1,6 +1,7 @@
 """Lists, folders, globs and samples become pictures with unique names."""
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -72,18 +73,11 @@ def find_sources(given: Sequence[str], key: str, artworks: str | None = None) ->
     found: dict[str, str] = {}
     for item in _listed(given):
         for source in _expand(item.strip(), key, artworks):
-            found.setdefault(_place(source), check_name(source))
+            same = source if _is_named(source) else os.path.realpath(expanded(source))
+            found.setdefault(same, check_name(source))
     if not found:
         raise InputError(f"--{key}: no picture was given; name files, folders, globs or sample:cat")
     return _named(list(found.values()))
-
-
-def _place(source: str) -> str:
-    """Return what is the same for every spelling of a source: a/cat.jpg and a/../a/cat.jpg."""
-    if _is_named(source):
-        return source
-    path = expanded(source)
-    return str(path.parent.resolve() / path.name)
 
 
 def _listed(given: Sequence[str]) -> Iterator[str]:

@@ -152,7 +152,9 @@ def test_a_token_that_expires_between_two_jobs_stops_the_launcher_and_loses_noth
         else None
     )
     assert main(["--config", str(config())]) == 2
-    assert "your credentials have expired" in capsys.readouterr().err
+    *_, error, left = capsys.readouterr().err.strip().splitlines()
+    assert "your credentials have expired" in error
+    assert left.startswith("left: 1 jobs run on (and cost); come back with: ")
     assert len(aws.service.jobs) == 1
     assert (tmp_path / "out" / "launch.json").is_file()
 
