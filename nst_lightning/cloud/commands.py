@@ -77,6 +77,8 @@ def run(request: Namespace) -> int:
             return print_log(aws, manifest.name_of(manifest.job_of(request.key)), request.follow)
         if command == "collect":
             return finish(_fleet(manifest, aws, starting=False), wait=False)
+        if command == "relaunch" and manifest.search:
+            raise InputError(f"{wanted.name} is a search, whose trials SageMaker starts: tune anew")
         if command == "relaunch":
             job = replace(manifest.launch.job, **request.changes)
             job = job if job.spot else replace(job, max_wait=None)
@@ -213,6 +215,7 @@ def known(fresh: Manifest, plan: Plan, aws: Aws) -> Manifest:
         raise InputError(f"name: {wanted.name} is another search, or none; choose another name")
     if not fresh.search:
         manifest.adopt(wanted, plan)
+    manifest.launch = wanted
     return manifest
 
 
