@@ -22,7 +22,6 @@ from nst_lightning.cloud.plan import Plan, make_plan
 from nst_lightning.cloud.rehearsal.rehearse import rehearsed, stand_in
 from nst_lightning.cloud.request_checks import check_request, need_packages
 from nst_lightning.cloud.training_request import training_request
-from nst_lightning.cloud.tuning.report import write_report
 from nst_lightning.cloud.tuning.search import Search, plan_search
 from nst_lightning.cloud.tuning.space import Tuning
 from nst_lightning.cloud.watching import again, follow, leaving, what_runs_on
@@ -78,6 +77,8 @@ def run(request: Namespace) -> int:
             return print_log(aws, manifest.name_of(manifest.job_of(request.key)), request.follow)
         if command == "collect":
             return finish(_fleet(manifest, aws, starting=False), wait=False)
+        if command == "relaunch" and manifest.search:
+            raise InputError(f"{wanted.name} is a search, whose trials SageMaker starts: tune anew")
         if command == "relaunch":
             job = replace(manifest.launch.job, **request.changes)
             job = job if job.spot else replace(job, max_wait=None)
@@ -214,6 +215,7 @@ def known(fresh: Manifest, plan: Plan, aws: Aws) -> Manifest:
         raise InputError(f"name: {wanted.name} is another search, or none; choose another name")
     if not fresh.search:
         manifest.adopt(wanted, plan)
+    manifest.launch = wanted
     return manifest
 
 
@@ -282,21 +284,16 @@ def finish(fleet: Fleet, wait: bool = True) -> int:
         0 if every picture is here, or nothing failed and nobody waits; 1 if not.
     """
     follow(fleet, once=not wait)
-    manifest = fleet.manifest
+    manifest, here = fleet.manifest, len(fleet.done())
+    good = here > 0
     print(f"pictures are in {fleet.runs}")
-    if manifest.search:
-        name, tuning = manifest.launch.name, manifest.search.tuning
-        path = write_report(manifest.launch.folder, name, tuning, fleet.rows(), "SageMaker")
-        print(f"report  {path}")
-        if not fleet.over:
-            print(what_runs_on(manifest))
-        return 0 if fleet.done() or not wait else 1
-    if len(fleet.done()) == len(manifest.pictures):
+    if isinstance(fleet, Search):
+        print(f"report  {fleet.report()}")
+    elif good := here == len(manifest.pictures):
         make_page(fleet)
-        return 0
     failed = any(picture.state in AGAIN for picture in manifest.pictures.values())
-    if failed and not manifest.rehearsal:
+    if failed and not manifest.rehearsal and not manifest.search:
         print(f"start the failed ones again: {again('relaunch', manifest)}")
-    if not fleet.over:
+    if not fleet.over or any(job.state == "Pending" for job in manifest.jobs.values()):
         print(what_runs_on(manifest))
-    return int(failed or wait)
+    return int(not good and (failed or wait))

@@ -1,7 +1,9 @@
 """What a launch would start, before it costs anything."""
 
 import math
+from datetime import date
 
+from nst_lightning.cloud.catalogue import support_note
 from nst_lightning.cloud.manifest import Manifest
 from nst_lightning.cloud.plan import Plan
 
@@ -53,6 +55,8 @@ def estimate(manifest: Manifest, plan: Plan) -> list[str]:
         lines.append(f"at most {most}, at {price} an instance hour")
     else:
         lines.append("set job.price_per_hour to see the money, from AWS's price list")
+    if note := support_note(job, date.today()):
+        lines.append(note)
     if job.warm_pool:
         lines.append(f"warm instances are billed for up to {job.warm_pool} s after the last job")
     return lines

@@ -23,17 +23,17 @@ def again(command: str, manifest: Manifest, *words: str) -> str:
 
 
 def what_runs_on(manifest: Manifest) -> str:
-    """Return the line that says what goes on without the launcher, and how to come back."""
+    """Return what goes on without the launcher, and how to come back; empty if none was begun."""
     if manifest.rehearsal:
         return "left: nothing of the rehearsal runs on, or costs; the same command begins it anew"
-    running = sum(job.running for job in manifest.jobs.values())
-    if manifest.search:
-        running = max(1, running)  # SageMaker starts the next by itself
-    return (
-        f"left: {f'{running} jobs run' if running else 'no job runs'} on"
-        f"{' (and cost)' if running else ''}; come back with: {again('watch', manifest)}; "
-        f"end them with: {again('stop', manifest)}"
-    )
+    jobs = manifest.jobs.values()
+    # Of a search SageMaker starts the next trial by itself.
+    running = sum(job.running for job in jobs) or int(manifest.search is not None)
+    if not running and all(job.state == "Pending" for job in jobs):
+        return ""
+    what = f"{running} jobs run on (and cost)" if running else "no job runs on"
+    come_back, end = again("watch", manifest), again("stop", manifest)
+    return f"left: {what}; come back with: {come_back}; end them with: {end}"
 
 
 @contextlib.contextmanager
@@ -43,8 +43,9 @@ def leaving(manifest: Manifest) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if not hasattr(error, "__notes__"):
-            error.add_note(what_runs_on(manifest))
+        line = what_runs_on(manifest)
+        if line and not hasattr(error, "__notes__"):
+            error.add_note(line)
         raise
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -80,7 +80,7 @@ def refused(aws: FakeAws | None, capsys: Any, *args: str) -> str:
         ({"job__requirements": ["torch==2.8.0"]}, "job.requirements: "),
         ({"job__requirements": ["torchaudio"]}, "job.requirements: 'torchaudio' would replace"),
         ({"job__requirements": ["xformers>=0.0.30"]}, "job.requirements: 'xformers"),
-        ({"job__requirements": ["-r mine.txt"]}, "job.requirements: '-r mine.txt' names a file"),
+        ({"job__requirements": ["-r mine.txt"]}, "job.requirements: '-r mine.txt' is no package"),
         ({"limits__parallel": 0}, "limits.parallel: 0 is too small"),
         ({"limits__parallel": "many"}, "limits.parallel: "),
         ({"contents": ["nowhere.jpg"]}, "no such file: nowhere.jpg"),

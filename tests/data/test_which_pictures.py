@@ -36,6 +36,13 @@ def test_the_order_given_stays_and_each_picture_comes_once(folder: Path) -> None
     assert labels("sample:cat", folder / "c.webp", folder, "sample:cat") == ["cat", "c", "a", "b"]
 
 
+def test_one_file_under_two_spellings_comes_once(folder: Path) -> None:
+    (folder.parent / "link").symlink_to(folder)
+    names = [folder / "cat.jpg", folder / ".." / folder.name / "cat.jpg"]
+    names.append(folder.parent / "link" / "cat.jpg")
+    assert [s.source for s in find_sources([*map(str, names)], "contents")] == [str(names[0])]
+
+
 def test_a_missing_file_is_left_to_be_told_when_it_is_read() -> None:
     assert labels("nowhere.jpg") == ["nowhere"]
 

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import asdict, replace
+from pathlib import Path
 
 from nst_lightning.cloud.aws import Aws
 from nst_lightning.cloud.config import Launch
@@ -10,6 +11,7 @@ from nst_lightning.cloud.manifest import JobState, Manifest, PictureState
 from nst_lightning.cloud.plan import Plan, make_plan
 from nst_lightning.cloud.table import Row
 from nst_lightning.cloud.training_request import output_uri
+from nst_lightning.cloud.tuning.report import write_report
 from nst_lightning.cloud.tuning.request import PlannedSearch
 from nst_lightning.cloud.tuning.space import Tuning, check_ranges
 from nst_lightning.errors import InputError, did_you_mean
@@ -77,7 +79,15 @@ class Search(Fleet):
             self._ended = self.aws.tuning_status(self.search.name) in FINAL_AT_AWS
             for trial in self.aws.list_trials(self.search.name):
                 self._add(trial["TrainingJobName"], trial["TunedHyperParameters"])
-        return super().turn()
+        changed = super().turn()
+        if changed:
+            self.report()
+        return changed
+
+    def report(self) -> Path:
+        """Write the report of what is known; return its path."""
+        launch, tuning = self.manifest.launch, self.search.tuning
+        return write_report(launch.folder, launch.name, tuning, self.rows(), "SageMaker")
 
     def _add(self, name: str, tuned: dict[str, str]) -> None:
         if name in self.manifest.jobs:
