@@ -176,8 +176,9 @@ class Fleet:
         name, allowed = match.groups() if match else ("", "")
         if allowed == "0" and job.step < len(self.manifest.launch.job.fallback):
             self._note(f"{answer}; trying job.fallback")
+            step = job.step
             for other in self.manifest.jobs.values():
-                other.step += other.state == "Pending" and other.step == job.step
+                other.step += other.state == "Pending" and other.step == step
             return
         if allowed == "0":
             raise InputError(
@@ -190,7 +191,8 @@ class Fleet:
             self._refused = now
         elif now - self._refused > limits.quota_wait:
             raise InputError(
-                f"limits.quota_wait: nothing became free in {limits.quota_wait:.0f} s: {answer}"
+                f"limits.quota_wait: nothing became free in {limits.quota_wait:.0f} s; the same "
+                f"command tries again: {answer}"
             )
         self._note(f"{answer}; waiting for an instance to become free")
         self._may_start = now + limits.poll_seconds
