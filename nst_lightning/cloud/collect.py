@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from nst_lightning.cloud.plan import Painting
+from nst_lightning.cloud.uploads import check_picture
 from nst_lightning.errors import InputError
 from nst_lightning.files import write_error
 from nst_lightning.options import lookup
@@ -60,7 +61,7 @@ def collect(
             picture = RunFolder(fresh).picture
             if picture is None:
                 raise InputError(f"{key}: there is no picture in the job's results")
-            _check(picture, key)
+            check_picture(picture.read_bytes(), picture.name, key)
             local = {"data.content": painting.content, "data.style": painting.style, **files}
             _localise(RunFolder(fresh), local | {"trainer.default_root_dir": str(folder)})
             mark = {"archive": uri, "content": painting.content, "style": painting.style}
@@ -75,16 +76,6 @@ def collect(
     except OSError as error:
         raise write_error(folder, error) from error
     return measures
-
-
-def _check(picture: Path, key: str) -> None:
-    from PIL import Image
-
-    try:
-        with Image.open(picture) as image:
-            image.load()
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{key}: the job's picture cannot be read: {error}") from error
 
 
 def _localise(fresh: RunFolder, local: Mapping[str, Any]) -> None:

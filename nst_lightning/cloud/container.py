@@ -23,8 +23,8 @@ CHANNEL_KEYS = {
 CODE_CHANNEL, CONFIG_CHANNEL = "code", "config"
 SETTINGS_FILE = "settings.json"
 """File of the config channel with the settings that are too long for hyper-parameters."""
-FINISHED, ARCHIVE = "finished", ".tar.gz"
-"""Folder among the checkpoints for what is finished, and the ending of a picture's file there."""
+FINISHED = "finished"
+"""Folder among the checkpoints for what is finished, each picture with all its files in one."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,7 @@ class Task:
         attempt: Which attempt this job is at it.
         settings: Those of its own.
         channels: ``content`` or ``style`` -> the channel that holds its file.
-        folder: For its run and its checkpoint; among those that SageMaker copies to S3, so that a
-            restarted job finds all of it.
+        folder: Of its run, among those that SageMaker copies to S3: a restarted job finds it.
     """
 
     number: int
@@ -51,29 +50,23 @@ class Task:
     folder: Path
 
     @property
-    def run_folder(self) -> Path:
-        """Folder of the run."""
-        return self.folder / "run"
-
-    @property
     def checkpoint(self) -> Path:
         """Where the checkpoint is once there is one."""
-        return self.run_folder / CHECKPOINT
+        return self.folder / CHECKPOINT
 
-    @property
-    def archive(self) -> Path:
-        """Where the finished picture is, with all that belongs to it."""
-        return self.folder.parent / FINISHED / f"{self.id}{ARCHIVE}"
-
-    @property
-    def failure(self) -> Path:
-        """Where the reason is for which this attempt made no picture."""
-        return self.folder.parent / FINISHED / failure_name(self.id, self.attempt)
+    def kept(self, failed: bool = False) -> Path:
+        """Return where its picture is once it is finished, or the reason why there is none."""
+        return self.folder.parent / FINISHED / kept_name(self.id, self.attempt if failed else 0)
 
 
-def failure_name(painting: str, attempt: int) -> str:
-    """Return the name of the file that says why an attempt made no picture of a fingerprint."""
-    return f"{painting}-{attempt}.txt"
+def kept_name(painting: str, failed: int = 0) -> str:
+    """Return the name of what is kept of a picture, or of the reason why an attempt failed.
+
+    Args:
+        painting: Its fingerprint.
+        failed: The attempt.
+    """
+    return f"{painting}-{failed}.txt" if failed else f"{painting}.tar.gz"
 
 
 @dataclass(frozen=True)
@@ -153,7 +146,7 @@ class Container:
                 settings[key] = [here.get(name, name) for name in names]
             elif channel in self.channels:
                 settings[key] = str(self._file(channel))
-        settings["trainer.default_root_dir"] = str(task.run_folder)
+        settings["trainer.default_root_dir"] = str(task.folder)
         return dict(sorted(settings.items()))
 
     def _files(self, channel: str) -> list[Path]:

@@ -2,14 +2,14 @@
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from nst_lightning.cloud.aws import Aws
 from nst_lightning.cloud.aws_errors import QuotaError
 from nst_lightning.cloud.collect import clear_leftovers, collect, is_collected
-from nst_lightning.cloud.container import ARCHIVE, FINISHED, failure_name
+from nst_lightning.cloud.container import FINISHED, kept_name
 from nst_lightning.cloud.manifest import JobState, Manifest, PictureState
 from nst_lightning.cloud.table import Row
 from nst_lightning.cloud.training_request import checkpoints_uri
@@ -43,19 +43,11 @@ class Fleet:
         manifest: What is known.
         aws: The account.
         starting: Start pending jobs; otherwise only look and collect.
-        now: The clock, in seconds.
     """
 
-    def __init__(
-        self,
-        manifest: Manifest,
-        aws: Aws,
-        starting: bool = True,
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, manifest: Manifest, aws: Aws, starting: bool = True) -> None:
         self.manifest, self.aws, self.starting = manifest, aws, starting
         self.columns = ("loss", "style_loss")
-        self._now = now
         self._described: dict[str, float] = {}
         self._copied = self._due = self._may_start = -float("inf")
         self._refused: float | None = None
@@ -119,14 +111,14 @@ class Fleet:
     def turn(self) -> bool:
         """Do what is due; return whether anything changed."""
         changed = self.starting and self._start()
-        if self._now() >= self._due:
+        if time.monotonic() >= self._due:
             jobs = [job for job in self.manifest.jobs.values() if self._open(job)]
             going = self.aws.going() if any(job.running for job in jobs) else {}
             for job in jobs:
                 changed |= self.look(job, going)
                 if self.starting and not job.running:
                     changed |= self._start()
-            self._due = self._now() + self.manifest.launch.limits.poll_seconds
+            self._due = time.monotonic() + self.manifest.launch.limits.poll_seconds
         if changed:
             self.save()
         return changed
@@ -137,10 +129,10 @@ class Fleet:
         Args:
             everywhere: In S3 at once, too.
         """
-        everywhere |= self._now() - self._copied >= COPY_INTERVAL
+        everywhere |= time.monotonic() - self._copied >= COPY_INTERVAL
         self.manifest.save(self.aws if everywhere else None)
         if everywhere:
-            self._copied = self._now()
+            self._copied = time.monotonic()
 
     def pause(self) -> float:
         """Return the seconds until something is due."""
@@ -157,7 +149,7 @@ class Fleet:
         jobs, limits = self.manifest.jobs.values(), self.manifest.launch.limits
         room = limits.parallel - sum(job.running for job in jobs)
         changed = False
-        if self._now() < self._may_start:
+        if time.monotonic() < self._may_start:
             return changed
         for job in [job for job in jobs if job.state == "Pending"][: max(0, room)]:
             plan, how = self.manifest.request_of(job)
@@ -179,13 +171,14 @@ class Fleet:
         Raises:
             InputError: If it may run none at all, or nothing became free for too long.
         """
-        limits, now = self.manifest.launch.limits, self._now()
+        limits, now = self.manifest.launch.limits, time.monotonic()
         match = re.search(r"limit '(.+?)' is (\d+) Instance", answer)
         name, allowed = match.groups() if match else ("", "")
         if allowed == "0" and job.step < len(self.manifest.launch.job.fallback):
             self._note(f"{answer}; trying job.fallback")
+            step = job.step
             for other in self.manifest.jobs.values():
-                other.step += other.state == "Pending" and other.step == job.step
+                other.step += other.state == "Pending" and other.step == step
             return
         if allowed == "0":
             raise InputError(
@@ -198,7 +191,8 @@ class Fleet:
             self._refused = now
         elif now - self._refused > limits.quota_wait:
             raise InputError(
-                f"limits.quota_wait: nothing became free in {limits.quota_wait:.0f} s: {answer}"
+                f"limits.quota_wait: nothing became free in {limits.quota_wait:.0f} s; the same "
+                f"command tries again: {answer}"
             )
         self._note(f"{answer}; waiting for an instance to become free")
         self._may_start = now + limits.poll_seconds
@@ -213,9 +207,9 @@ class Fleet:
         name, before = self.manifest.name_of(job), repr(job)
         again = self._described.get(name, -float("inf"))
         again += _LOOKS * self.manifest.launch.limits.poll_seconds
-        if job.running and (going.get(name) != job.secondary or self._now() >= again):
+        if job.running and (going.get(name) != job.secondary or time.monotonic() >= again):
             described = self.aws.describe(name)
-            self._described[name] = self._now()
+            self._described[name] = time.monotonic()
             if described is not None:
                 _update(job, described)
             elif job.missing + 1 >= LOST_AFTER:
@@ -236,7 +230,7 @@ class Fleet:
             return
         there = self.aws.names(self._finished(job))
         for key in wanted:
-            note = failure_name(job.pictures[key].plan.fingerprint, job.attempt)
+            note = kept_name(job.pictures[key].plan.fingerprint, job.attempt)
             if self._finished(job, key).rpartition("/")[2] in there:
                 self._collect(job, key)
             elif note in there:
@@ -247,7 +241,7 @@ class Fleet:
 
     def _finished(self, job: JobState, key: str = "") -> str:
         """Return the s3:// folder of what a job has finished, or the address of a picture there."""
-        file = job.pictures[key].plan.fingerprint + ARCHIVE if key else ""
+        file = kept_name(job.pictures[key].plan.fingerprint) if key else ""
         return f"{checkpoints_uri(self.manifest.launch, job.plan)}/{FINISHED}/{file}"
 
     def _collect(self, job: JobState, key: str) -> None:
@@ -297,7 +291,6 @@ def _update(job: JobState, described: Mapping[str, Any]) -> None:
         job.reason = f"{job.secondary}: {why}" if why else "it was stopped"
     if "TrainingStartTime" in described:
         job.began = described["TrainingStartTime"].timestamp()
-    job.seconds = int(described.get("TrainingTimeInSeconds") or 0)
     job.billable = int(described.get("BillableTimeInSeconds") or 0)
     job.metrics = {m["MetricName"]: m["Value"] for m in described.get("FinalMetricDataList") or []}
     if job.at and job.began and not job.pictures[job.at].began:

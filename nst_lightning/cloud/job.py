@@ -23,13 +23,10 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from nst_lightning.checkpoint_io import checkpoint_settings
 from nst_lightning.cloud.container import Container, Task
 from nst_lightning.cloud.metric_lines import metric_line
-from nst_lightning.data.sources import source_digest
 from nst_lightning.errors import InputError
 from nst_lightning.files import write_whole
-from nst_lightning.fingerprint import file_digests
 from nst_lightning.memory import keep_memory
 from nst_lightning.objective import SharedTargets
-from nst_lightning.options import digest
 from nst_lightning.session import Session, open_run
 
 # The toolkit takes over what follows a line with the name of one of Python's own exceptions.
@@ -83,13 +80,12 @@ def main(environ: Mapping[str, str] | None = None) -> int:
             sys.path.append(str(container.base / "code"))
         tasks, shared = container.tasks(), SharedTargets(keep=0)
         for task in tasks:
-            if task.archive.is_file():
+            if task.kept().is_file():
                 print(f"{task.key} is finished already", flush=True)
                 continue
             kind, reason = _attempted(container, task, shared)
             if reason:
-                task.failure.parent.mkdir(parents=True, exist_ok=True)
-                write_whole(task.failure, reason)
+                write_whole(task.kept(failed=True), reason)
                 failed.append((kind, f"{task.key}: {reason}" if len(tasks) > 1 else reason))
         if not failed:
             _hand_over(container, tasks)
@@ -107,8 +103,8 @@ def main(environ: Mapping[str, str] | None = None) -> int:
 
 def _attempted(container: Container, task: Task, shared: SharedTargets) -> tuple[str, str]:
     """Paint a picture; return what kind of failure kept it from being painted, and why, if any."""
-    if task.failure.is_file():  # on an instance that was taken away since
-        return _USERS_MISTAKE, task.failure.read_text(encoding="utf-8")
+    if (why := task.kept(failed=True)).is_file():  # on an instance that was taken away since
+        return _USERS_MISTAKE, why.read_text(encoding="utf-8")
     try:
         paint(container, task, shared)
     except InputError as error:
@@ -136,10 +132,7 @@ def paint(container: Container, task: Task, shared: SharedTargets) -> None:
     configs, settings = container.configs(), container.run_settings(task)
     shown = {"configs": [path.name for path in configs], **settings}
     print("painting with", json.dumps(shown, ensure_ascii=False), flush=True)
-    files = [*(source_digest(str(path)) for path in configs), file_digests(settings)]
-    decides = json.dumps([settings, files]).replace(str(container.base), "")  # wherever it is
-    checkpoint = find_checkpoint(task, digest(decides))
-    session = open_run(settings, configs, resume=checkpoint, shared=shared)
+    session = open_run(settings, configs, resume=find_checkpoint(task), shared=shared)
     # Its line is printed before a step's checkpoint is written, not after.
     session.run(MetricLines(steps=session.steps, picture=task.number))
     if session.stopped:
@@ -147,20 +140,15 @@ def paint(container: Container, task: Task, shared: SharedTargets) -> None:
     keep(session, task, time.monotonic() - started)
 
 
-def find_checkpoint(task: Task, decides: str) -> Path | None:
-    """Return the checkpoint to go on from, if there is a whole one of the same picture.
+def find_checkpoint(task: Task) -> Path | None:
+    """Return the checkpoint to go on from, if there is a whole one.
+
+    It is of the same picture: its folder has the name of all that decides that.
 
     Args:
         task: What is painted.
-        decides: Digest of all that decides the picture; it is kept beside the run's folder.
     """
-    folder, mark = task.run_folder, task.run_folder.with_suffix(".digest")
-    if folder.is_dir() and not (mark.is_file() and mark.read_text(encoding="utf-8") == decides):
-        print("note: the checkpoint is of another picture; starting from the beginning", flush=True)
-        shutil.rmtree(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(mark, decides)
-    for path in folder.rglob(".*.part*") if folder.is_dir() else ():
+    for path in task.folder.rglob(".*.part*") if task.folder.is_dir() else ():
         path.unlink()  # what was being written when an earlier instance was taken away
     if not task.checkpoint.is_file():
         return None
@@ -191,15 +179,14 @@ def keep(session: Session, task: Task, seconds: float) -> None:
     if not session.picture_path.is_file():
         # The finished checkpoint outlived the instance, and the picture did not.
         session.write_picture()
-    root = task.run_folder
+    root = task.folder
     write_whole(root / "metrics.json", json.dumps(measures, indent=1) + "\n")
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
         for path in sorted(root.rglob("*")):
             if path.is_file() and path.suffix != ".ckpt":
                 tar.add(path, path.relative_to(root).as_posix())
-    task.archive.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(task.archive, buffer.getvalue())
+    write_whole(task.kept(), buffer.getvalue())
     shutil.rmtree(task.folder)  # the next instance need not fetch it
     sys.stdout.write(metric_line(measures, final=True) + "\n")
     sys.stdout.flush()
@@ -208,7 +195,7 @@ def keep(session: Session, task: Task, seconds: float) -> None:
 def _hand_over(container: Container, tasks: list[Task]) -> None:
     """Lay all pictures into the model folder, which SageMaker packs into the job's results."""
     for task in tasks:
-        with tarfile.open(task.archive) as tar:
+        with tarfile.open(task.kept()) as tar:
             tar.extractall(container.model / (task.key if len(tasks) > 1 else ""), filter="data")
 
 

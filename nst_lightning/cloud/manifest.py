@@ -59,7 +59,6 @@ class JobState:
         secondary: SageMaker's secondary status.
         reason: Why it failed.
         began: When its training began, in seconds since 1970; 0 if it has not.
-        seconds: Seconds of training.
         billable: Seconds to be paid.
         billed_before: Seconds to be paid of earlier attempts.
         metrics: Last values by name: those of the picture that it is at.
@@ -75,7 +74,6 @@ class JobState:
     secondary: str = ""
     reason: str = ""
     began: float = 0.0
-    seconds: int = 0
     billable: int = 0
     billed_before: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
@@ -115,7 +113,7 @@ class JobState:
             self.attempt += 1
         self.step, self.state, self.secondary, self.reason = step, "Pending", "", ""
         self.billed_before += self.billable
-        self.seconds, self.billable, self.missing, self.metrics = 0, 0, 0, {}
+        self.billable, self.missing, self.metrics = 0, 0, {}
 
     def progress(self) -> tuple[int, int, int]:
         """Return what only grows, so that of two views the later one is known."""
@@ -239,11 +237,6 @@ class Manifest:
 
     # -- keeping ----------------------------------------------------------------------------------
 
-    @property
-    def path(self) -> Path:
-        """The local file."""
-        return self.launch.folder / FILE
-
     def dump(self) -> bytes:
         """Return it as JSON."""
         return (json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n").encode()
@@ -254,7 +247,7 @@ class Manifest:
         Args:
             aws: The account; the local file only if None.
         """
-        write_whole(self.path, self.dump())
+        write_whole(self.launch.folder / FILE, self.dump())
         if aws is not None:
             there = fetch(self.launch, aws)
             if there is not None:

@@ -42,7 +42,7 @@ def test_masks_are_uploaded(tmp_path: Path, launch: Callable[..., Launch]) -> No
     whole = mask(tmp_path / "whole.png", (64, 64), 255, 255)
     masks = {"data.content_mask": [left, right], "data.style_mask": [whole, whole]}
     plan = make_plan(launch(**masks))
-    (job,) = plan.jobs
+    job = plan.job
     assert job.settings["data.content_mask"] == ["00-left.png", "01-right.png"]
     assert job.files == masks
     sent = plan.uploads[job.channels["content_mask"]].files

@@ -9,14 +9,17 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from nst_lightning.cloud import commands
+from nst_lightning.cloud.aws import Aws
 from nst_lightning.cloud.config import Launch
 from nst_lightning.cloud.plan import Painting, Plan, PlannedJob
 from nst_lightning.cloud.uploads import Upload
 from nst_lightning.options import digest
 
 
-def plan(launch: Launch) -> Plan:
+def plan(launch: Launch, aws: Aws | None = None) -> Plan:
     """Plan every pair of names, as the launcher would plan pairs of pictures."""
+    if aws is not None:
+        aws.check()
     made = Plan(PlannedJob(dict(launch.settings), {}, "", "", ["loss", "step", "steps", "picture"]))
     contents, styles = (list(map(str, names)) for names in (launch.contents, launch.styles))
     places = {name: made.add(Upload(((name, name.encode()),))) for name in (*contents, *styles)}
