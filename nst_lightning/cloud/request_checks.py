@@ -12,6 +12,7 @@ from nst_lightning.cloud.catalogue import image_uri, instance_mistakes
 from nst_lightning.cloud.config import MOST_PICTURES, ON_DEMAND, AwsConfig, JobConfig, Launch
 from nst_lightning.cloud.limits import beyond_limits
 from nst_lightning.cloud.sdk import has_estimator
+from nst_lightning.cloud.staging import ROOT
 from nst_lightning.cloud.training_request import frame
 from nst_lightning.errors import InputError
 
@@ -42,10 +43,9 @@ def need_packages(aws: bool, rehearsal: bool, optuna: bool) -> None:
         spec = importlib.util.find_spec(name)
         # The folder sagemaker/ of a clone alone looks like an empty package of that name.
         if spec is None or spec.origin is None:
-            how = "pip install -e '.[tuning]'" if optuna else "pip install -e '.[sagemaker]'"
-            if rehearsal:
-                how = "uv run --group rehearsal sagemaker/launch.py (or pip's --group rehearsal)"
-            raise InputError(f"the package {name} is not installed: {how}")
+            extra = "tuning" if optuna else "rehearsal" if rehearsal else "sagemaker"
+            where = "-e '." if (ROOT / "pyproject.toml").is_file() else "'nst-lightning"
+            raise InputError(f"the package {name} is not installed: pip install {where}[{extra}]'")
 
 
 def check_request(launch: Launch, aws: Aws) -> None:
