@@ -40,6 +40,7 @@ def test_a_dry_run_prints_whole_requests_and_calls_nothing(
         aws__subnets=["subnet-1"],
         aws__security_group_ids=["sg-1"],
         aws__volume_kms_key="key-1",
+        job__instance_type="ml.c5.2xlarge",
         aws__tags={"team": "art"},
         job__environment={"A": "b"},
         job__price_per_hour=1.5,
@@ -64,7 +65,7 @@ def test_a_dry_run_prints_whole_requests_and_calls_nothing(
     assert first["ResourceConfig"]["VolumeKmsKeyId"] == "key-1"
     assert {"Key": "team", "Value": "art"} in first["Tags"]
     assert first["Environment"] == {"A": "b"}
-    assert "2.8.0" in first["AlgorithmSpecification"]["TrainingImage"]
+    assert "pytorch:2.14" in first["AlgorithmSpecification"]["TrainingImage"]
     assert first["CheckpointConfig"]["LocalPath"] == "/opt/ml/checkpoints"
     assert len(first["AlgorithmSpecification"]["MetricDefinitions"]) <= 40
     assert "2 training jobs" in shown.err
