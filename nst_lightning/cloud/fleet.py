@@ -93,7 +93,8 @@ class Fleet:
         if state == "Completed":
             remark = "picture is here" if key in self.collected else "picture not here yet"
         elif state == "InProgress":
-            state, remark = job.state, job.secondary if now else "its turn comes"
+            state = job.state if job.running else state
+            remark = job.secondary if now else "its turn comes"
         name = "" if job.state == "Pending" else self.manifest.name_of(job)
         metrics = job.metrics if now else picture.metrics
         return Row(key, state, remark, name, metrics, picture.began, picture.seconds)
@@ -235,7 +236,7 @@ class Fleet:
                 self._collect(job, key)
             elif note in there:
                 reason = self.aws.get(self._finished(job) + note) or b""
-                job.mark([key], "Failed", reason.decode())
+                job.mark([key], "Failed", readable_reason(reason.decode()))
             elif job.pictures[key].state == "Completed":
                 job.mark([key], "Failed", f"{self._finished(job, key)} is gone")
 
