@@ -266,7 +266,7 @@ class Fleet:
             job.missing += 1  # the last copy to S3 may come later than the state
             return
         no_capacity = job.state != "Completed" and _NO_CAPACITY.search(job.reason)
-        if no_capacity and self.starting and job.step < len(self.manifest.launch.job.fallback):
+        if no_capacity and job.step < len(self.manifest.launch.job.fallback):
             other = self.manifest.launch.job.fallback[job.step]
             self._note(f"{job.reason}; trying {other}")
             job.again(left, job.step + 1)

@@ -194,6 +194,9 @@ def keep(session: Session, task: Task, seconds: float) -> None:
 
 def _hand_over(container: Container, tasks: list[Task]) -> None:
     """Lay all pictures into the model folder, which SageMaker packs into the job's results."""
+    for path in container.model.rglob("*"):
+        if path.is_file():
+            path.unlink()  # of an older job on a warm instance
     for task in tasks:
         with tarfile.open(task.kept()) as tar:
             tar.extractall(container.model / (task.key if len(tasks) > 1 else ""), filter="data")

@@ -200,6 +200,19 @@ def test_a_fallback_is_tried_without_a_word_and_ends_on_demand(
     assert last == {"MaxRuntimeInSeconds": 4 * hours}
 
 
+def test_what_was_stopped_is_tried_nowhere_else(
+    aws: FakeAws, file: Callable[..., Path], tmp_path: Path
+) -> None:
+    created = ends(aws, lambda name, job: None)
+    out = ["--out", tmp_path / "out"]
+    assert main("--config", file(4, fallback=["ml.g4dn.xlarge"]), "--no_wait") == 0
+    assert main("stop", "test", *out) == 0
+    aws.service.move(created[0], "Failed", "", "Failed", FailureReason=CAPACITY)
+    assert main("watch", "test", *out) == 1
+    assert len(created) == 1
+    assert states(tmp_path) == {"Failed": 4}
+
+
 def test_a_relaunch_that_is_killed_before_its_first_job_loses_nothing(
     aws: FakeAws, file: Callable[..., Path], tmp_path: Path, monkeypatch: Any
 ) -> None:
