@@ -208,7 +208,7 @@ def explain(error: Exception) -> str:
     if "out of memory" in text.lower() or isinstance(error, MemoryError):
         return f"out of memory: use a smaller data.size or a larger instance type ({text})"
     if "no space left" in text.lower():
-        how = "raise job.volume_size, or take a larger type where instances have a disk of their own"
+        how = "raise job.volume_size, or take a larger type of those with a disk of their own"
         return f"the disk is full: {how} ({text})"
     if isinstance(error, ModuleNotFoundError):
         return f"{text}: name the package in job.requirements"
