@@ -206,7 +206,8 @@ def explain(error: Exception) -> str:
     if "out of memory" in text.lower() or isinstance(error, MemoryError):
         return f"out of memory: use a smaller data.size or a larger instance type ({text})"
     if "no space left" in text.lower():
-        return f"the disk is full: raise job.volume_size ({text})"
+        how = "raise job.volume_size, or take a larger type of those with a disk of their own"
+        return f"the disk is full: {how} ({text})"
     if isinstance(error, ModuleNotFoundError):
         return f"{text}: name the package in job.requirements"
     return f"{text}; the job's log has the whole traceback"
