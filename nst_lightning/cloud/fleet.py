@@ -173,20 +173,25 @@ class Fleet:
             InputError: If it may run none at all, or nothing became free for too long.
         """
         limits, now = self.manifest.launch.limits, time.monotonic()
+        jobs = self.manifest.jobs.values()
         match = re.search(r"limit '(.+?)' is (\d+) Instance", answer)
         name, allowed = match.groups() if match else ("", "")
         if allowed == "0" and job.step < len(self.manifest.launch.job.fallback):
             self._note(f"{answer}; trying job.fallback")
-            step = job.step
-            for other in self.manifest.jobs.values():
-                other.step += other.state == "Pending" and other.step == step
+            for other in [one for one in jobs if (one.state, one.step) == ("Pending", job.step)]:
+                other.step += 1
             return
         if allowed == "0":
-            raise InputError(
+            why = (
                 f"your account may run no instance for {name!r}: ask for a quota in AWS's console "
                 "under Service Quotas, Amazon SageMaker, or name another job.instance_type"
             )
-        if any(other.running for other in self.manifest.jobs.values()):
+            if all(other.state == "Pending" for other in jobs):
+                raise InputError(why)
+            job.state = "Failed"
+            job.mark(job.keys("Pending"), "Failed", why)
+            return
+        if any(other.running for other in jobs):
             self._refused = None  # ours, one of which will be free
         elif self._refused is None:
             self._refused = now

@@ -106,6 +106,23 @@ def test_a_quota_of_0_goes_on_to_the_next_type(
     assert states(tmp_path) == {"Completed": 4}
 
 
+def test_a_quota_of_0_of_a_fallback_fails_the_job_alone(
+    aws: FakeAws, file: Callable[..., Path], capsys: Any, tmp_path: Path
+) -> None:
+    refused(aws, lambda kind: limit(kind, 0) if "g4dn" in kind else None)
+
+    def how(name: str, job: dict[str, Any]) -> None:
+        if tasks_of(aws.service, name)[0]["key"] == "a--x":
+            aws.service.move(name, "Failed", "", "Failed", FailureReason=CAPACITY)
+        else:
+            complete(aws.service, name, result(1))
+
+    ends(aws, how)
+    assert main("--config", file(fallback=["ml.g4dn.xlarge"])) == 1
+    assert "'ml.g4dn.xlarge for spot training job usage'" in capsys.readouterr().out
+    assert states(tmp_path) == {"Completed": 2, "Failed": 2}
+
+
 def test_a_wait_for_what_others_use_has_an_end(
     aws: FakeAws, config: Callable[..., Path], capsys: Any, tmp_path: Path
 ) -> None:
