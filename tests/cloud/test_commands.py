@@ -41,6 +41,7 @@ def test_a_dry_run_prints_whole_requests_and_calls_nothing(
         aws__security_group_ids=["sg-1"],
         aws__volume_kms_key="key-1",
         aws__tags={"team": "art"},
+        job__instance_type="ml.m5.xlarge",  # others have disks of their own
         job__environment={"A": "b"},
         job__price_per_hour=1.5,
     )
@@ -64,7 +65,7 @@ def test_a_dry_run_prints_whole_requests_and_calls_nothing(
     assert first["ResourceConfig"]["VolumeKmsKeyId"] == "key-1"
     assert {"Key": "team", "Value": "art"} in first["Tags"]
     assert first["Environment"] == {"A": "b"}
-    assert "2.8.0" in first["AlgorithmSpecification"]["TrainingImage"]
+    assert "pytorch" in first["AlgorithmSpecification"]["TrainingImage"]
     assert first["CheckpointConfig"]["LocalPath"] == "/opt/ml/checkpoints"
     assert len(first["AlgorithmSpecification"]["MetricDefinitions"]) <= 40
     assert "2 training jobs" in shown.err
@@ -155,10 +156,10 @@ def test_a_job_without_a_whole_picture_is_not_done(
         files["stylized.png"] = files["stylized.png"][:100]
 
     def end(name: str) -> None:
-        complete(aws.service, name, files)
         if broken == "missing":
-            artifacts = {"S3ModelArtifacts": "s3://rehearsal/nothing/here.tar.gz"}
-            aws.service.note(name, ModelArtifacts=artifacts)
+            aws.service.move(name, "Completed", "done", "Completed")
+        else:
+            complete(aws.service, name, files)
 
     aws.service.on_create.append(end)
     assert main(["--config", str(config())]) == 1
