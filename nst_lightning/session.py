@@ -201,15 +201,16 @@ class Session:
             return self._measures(learned)
 
     def _measures(self, learned: bool) -> dict[str, float]:
-        from nst_lightning.metrics.evaluate import PictureMetrics
+        from nst_lightning.metrics.evaluate import MEASURED_LAYERS, PictureMetrics
 
         model = self.model.cpu()
         with torch.no_grad():
             picture = model.picture()
             model.set_targets(model.objective.held())
             found = {name: float(value) for name, value in model.losses(picture).items()}
-        against = as_measured(self.pair)  # as the page of `compare` does
-        measured = PictureMetrics.of(against, learned=learned)(as_saved(picture))
+        against, shared = as_measured(self.pair), self._cli.shared  # as the page of `compare` does
+        encoder = shared.measuring_encoder(MEASURED_LAYERS) if shared else None
+        measured = PictureMetrics.of(against, encoder, learned=learned)(as_saved(picture))
         found |= {
             "ssim": measured["ssim/content"],
             "mse": measured["mse/content"],

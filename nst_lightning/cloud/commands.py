@@ -275,7 +275,7 @@ def stop(manifest: Manifest, aws: Aws) -> int:
     running = [job for job in manifest.jobs.values() if job.running]
     for job in running:
         aws.stop(manifest.name_of(job))
-        job.state = "Stopping"
+        job.state, job.step = "Stopping", len(manifest.launch.job.fallback)  # nothing else is tried
     manifest.save(aws)
     print(f"{len(running)} jobs are being stopped; see how they end: {again('watch', manifest)}")
     return 0

@@ -19,8 +19,9 @@ class AwsConfig:
     Attributes:
         region: Such as us-west-2; your profile's if null.
         profile: Profile of your AWS configuration; the default credentials if null.
-        role: ARN of the role that the jobs run as.
-        bucket: Bucket for inputs, code, checkpoints and results.
+        role: ARN or name of the role that the jobs run as; ``execution`` for that of the SageMaker
+            notebook that this runs in.
+        bucket: Bucket for inputs, code, checkpoints and results; ``default`` for SageMaker's own.
         prefix: Folder in that bucket.
         output: s3:// folder of the results; a folder of the launch below ``prefix`` if null.
         checkpoints: s3:// folder of the checkpoints; as ``output`` if null.

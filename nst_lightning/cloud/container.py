@@ -8,7 +8,6 @@ from typing import Any
 
 from nst_lightning.cloud.hyperparameters import PAINTING, SDK_PREFIXES
 from nst_lightning.errors import InputError
-from nst_lightning.run_folder import CHECKPOINT
 
 CHANNEL_KEYS = {
     "content": "data.content",
@@ -34,29 +33,18 @@ class Task:
     Attributes:
         number: Its number in the job.
         key: Its name.
-        id: Of all that decides it.
-        attempt: Which attempt this job is at it.
-        settings: Those of its own.
-        channels: ``content`` or ``style`` -> the channel that holds its file.
+        settings: Of its run, by dotted name.
         folder: Of its run, among those that SageMaker copies to S3: a restarted job finds it.
+        kept: Where its picture is once it is finished.
+        failed: Where the reason is for which this attempt made none.
     """
 
     number: int
     key: str
-    id: str
-    attempt: int
     settings: dict[str, Any]
-    channels: dict[str, str]
     folder: Path
-
-    @property
-    def checkpoint(self) -> Path:
-        """Where the checkpoint is once there is one."""
-        return self.folder / CHECKPOINT
-
-    def kept(self, failed: bool = False) -> Path:
-        """Return where its picture is once it is finished, or the reason why there is none."""
-        return self.folder.parent / FINISHED / kept_name(self.id, self.attempt if failed else 0)
+    kept: Path
+    failed: Path
 
 
 def kept_name(painting: str, failed: int = 0) -> str:
@@ -108,46 +96,47 @@ class Container:
             model=Path(environ.get("SM_MODEL_DIR", base / "model")),
         )
 
-    def tasks(self) -> list[Task]:
-        """Return the pictures to paint, in order."""
-        told = {k: v for k, v in sorted(self.settings.items()) if k.startswith(PAINTING)}
-        folder = self.base / "checkpoints"
-        return [
-            Task(int(key.removeprefix(PAINTING)), **one, folder=folder / one["id"])
-            for key, one in told.items()
-        ]
-
     def configs(self) -> list[Path]:
         """Return the run's config files, in the order in which they are laid over one another."""
         return [path for path in self._files(CONFIG_CHANNEL) if path.name != SETTINGS_FILE]
 
-    def run_settings(self, task: Task) -> dict[str, Any]:
-        """Return a run's settings by dotted name, with the paths of the input files here.
-
-        They are sorted by name, so that a class comes before its arguments.
-
-        Args:
-            task: What is painted.
+    def tasks(self) -> list[Task]:
+        """Return the pictures to paint, in order.
 
         Raises:
             InputError: If a channel does not hold exactly one file.
         """
-        settings: dict[str, Any] = {}
+        shared: dict[str, Any] = {}
         for path in self._files(CONFIG_CHANNEL):
             if path.name == SETTINGS_FILE:
-                settings |= json.loads(path.read_text(encoding="utf-8"))
+                shared |= json.loads(path.read_text(encoding="utf-8"))
         ours = (*SDK_PREFIXES, PAINTING)
-        settings |= {k: v for k, v in self.settings.items() if not k.startswith(ours)}
-        settings |= task.settings
-        for role, key in CHANNEL_KEYS.items():
-            channel = task.channels.get(role, role)
-            if channel in self.channels and isinstance(names := settings.get(key), list):
+        shared |= {k: v for k, v in self.settings.items() if not k.startswith(ours)}
+        told = sorted(item for item in self.settings.items() if item[0].startswith(PAINTING))
+        return [self._task(int(name.removeprefix(PAINTING)), shared, **one) for name, one in told]
+
+    def _task(
+        self,
+        number: int,
+        shared: Mapping[str, Any],
+        key: str,
+        id: str,
+        attempt: int,
+        settings: Mapping[str, Any],
+        channels: Mapping[str, str],
+    ) -> Task:
+        folder = self.base / "checkpoints" / id
+        whole = {**shared, **settings, "trainer.default_root_dir": str(folder)}
+        for role, name in CHANNEL_KEYS.items():
+            channel = channels.get(role, role)
+            if channel in self.channels and isinstance(names := whole.get(name), list):
                 here = {path.name: str(path) for path in self._files(channel)}
-                settings[key] = [here.get(name, name) for name in names]
+                whole[name] = [here.get(file, file) for file in names]
             elif channel in self.channels:
-                settings[key] = str(self._file(channel))
-        settings["trainer.default_root_dir"] = str(task.folder)
-        return dict(sorted(settings.items()))
+                whole[name] = str(self._file(channel))
+        kept, failed = (folder.parent / FINISHED / kept_name(id, n) for n in (0, attempt))
+        # Sorted, so that a class comes before its arguments.
+        return Task(number, key, dict(sorted(whole.items())), folder, kept, failed)
 
     def _files(self, channel: str) -> list[Path]:
         folder = self.channels.get(channel)

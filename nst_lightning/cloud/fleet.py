@@ -93,7 +93,8 @@ class Fleet:
         if state == "Completed":
             remark = "picture is here" if key in self.collected else "picture not here yet"
         elif state == "InProgress":
-            state, remark = job.state, job.secondary if now else "its turn comes"
+            state = job.state if job.running else state
+            remark = job.secondary if now else "its turn comes"
         name = "" if job.state == "Pending" else self.manifest.name_of(job)
         metrics = job.metrics if now else picture.metrics
         return Row(key, state, remark, name, metrics, picture.began, picture.seconds)
@@ -172,20 +173,25 @@ class Fleet:
             InputError: If it may run none at all, or nothing became free for too long.
         """
         limits, now = self.manifest.launch.limits, time.monotonic()
+        jobs = self.manifest.jobs.values()
         match = re.search(r"limit '(.+?)' is (\d+) Instance", answer)
         name, allowed = match.groups() if match else ("", "")
         if allowed == "0" and job.step < len(self.manifest.launch.job.fallback):
             self._note(f"{answer}; trying job.fallback")
-            step = job.step
-            for other in self.manifest.jobs.values():
-                other.step += other.state == "Pending" and other.step == step
+            for other in [one for one in jobs if (one.state, one.step) == ("Pending", job.step)]:
+                other.step += 1
             return
         if allowed == "0":
-            raise InputError(
+            why = (
                 f"your account may run no instance for {name!r}: ask for a quota in AWS's console "
                 "under Service Quotas, Amazon SageMaker, or name another job.instance_type"
             )
-        if any(other.running for other in self.manifest.jobs.values()):
+            if all(other.state == "Pending" for other in jobs):
+                raise InputError(why)
+            job.state = "Failed"
+            job.mark(job.keys("Pending"), "Failed", why)
+            return
+        if any(other.running for other in jobs):
             self._refused = None  # ours, one of which will be free
         elif self._refused is None:
             self._refused = now
@@ -235,7 +241,7 @@ class Fleet:
                 self._collect(job, key)
             elif note in there:
                 reason = self.aws.get(self._finished(job) + note) or b""
-                job.mark([key], "Failed", reason.decode())
+                job.mark([key], "Failed", readable_reason(reason.decode()))
             elif job.pictures[key].state == "Completed":
                 job.mark([key], "Failed", f"{self._finished(job, key)} is gone")
 
@@ -266,7 +272,7 @@ class Fleet:
             job.missing += 1  # the last copy to S3 may come later than the state
             return
         no_capacity = job.state != "Completed" and _NO_CAPACITY.search(job.reason)
-        if no_capacity and self.starting and job.step < len(self.manifest.launch.job.fallback):
+        if no_capacity and job.step < len(self.manifest.launch.job.fallback):
             other = self.manifest.launch.job.fallback[job.step]
             self._note(f"{job.reason}; trying {other}")
             job.again(left, job.step + 1)

@@ -27,6 +27,7 @@ from nst_lightning.errors import InputError
 from nst_lightning.files import write_whole
 from nst_lightning.memory import keep_memory
 from nst_lightning.objective import SharedTargets
+from nst_lightning.run_folder import CHECKPOINT
 from nst_lightning.session import Session, open_run
 
 # The toolkit takes over what follows a line with the name of one of Python's own exceptions.
@@ -72,7 +73,7 @@ def main(environ: Mapping[str, str] | None = None) -> int:
         toolkit makes the job's failure reason.
     """
     keep_memory()
-    failed: list[tuple[str, str]] = []
+    reasons: list[str] = []
     tasks: list[Task] = []
     try:
         container = Container.from_environ(os.environ if environ is None else environ)
@@ -80,40 +81,37 @@ def main(environ: Mapping[str, str] | None = None) -> int:
             sys.path.append(str(container.base / "code"))
         tasks, shared = container.tasks(), SharedTargets(keep=0)
         for task in tasks:
-            if task.kept().is_file():
+            if task.kept.is_file():
                 print(f"{task.key} is finished already", flush=True)
-                continue
-            kind, reason = _attempted(container, task, shared)
-            if reason:
-                write_whole(task.kept(failed=True), reason)
-                failed.append((kind, f"{task.key}: {reason}" if len(tasks) > 1 else reason))
-        if not failed:
+            elif reason := _why_not(container, task, shared):
+                write_whole(task.failed, reason)
+                kind, _, what = reason.partition(": ")
+                reasons.append(f"{kind}: {task.key}: {what}" if len(tasks) > 1 else reason)
+        if not reasons:
             _hand_over(container, tasks)
     except InputError as error:
-        failed = [(_USERS_MISTAKE, str(error))]
+        reasons = [f"{_USERS_MISTAKE}: {error}"]
     except KeyboardInterrupt:
-        failed = [(_BREAKDOWN, "the job was interrupted; start it again to go on")]
-    if not failed:
-        return 0
-    kind, reason = failed[0]
-    more = f"{len(failed)} of {len(tasks)} pictures failed; " if len(failed) > 1 else ""
-    print(f"{kind}: {more}{reason}"[:900], file=sys.stderr, flush=True)
-    return 1
+        reasons = [f"{_BREAKDOWN}: the job was interrupted; start it again to go on"]
+    if reasons:
+        more = f" ({len(reasons)} of {len(tasks)} pictures failed)" if len(reasons) > 1 else ""
+        print(reasons[0][: 900 - len(more)] + more, file=sys.stderr, flush=True)
+    return int(bool(reasons))
 
 
-def _attempted(container: Container, task: Task, shared: SharedTargets) -> tuple[str, str]:
-    """Paint a picture; return what kind of failure kept it from being painted, and why, if any."""
-    if (why := task.kept(failed=True)).is_file():  # on an instance that was taken away since
-        return _USERS_MISTAKE, why.read_text(encoding="utf-8")
+def _why_not(container: Container, task: Task, shared: SharedTargets) -> str:
+    """Paint a picture; return why that could not be done, if it could not."""
+    if task.failed.is_file():  # on an instance that was taken away since
+        return task.failed.read_text(encoding="utf-8")
     try:
         paint(container, task, shared)
     except InputError as error:
-        return _USERS_MISTAKE, str(error)
+        return f"{_USERS_MISTAKE}: {error}"
     except Exception as error:
         # To stdout, so that CloudWatch has it and the failure reason stays one line.
         print(traceback.format_exc(), flush=True)
-        return _BREAKDOWN, explain(error)
-    return "", ""
+        return f"{_BREAKDOWN}: {explain(error)}"
+    return ""
 
 
 def paint(container: Container, task: Task, shared: SharedTargets) -> None:
@@ -128,11 +126,10 @@ def paint(container: Container, task: Task, shared: SharedTargets) -> None:
         InputError: If something given is wrong.
         KeyboardInterrupt: If the job is being stopped.
     """
-    started = time.monotonic()
-    configs, settings = container.configs(), container.run_settings(task)
-    shown = {"configs": [path.name for path in configs], **settings}
+    started, configs = time.monotonic(), container.configs()
+    shown = {"configs": [path.name for path in configs], **task.settings}
     print("painting with", json.dumps(shown, ensure_ascii=False), flush=True)
-    session = open_run(settings, configs, resume=find_checkpoint(task), shared=shared)
+    session = open_run(task.settings, configs, resume=find_checkpoint(task.folder), shared=shared)
     # Its line is printed before a step's checkpoint is written, not after.
     session.run(MetricLines(steps=session.steps, picture=task.number))
     if session.stopped:
@@ -140,26 +137,27 @@ def paint(container: Container, task: Task, shared: SharedTargets) -> None:
     keep(session, task, time.monotonic() - started)
 
 
-def find_checkpoint(task: Task) -> Path | None:
+def find_checkpoint(folder: Path) -> Path | None:
     """Return the checkpoint to go on from, if there is a whole one.
 
     It is of the same picture: its folder has the name of all that decides that.
 
     Args:
-        task: What is painted.
+        folder: Of the run.
     """
-    for path in task.folder.rglob(".*.part*") if task.folder.is_dir() else ():
+    for path in folder.rglob(".*.part*") if folder.is_dir() else ():
         path.unlink()  # what was being written when an earlier instance was taken away
-    if not task.checkpoint.is_file():
+    checkpoint = folder / CHECKPOINT
+    if not checkpoint.is_file():
         return None
     try:
-        checkpoint_settings(task.checkpoint)
+        checkpoint_settings(checkpoint)
     except InputError:
         print("note: the checkpoint is damaged; starting from the beginning", flush=True)
-        task.checkpoint.unlink()
+        checkpoint.unlink()
         return None
-    print(f"going on from {task.checkpoint}", flush=True)
-    return task.checkpoint
+    print(f"going on from {checkpoint}", flush=True)
+    return checkpoint
 
 
 def keep(session: Session, task: Task, seconds: float) -> None:
@@ -186,7 +184,7 @@ def keep(session: Session, task: Task, seconds: float) -> None:
         for path in sorted(root.rglob("*")):
             if path.is_file() and path.suffix != ".ckpt":
                 tar.add(path, path.relative_to(root).as_posix())
-    write_whole(task.kept(), buffer.getvalue())
+    write_whole(task.kept, buffer.getvalue())
     shutil.rmtree(task.folder)  # the next instance need not fetch it
     sys.stdout.write(metric_line(measures, final=True) + "\n")
     sys.stdout.flush()
@@ -194,8 +192,11 @@ def keep(session: Session, task: Task, seconds: float) -> None:
 
 def _hand_over(container: Container, tasks: list[Task]) -> None:
     """Lay all pictures into the model folder, which SageMaker packs into the job's results."""
+    for path in container.model.rglob("*"):
+        if path.is_file():
+            path.unlink()  # of an older job on a warm instance
     for task in tasks:
-        with tarfile.open(task.kept()) as tar:
+        with tarfile.open(task.kept) as tar:
             tar.extractall(container.model / (task.key if len(tasks) > 1 else ""), filter="data")
 
 
@@ -205,7 +206,8 @@ def explain(error: Exception) -> str:
     if "out of memory" in text.lower() or isinstance(error, MemoryError):
         return f"out of memory: use a smaller data.size or a larger instance type ({text})"
     if "no space left" in text.lower():
-        return f"the disk is full: raise job.volume_size ({text})"
+        how = "raise job.volume_size, or take a larger type of those with a disk of their own"
+        return f"the disk is full: {how} ({text})"
     if isinstance(error, ModuleNotFoundError):
         return f"{text}: name the package in job.requirements"
     return f"{text}; the job's log has the whole traceback"

@@ -40,12 +40,14 @@ def _mistake(value: Any, shape: Any) -> str:
     if text and shape.enum and value not in shape.enum:
         near = did_you_mean(value, shape.enum)
         return f"AWS knows no {value}{near} (pip install -U boto3 if it is new)"
-    size = value if isinstance(value, int | float) else len(value)
-    what = f"{size} characters" if text else f"{size}"
+    number = isinstance(value, int | float)
+    size = value if number else len(value)
+    what = f"{size} is" if number else f"{size} {'characters ' * text}are"
+    shown = f": {value[:30]}" if text else ""
     if size > limits.get("max", size):
-        return f"{what} are more than the {limits['max']} that AWS takes"
+        return f"{what} more than the {limits['max']} that AWS takes{shown}"
     if size < limits.get("min", size):
-        return f"{what} are fewer than the {limits['min']} that AWS wants"
+        return f"{what} less than the {limits['min']} that AWS wants{shown}"
     if text and not _fits(value, limits.get("pattern", "")):
         return f"AWS does not take {value!r}; it must be like {limits['pattern']}"
     return ""

@@ -96,15 +96,17 @@ class JobState:
 
     def mark(self, keys: Iterable[str], state: str, reason: str = "") -> None:
         """Set the state of some of its pictures."""
-        for key in keys:
-            self.pictures[key].state, self.pictures[key].reason = state, reason
+        for picture in map(self.pictures.__getitem__, keys):
+            picture.state, picture.reason = state, reason
+            picture.began = picture.began if state != "Pending" else 0.0
 
     @property
     def at(self) -> str | None:
         """Key of the picture that it is painting, as far as is known."""
-        number = int(self.metrics.get("picture", 1))
-        key = [*self.pictures][number - 1] if 0 < number <= len(self.pictures) else ""
-        return key if key in self.keys("InProgress") else None
+        left = self.keys("InProgress")
+        number = int(self.metrics.get("picture", 0))
+        told = [*self.pictures][number - 1 : number] if number else left[:1]
+        return next((key for key in told if key in left), None)
 
     def again(self, keys: Iterable[str], step: int = 0) -> None:
         """Make pictures pending again, in a new attempt if the last one was begun."""

@@ -18,6 +18,7 @@ from nst_lightning.errors import InputError
 
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+|[\w+=,.@-]{1,64}")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+MOST_TAGS = 49
 _LONGEST = 28 * 24 * 3600
 """Seconds that a job may run, by AWS's documentation."""
 
@@ -59,19 +60,20 @@ def check_request(launch: Launch, aws: Aws) -> None:
     """
     for mistake in (*_account_mistakes(launch.aws, launch.job), *_job_mistakes(launch)):
         raise InputError(mistake)
-    for kind in (launch.job.instance_type, *launch.job.fallback):
-        if kind != ON_DEMAND:
-            _check_instance(replace(launch, job=replace(launch.job, instance_type=kind)), aws)
+    kinds = [("instance_type", launch.job.instance_type)]
+    kinds += [("fallback", kind) for kind in launch.job.fallback if kind != ON_DEMAND]
+    for key, kind in kinds:
+        one = replace(launch, job=replace(launch.job, instance_type=kind))
+        for mistake in _instance_mistakes(one, aws):
+            raise InputError(mistake.replace("job.instance_type", f"job.{key}"))
 
 
-def _check_instance(launch: Launch, aws: Aws) -> None:
+def _instance_mistakes(launch: Launch, aws: Aws) -> Iterator[str]:
     request = frame(launch, image_uri(launch.job, aws.region))
     if not str(launch.aws.role).startswith("arn:"):
         request.pop("RoleArn")  # a role by its name
-    for mistake in beyond_limits(request, aws.shape("CreateTrainingJob")):
-        raise InputError(mistake)
-    for mistake in instance_mistakes(launch.aws, launch.job):
-        raise InputError(mistake)
+    yield from beyond_limits(request, aws.shape("CreateTrainingJob"))
+    yield from instance_mistakes(launch.aws, launch.job)
 
 
 def _account_mistakes(aws: AwsConfig, job: JobConfig) -> Iterator[str]:
@@ -104,6 +106,8 @@ def _account_mistakes(aws: AwsConfig, job: JobConfig) -> Iterator[str]:
             "aws.network_isolation: the container could not install its requirements; give "
             "job.image_uri an image that has them"
         )
+    if len(aws.tags) > MOST_TAGS:
+        yield f"aws.tags: {len(aws.tags)} are more than the {MOST_TAGS} that AWS takes beside ours"
     for tag in aws.tags:
         if tag.lower().startswith("aws:"):
             yield f"aws.tags: {tag}: names that begin with aws: are AWS's own"

@@ -115,7 +115,7 @@ def test_every_bucket_is_there_and_in_the_jobs_region(aws: FakeAws, key: str) ->
         (
             "Environment",
             {"A": "x" * 513},
-            "job.environment.A: 513 characters are more than",
+            "job.environment.A: 513 characters are more than the 512",
         ),
         ("Environment", {"A-B": "x"}, "job.environment: AWS does not take 'A-B'"),
         ("Environment", {f"V{n}": "" for n in range(101)}, "job.environment: 101 are more than"),
@@ -123,7 +123,11 @@ def test_every_bucket_is_there_and_in_the_jobs_region(aws: FakeAws, key: str) ->
         ("Tags", [{"Key": "a?", "Value": ""}], r"aws.tags: AWS does not take 'a\?'"),
         ("ResourceConfig.InstanceType", "ml.g5.xlrage", "job.instance_type: .*did you mean ml.g5"),
         ("HyperParameters", {"data.size": "x" * 2501}, "settings.data.size: 2501 characters"),
-        ("InputDataConfig", [{"ChannelName": f"c{n}"} for n in range(21)], "21 are more than the"),
+        (
+            "InputDataConfig",
+            [{"ChannelName": f"c{n}"} for n in range(21)],
+            "21 are more than the 20",
+        ),
     ],
 )
 def test_aws_s_limits(aws: FakeAws, place: str, value: Any, expected: str | None) -> None:

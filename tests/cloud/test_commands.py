@@ -40,8 +40,8 @@ def test_a_dry_run_prints_whole_requests_and_calls_nothing(
         aws__subnets=["subnet-1"],
         aws__security_group_ids=["sg-1"],
         aws__volume_kms_key="key-1",
+        job__instance_type="ml.c5.2xlarge",
         aws__tags={"team": "art"},
-        job__instance_type="ml.m5.xlarge",  # others have disks of their own
         job__environment={"A": "b"},
         job__price_per_hour=1.5,
     )
@@ -65,7 +65,7 @@ def test_a_dry_run_prints_whole_requests_and_calls_nothing(
     assert first["ResourceConfig"]["VolumeKmsKeyId"] == "key-1"
     assert {"Key": "team", "Value": "art"} in first["Tags"]
     assert first["Environment"] == {"A": "b"}
-    assert "pytorch" in first["AlgorithmSpecification"]["TrainingImage"]
+    assert "pytorch:2.14" in first["AlgorithmSpecification"]["TrainingImage"]
     assert first["CheckpointConfig"]["LocalPath"] == "/opt/ml/checkpoints"
     assert len(first["AlgorithmSpecification"]["MetricDefinitions"]) <= 40
     assert "2 training jobs" in shown.err

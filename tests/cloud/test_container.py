@@ -61,7 +61,7 @@ def test_configs_in_order_then_settings_then_pictures(tmp_path: Path) -> None:
     data = tmp_path / "input" / "data"
     assert job.configs() == [data / "config" / "00-ein Ü.yaml", data / "config" / "01-b.yaml"]
     # A class comes before its arguments, and what is SageMaker's own is left out.
-    assert list(job.run_settings(first).items()) == [
+    assert list(first.settings.items()) == [
         ("data.size", "48"),
         ("data.style", str(data / "picture_00" / "Kätzchen & co.jpg")),
         ("model.long", long),
@@ -70,15 +70,15 @@ def test_configs_in_order_then_settings_then_pictures(tmp_path: Path) -> None:
         ("model.tv", None),
         ("trainer.default_root_dir", str(tmp_path / "checkpoints" / "id-one")),
     ]
-    assert job.run_settings(second)["data.content"] == "sample:cat"
-    assert "data.style" not in job.run_settings(second)
+    assert second.settings["data.content"] == "sample:cat"
+    assert "data.style" not in second.settings
 
 
 def test_a_channel_with_two_pictures_is_refused(tmp_path: Path) -> None:
     told = {"painting_01": task("one", style="picture_00")}
     job = container(tmp_path, told, picture_00={"a.png": "", "b.png": ""})
     with pytest.raises(InputError, match="channel picture_00: there are 2 files"):
-        job.run_settings(*job.tasks())
+        job.tasks()
 
 
 def test_outside_a_job_the_entry_script_says_so() -> None:
@@ -98,7 +98,7 @@ def test_a_list_of_masks_comes_from_one_channel(tmp_path: Path) -> None:
         content_mask=dict.fromkeys(masks, "x"),
         style_mask={"00-whole.png": "x"},
     )
-    settings = job.run_settings(*job.tasks())
+    (settings,) = (one.settings for one in job.tasks())
     folders = {name: str(job.channels[name]) for name in ("content_mask", "style_mask")}
     assert settings["data.content_mask"] == [f"{folders['content_mask']}/{mask}" for mask in masks]
     assert settings["data.style_mask"] == [f"{folders['style_mask']}/00-whole.png", None]

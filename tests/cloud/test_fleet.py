@@ -106,6 +106,23 @@ def test_a_quota_of_0_goes_on_to_the_next_type(
     assert states(tmp_path) == {"Completed": 4}
 
 
+def test_a_quota_of_0_of_a_fallback_fails_the_job_alone(
+    aws: FakeAws, file: Callable[..., Path], capsys: Any, tmp_path: Path
+) -> None:
+    refused(aws, lambda kind: limit(kind, 0) if "g4dn" in kind else None)
+
+    def how(name: str, job: dict[str, Any]) -> None:
+        if tasks_of(aws.service, name)[0]["key"] == "a--x":
+            aws.service.move(name, "Failed", "", "Failed", FailureReason=CAPACITY)
+        else:
+            complete(aws.service, name, result(1))
+
+    ends(aws, how)
+    assert main("--config", file(fallback=["ml.g4dn.xlarge"])) == 1
+    assert "'ml.g4dn.xlarge for spot training job usage'" in capsys.readouterr().out
+    assert states(tmp_path) == {"Completed": 2, "Failed": 2}
+
+
 def test_a_wait_for_what_others_use_has_an_end(
     aws: FakeAws, config: Callable[..., Path], capsys: Any, tmp_path: Path
 ) -> None:
@@ -198,6 +215,19 @@ def test_a_fallback_is_tried_without_a_word_and_ends_on_demand(
     hours = 3600
     assert first == {"MaxRuntimeInSeconds": 4 * hours, "MaxWaitTimeInSeconds": 5 * hours}
     assert last == {"MaxRuntimeInSeconds": 4 * hours}
+
+
+def test_what_was_stopped_is_tried_nowhere_else(
+    aws: FakeAws, file: Callable[..., Path], tmp_path: Path
+) -> None:
+    created = ends(aws, lambda name, job: None)
+    out = ["--out", tmp_path / "out"]
+    assert main("--config", file(4, fallback=["ml.g4dn.xlarge"]), "--no_wait") == 0
+    assert main("stop", "test", *out) == 0
+    aws.service.move(created[0], "Failed", "", "Failed", FailureReason=CAPACITY)
+    assert main("watch", "test", *out) == 1
+    assert len(created) == 1
+    assert states(tmp_path) == {"Failed": 4}
 
 
 def test_a_relaunch_that_is_killed_before_its_first_job_loses_nothing(

@@ -108,3 +108,9 @@ def test_a_pair() -> None:
 def test_labels_of_one_name_tell_the_folder(tmp_path: Path) -> None:
     given = ["d1/same.jpg", "d2/same.jpg", "e/d2/same.png", "d1/other.jpg"]
     assert labels(*given) == ["same (d1)", "same (d2)", "same (d2) (3)", "other"]
+
+
+def test_one_file_under_two_spellings_is_one_picture(folder: Path) -> None:
+    spelled = [folder / "b.jpg", folder / "deeper" / ".." / "b.jpg", f"{folder}//./b.jpg"]
+    (folder / "link.jpg").symlink_to(folder / "b.jpg")
+    assert labels(*spelled, folder / "link.jpg") == ["b"]
