@@ -26,9 +26,6 @@ def aws(service: TrainingService) -> Iterator[FakeAws]:
     server.start()
     with loopback_only(), pointed_at(server):
         boto3.setup_default_session()
-        bucket = boto3.resource("s3").Bucket(BUCKET)
-        if bucket.creation_date:
-            bucket.objects.delete()  # moto keeps one state a process
         server.prepare()
         yield server
     server.stop()
