@@ -1,8 +1,10 @@
 """A stand-in for AWS on the loopback, and a launch for it."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -57,3 +59,14 @@ def config(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def asleep(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[float], None]], None]:
+    """Return a function that has a module of the launcher, and it alone, call this to sleep."""
+
+    def replace(module: str, sleep: Callable[[float], None]) -> None:
+        clock = SimpleNamespace(**{**vars(time), "sleep": sleep})
+        monkeypatch.setattr(f"nst_lightning.cloud.{module}.time", clock)
+
+    return replace
