@@ -31,7 +31,7 @@ def asked(**question: Any) -> Iterator[Callable[[], dict[str, Any]]]:
     Yields:
         What waits for the answer of that function, or raises its :class:`InputError`.
     """
-    if "lightning" in sys.modules:  # this process has paid for it
+    if "torch" in sys.modules:  # this process has paid for it
         yield lambda: effective_settings(**question)
         return
     words = [sys.executable, "-P", "-c", _PROGRAM]
