@@ -70,25 +70,33 @@ def run(request: Namespace) -> int:
             return rehearse(wanted, tuning)
         return launch(wanted, tuning, wait=not request.no_wait)
     manifest, aws = find(wanted)
+    if command == "logs":
+        return print_log(aws, manifest.name_of(manifest.job_of(request.key)), request.follow)
+    if command == "relaunch":
+        relaunch(manifest, aws, request)
     with leaving(manifest):
         if command == "stop":
             return stop(manifest, aws)
-        if command == "logs":
-            return print_log(aws, manifest.name_of(manifest.job_of(request.key)), request.follow)
-        if command == "collect":
-            return finish(_fleet(manifest, aws, starting=False), wait=False)
-        if command == "relaunch" and manifest.search:
-            raise InputError(f"{wanted.name} is a search, whose trials SageMaker starts: tune anew")
-        if command == "relaunch":
-            job = replace(manifest.launch.job, **request.changes)
-            job = job if job.spot else replace(job, max_wait=None)
-            manifest.launch = replace(manifest.launch, job=job)
-            check_request(manifest.launch, aws)
-            states = (*AGAIN, "Stopped", "Not started") if request.stopped else AGAIN
-            keys = manifest.relaunch(states, request.only)
-            manifest.save(aws)  # before anything is started: a kill loses nothing of it
-            print(f"{len(keys)} pictures again" + (f": {', '.join(keys[:5])}" if keys else ""))
-        return finish(_fleet(manifest, aws))
+        wait = command != "collect"
+        return finish(_fleet(manifest, aws, starting=wait), wait)
+
+
+def relaunch(manifest: Manifest, aws: Aws, request: Namespace) -> None:
+    """Make pictures that were not made pending again, to be run as the request says.
+
+    Raises:
+        InputError: If something in the request is wrong.
+    """
+    if manifest.search:
+        raise InputError("relaunch: this is a search, whose trials SageMaker starts; tune anew")
+    job = replace(manifest.launch.job, **request.changes)
+    job = job if job.spot else replace(job, max_wait=None)
+    manifest.launch = replace(manifest.launch, job=job)
+    check_request(manifest.launch, aws)
+    states = (*AGAIN, "Stopped", "Not started") if request.stopped else AGAIN
+    keys = manifest.relaunch(states, request.only)
+    manifest.save(aws)  # before anything is started: a kill loses nothing of it
+    print(f"{len(keys)} pictures again" + (f": {', '.join(keys[:5])}" if keys else ""))
 
 
 def _fleet(manifest: Manifest, aws: Aws, starting: bool = True) -> Fleet:

@@ -11,7 +11,7 @@ from nst_lightning.cloud.config import MOST_PICTURES, Launch
 from nst_lightning.cloud.container import CHANNEL_KEYS, CONFIG_CHANNEL, SETTINGS_FILE
 from nst_lightning.cloud.hyperparameters import PAINTING, split_for_job
 from nst_lightning.cloud.names import check_launch_name
-from nst_lightning.cloud.settings_check import Question, asked
+from nst_lightning.cloud.settings_check import asked
 from nst_lightning.cloud.staging import pack, staged_files
 from nst_lightning.cloud.uploads import Upload, check_picture, read_file
 from nst_lightning.data.sources import SAMPLE_PREFIX, is_url, public_name
@@ -26,7 +26,7 @@ _PROGRESS = ("step", "steps", "picture")
 _MEASURES = ("ssim", "mse", "style_distance", "total_variation", "tradeoff")
 _MOST_CHANNELS = 20 - len(CHANNEL_KEYS)
 """Channels for pictures: AWS takes 20, and code, settings and what pictures share have theirs."""
-_WORDS = ("content", "blurred", "style", "noise", "grey", "bundled", "imagenet")
+WORDS = ("content", "blurred", "style", "noise", "grey", "bundled", "imagenet")
 """Values of ``data.init`` and of an encoder's ``weights`` that name no file."""
 
 
@@ -151,15 +151,14 @@ def make_plan(
     contents = find_sources(launch.contents, "contents")
     styles = find_sources(launch.styles, "styles")
     configs = [Path(find_config(name)) for name in launch.configs]
-    question = Question(
-        launch.settings,
-        [str(path) for path in configs],
-        [item.source for item in contents],
-        [item.source for item in styles],
-        launch.job.code,
-        list(ends),
-    )
-    with asked(question) as answer:
+    with asked(
+        settings=launch.settings,
+        configs=[str(path) for path in configs],
+        contents=[item.source for item in contents],
+        styles=[item.source for item in styles],
+        code=launch.job.code,
+        ends=list(ends),
+    ) as answer:
         staged = pack(staged_files(launch.job.code, launch.job.requirements))
         if aws is not None:
             aws.check()
@@ -231,7 +230,7 @@ def _add_files(
 
 def _is_file(value: object, channel: str) -> bool:
     """Return whether the value of a setting names a file, which every job must be given."""
-    if not isinstance(value, str) or value in _WORDS or value.startswith(SAMPLE_PREFIX):
+    if not isinstance(value, str) or value in WORDS or value.startswith(SAMPLE_PREFIX):
         return False
     # An encoder of the user's own may know further words.
     return channel != "weights" or is_url(value) or Path(value).is_file()

@@ -9,8 +9,7 @@ import itertools
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,47 +21,25 @@ from nst_lightning.options import lookup
 _PROGRAM = f"import sys; sys.path.append({str(ROOT)!r}); import {__name__} as m; m.main()"
 
 
-@dataclass
-class Question:
-    """What is to be checked.
-
-    Attributes:
-        settings: Settings of a run by dotted name.
-        configs: Files below them.
-        contents: Pictures; the first is opened.
-        styles: Pictures; the first is opened.
-        code: Files and folders of the user's own classes.
-        ends: Settings over those, of the ends of a search's ranges, which must do as well.
-    """
-
-    settings: dict[str, Any]
-    configs: list[str]
-    contents: list[str]
-    styles: list[str]
-    code: list[str] = field(default_factory=list)
-    ends: list[dict[str, Any]] = field(default_factory=list)
-
-
 @contextlib.contextmanager
-def asked(question: Question) -> Iterator[Callable[[], dict[str, Any]]]:
+def asked(**question: Any) -> Iterator[Callable[[], dict[str, Any]]]:
     """Have settings checked while the block runs.
 
     Args:
-        question: What is to be checked.
+        **question: As :func:`effective_settings` takes it.
 
     Yields:
-        What waits for the answer: the whole configuration of the first run. It raises an
-        :class:`InputError` if a run would refuse it.
+        What waits for the answer of that function, or raises its :class:`InputError`.
     """
     if "lightning" in sys.modules:  # this process has paid for it
-        yield lambda: effective_settings(question)
+        yield lambda: effective_settings(**question)
         return
     words = [sys.executable, "-P", "-c", _PROGRAM]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdin is not None
         try:
             with contextlib.suppress(BrokenPipeError):
-                child.stdin.write(json.dumps(asdict(question), default=str))
+                child.stdin.write(json.dumps(question, default=str))
                 child.stdin.close()
             yield lambda: _answer(child)
         finally:
@@ -83,33 +60,52 @@ def _answer(child: subprocess.Popen[str]) -> dict[str, Any]:
 def main() -> None:
     """Answer the question on stdin, in the last line of stdout."""
     try:
-        answer: dict[str, Any] = {"settings": effective_settings(Question(**json.load(sys.stdin)))}
+        answer: dict[str, Any] = {"settings": effective_settings(**json.load(sys.stdin))}
     except InputError as error:
         answer = {"error": str(error)}
     print(json.dumps(answer, default=str), flush=True)
 
 
-def effective_settings(question: Question) -> dict[str, Any]:
+def effective_settings(
+    settings: dict[str, Any],
+    configs: list[str],
+    contents: list[str],
+    styles: list[str],
+    code: list[str],
+    ends: Sequence[dict[str, Any]] = (),
+) -> dict[str, Any]:
     """Return the whole configuration of a run, once its parts were built and so checked.
 
     Args:
-        question: What is to be checked.
+        settings: Settings of a run by dotted name.
+        configs: Files below them.
+        contents: Pictures.
+        styles: Pictures.
+        code: Files and folders of the user's own classes.
+        ends: Settings over those, of the ends of a search's ranges, which must do as well.
 
     Raises:
         InputError: If a run would refuse a key, a value or a mask.
     """
-    found = _opened(question, {})
-    for end in question.ends:
-        try:
-            _opened(question, end)
-        except InputError as error:
-            raise InputError(f"tuning.ranges: {error}") from error
+    pictures = {"data.content": contents[0], "data.style": styles[0]}
+    with importable(code):
+        found = _opened({**settings, **pictures}, configs)
+        for end in ends:
+            try:
+                _opened({**settings, **end, **pictures}, configs)
+            except InputError as error:
+                raise InputError(f"tuning.ranges: {error}") from error
     if lookup(found, "data.content_mask") is not None:
-        _check_masks(found["data"], question)
+        from nst_lightning.data.image_pair import ImagePair
+
+        # With every picture that can be read here, as the jobs will.
+        for content, style in itertools.product(contents, styles):
+            if not is_url(content) and not is_url(style):
+                ImagePair(**{**found["data"], "content": content, "style": style}).setup("test")
     return found
 
 
-def _opened(question: Question, over: Mapping[str, Any]) -> dict[str, Any]:
+def _opened(settings: dict[str, Any], configs: list[str]) -> dict[str, Any]:
     from nst_lightning.objective import SharedTargets
     from nst_lightning.session import open_run
 
@@ -120,34 +116,17 @@ def _opened(question: Question, over: Mapping[str, Any]) -> dict[str, Any]:
                 settings["weights"] = "bundled"
             return super().encoder(kind, *args, **settings)
 
-    given = {
-        **question.settings,
-        **over,
-        "data.content": question.contents[0],
-        "data.style": question.styles[0],
-        "trainer.accelerator": "cpu",  # the job's device may not be this machine's
-    }
-    with importable(question.code):
-        session = open_run(
-            dict(sorted(given.items())),
-            question.configs,
-            summary=False,
-            progress=False,
-            pictures=False,
-            checkpoints=False,
-            shared=WithoutDownload(),
-        )
+    settings["trainer.accelerator"] = "cpu"  # the job's device may not be this machine's
+    session = open_run(
+        dict(sorted(settings.items())),
+        configs,
+        summary=False,
+        progress=False,
+        pictures=False,
+        checkpoints=False,
+        shared=WithoutDownload(),
+    )
     return session.settings
-
-
-def _check_masks(data: Mapping[str, Any], question: Question) -> None:
-    """Pair the masks with every picture that can be read here, as the jobs will."""
-    from nst_lightning.data.image_pair import ImagePair
-
-    given = question.contents, question.styles
-    here = [[source for source in sources if not is_url(source)] for sources in given]
-    for content, style in itertools.product(*here):
-        ImagePair(**{**data, "content": content, "style": style}).setup("test")
 
 
 @contextlib.contextmanager

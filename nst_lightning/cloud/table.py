@@ -90,7 +90,7 @@ def table(
     named = (name.removesuffix("_loss") for name in metrics)
     for column in ("painting", "state", "step", "time", "left", *named, "what"):
         left = column in ("painting", "state", "what")
-        shown.add_column(column, justify="left" if left else "right")
+        shown.add_column(column, justify="left" if left else "right", no_wrap=column == "what")
     for row in begun[:most]:
         name, colour = escape(row.key), _COLOURS.get(row.state)
         if row.job and region:

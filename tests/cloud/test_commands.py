@@ -156,10 +156,10 @@ def test_a_job_without_a_whole_picture_is_not_done(
         files["stylized.png"] = files["stylized.png"][:100]
 
     def end(name: str) -> None:
-        complete(aws.service, name, files)
         if broken == "missing":
-            artifacts = {"S3ModelArtifacts": "s3://rehearsal/nothing/here.tar.gz"}
-            aws.service.note(name, ModelArtifacts=artifacts)
+            aws.service.move(name, "Completed", "done", "Completed")
+        else:
+            complete(aws.service, name, files)
 
     aws.service.on_create.append(end)
     assert main(["--config", str(config())]) == 1
@@ -215,7 +215,7 @@ def say_in_log(name: str, instance: int, *lines: str) -> None:
 
 
 def test_the_log_of_a_job_is_that_of_all_its_instances_and_goes_on_until_its_end(
-    aws: FakeAws, config: Callable[..., Path], capsys: Any, tmp_path: Path, monkeypatch: Any
+    aws: FakeAws, config: Callable[..., Path], capsys: Any, tmp_path: Path, asleep: Any
 ) -> None:
     assert main(["--config", str(config()), "--no_wait"]) == 0
     (name,) = aws.service.jobs
@@ -233,7 +233,7 @@ def test_the_log_of_a_job_is_that_of_all_its_instances_and_goes_on_until_its_end
             lambda: say_in_log(name, 1700000099, "too late"),
         ]
     )
-    monkeypatch.setattr("nst_lightning.cloud.logs.time.sleep", lambda seconds: next(turns)())
+    asleep("logs", lambda seconds: next(turns)())
     assert main([*words, "--follow"]) == 0
     assert capsys.readouterr().out.splitlines() == ["first", "second", "on another instance"]
     assert main(["logs", "test", "dog--klimt", *words[3:]]) == 2
@@ -241,7 +241,7 @@ def test_the_log_of_a_job_is_that_of_all_its_instances_and_goes_on_until_its_end
 
 
 def test_off_a_terminal_there_is_a_line_an_event_and_the_address_of_every_job(
-    aws: FakeAws, config: Callable[..., Path], capsys: Any, monkeypatch: Any
+    aws: FakeAws, config: Callable[..., Path], capsys: Any, asleep: Any
 ) -> None:
     def turn(seconds: float) -> None:
         (name,) = aws.service.jobs
@@ -256,7 +256,7 @@ def test_off_a_terminal_there_is_a_line_an_event_and_the_address_of_every_job(
             aws.service.note(name, FinalMetricDataList=metrics)
 
     steps = itertools.chain(["paints"], itertools.repeat("", 4), itertools.repeat("ends"))
-    monkeypatch.setattr("nst_lightning.cloud.watching.time.sleep", turn)
+    asleep("watching", turn)
     file = config(job__price_per_hour=60.0, limits__poll_seconds=0.001)
     assert main(["--config", str(file)]) == 0
     shown = capsys.readouterr()
@@ -297,14 +297,14 @@ def test_on_a_terminal_it_says_how_far_how_long_and_what_it_costs() -> None:
 
 @pytest.mark.parametrize("by_signal", [False, True])
 def test_whatever_ends_the_launcher_the_last_line_says_what_runs_on_and_how_to_come_back(
-    by_signal: bool, aws: FakeAws, config: Callable[..., Path], capsys: Any, monkeypatch: Any
+    by_signal: bool, aws: FakeAws, config: Callable[..., Path], capsys: Any, asleep: Any
 ) -> None:
     def end(seconds: float) -> None:
         if by_signal:
             os.kill(os.getpid(), signal.SIGTERM)
         raise RuntimeError("a fault of ours")
 
-    monkeypatch.setattr("nst_lightning.cloud.watching.time.sleep", end)
+    asleep("watching", end)
     if by_signal:
         assert main(["--config", str(config())]) == 130
         left = capsys.readouterr().err.strip().splitlines()[-1]

@@ -176,14 +176,14 @@ def test_a_token_that_expires_between_two_jobs_stops_the_launcher_and_loses_noth
 
 
 def test_ctrl_c_leaves_the_jobs_running_and_says_how_to_come_back(
-    aws: FakeAws, config: Callable[..., Path], capsys: Any, monkeypatch: Any
+    aws: FakeAws, config: Callable[..., Path], capsys: Any, monkeypatch: Any, asleep: Any
 ) -> None:
     def pressed(seconds: float) -> None:
         raise KeyboardInterrupt
 
     file = str(config())
     monkeypatch.setattr("sys.argv", ["sagemaker/launch.py"])
-    monkeypatch.setattr("nst_lightning.cloud.watching.time.sleep", pressed)
+    asleep("watching", pressed)
     assert main(["--config", file]) == 130
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("left: 1 jobs run on (and cost); come back with: python sagemaker/")

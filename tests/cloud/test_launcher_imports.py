@@ -1,7 +1,9 @@
 """A launcher command that opens no run imports nothing heavy; sys.modules shows it."""
 
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,3 +31,35 @@ def test_nothing_heavy_is_imported(words: list[str], tmp_path: Path) -> None:
     )
     assert done.stdout.strip().splitlines()[-1] == "heavy: []", done.stderr
     assert not done.stderr or done.stderr.startswith("error: there is no launch nobody")
+
+
+@pytest.mark.slow
+def test_a_launch_leaves_torch_to_another_process(config: Callable[..., Path]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, "--config", str(config()), "--dry_run"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    heavy = done.stdout.strip().splitlines()[-1]
+    assert '"TrainingJobName"' in done.stdout, done.stderr
+    for name in ("torch", "lightning", "sagemaker", "moto", "optuna"):
+        assert f"'{name}'" not in heavy
+
+
+@pytest.mark.slow
+def test_what_a_run_refuses_comes_back_from_that_process_in_one_line(
+    config: Callable[..., Path],
+) -> None:
+    file = config(settings={"data.size": 48, "model.style.weihgt": 3})
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, "--config", str(file), "--dry_run"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    (line,) = done.stderr.strip().splitlines()
+    assert re.match("error: unknown (key|option) .*weihgt; did you mean .*weight", line)
+    assert done.stdout.startswith("heavy:")

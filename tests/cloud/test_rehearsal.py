@@ -241,12 +241,12 @@ def test_a_fault_of_the_rehearsal_ends_the_command_with_what_it_was(
 
 
 def test_ctrl_c_in_a_rehearsal_says_that_nothing_runs_on(
-    tmp_path: Path, capsys: Any, monkeypatch: Any
+    tmp_path: Path, capsys: Any, asleep: Any
 ) -> None:
     def pressed(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nst_lightning.cloud.watching.time.sleep", pressed)
+    asleep("watching", pressed)
     assert main(["sagemaker", "--config", _tiny(tmp_path), "--rehearse"]) == 130
     left = capsys.readouterr().err.strip().splitlines()[-1]
     assert left.startswith("left: nothing of the rehearsal runs on")

@@ -31,6 +31,12 @@ def test_the_versions_of_a_job_are_those_that_the_tests_run_with() -> None:
     assert {name: v for name, v in here.items() if v not in wanted[name]} == {}
 
 
+def test_the_projects_environment_is_held_to_the_same_versions() -> None:
+    uv = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["tool"]["uv"]
+    held = {str(Requirement(line)) for line in uv["constraint-dependencies"]}
+    assert {line.replace("[signatures]", "") for line in requirements()} <= held
+
+
 def test_a_users_line_takes_the_place_of_ours() -> None:
     lines = requirements(["einops>=0.8", "Scikit_Image==0.25.2"])
     assert "einops>=0.8" in lines

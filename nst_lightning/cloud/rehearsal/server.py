@@ -45,6 +45,7 @@ class FakeAws:
 
     def start(self) -> str:
         """Start serving on a free port of the loopback; return the address."""
+        from moto.moto_api._internal import moto_api_backend
         from moto.moto_server.werkzeug_app import (
             DomainDispatcherApplication,
             MotoRequestHandler,
@@ -52,6 +53,7 @@ class FakeAws:
         )
         from werkzeug.serving import make_server
 
+        moto_api_backend.reset()  # it keeps one state a process
         logging.getLogger("werkzeug").setLevel(logging.WARNING)
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._server = make_server(

@@ -108,7 +108,8 @@ class Search(Fleet):
         """Return what the table shows of every trial; what is tried is among its metrics."""
         rows = super().rows()
         for row in rows:
-            row.metrics = self.manifest.pictures[row.key].plan.settings | row.metrics
+            job = self.manifest.job_of(row.key)
+            row.metrics = job.pictures[row.key].plan.settings | job.metrics | row.metrics
         later = "Not started" if self._ended else "Pending"
         wanted = self.search.tuning.max_jobs
         return rows + [Row(f"{number:03d}", later) for number in range(len(rows), wanted)]
