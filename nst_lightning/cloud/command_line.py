@@ -66,11 +66,11 @@ def parse(args: Sequence[str]) -> Namespace:
         values.settings["data.size"] = values.size
     if command == "relaunch":  # what was given, without the defaults
         told = parser.parse_args(words, defaults=False).get("job")
-        values["changes"] = told.as_dict() if told else {}
+        values.changes = told.as_dict() if told else {}
     # Where a value is null, the default holds.
     given = {item.name: values.get(item.name) for item in fields(Launch)}
     given = {"contents": [], "styles": []} | {k: v for k, v in given.items() if v is not None}
-    values["command"], values["launch"] = command, Launch(**given)
+    values.command, values.launch = command, Launch(**given)
     return values
 
 

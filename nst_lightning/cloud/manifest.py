@@ -287,10 +287,9 @@ def _parse(data: bytes, where: str) -> Manifest:
 def _built(kind: Any, told: Any) -> Any:
     """Build a dataclass, and all those within it, from what JSON holds of them."""
     inner = [item for item in get_args(kind) if is_dataclass(item)]
-    if is_dataclass(kind):
-        make: Any = kind
-        kinds = get_type_hints(make)
-        return make(**{name: _built(kinds[name], item) for name, item in told.items()})
+    if isinstance(kind, type) and is_dataclass(kind):
+        kinds = get_type_hints(kind)
+        return kind(**{name: _built(kinds[name], item) for name, item in told.items()})
     if inner and isinstance(told, dict):
         whole = get_origin(kind) is not dict  # of a union with None
         return _built(inner[0], told) if whole else {k: _built(inner[0], told[k]) for k in told}
