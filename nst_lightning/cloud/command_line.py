@@ -61,16 +61,16 @@ def parse(args: Sequence[str]) -> Namespace:
             f"unknown command {command!r}{did_you_mean(command, COMMANDS)} ({', '.join(COMMANDS)})"
         )
     parser = _parser(command)
-    values = parser.instantiate(parse_command(parser, words, reserved=RESERVED))
+    values: Namespace = parser.instantiate(parse_command(parser, words, reserved=RESERVED))
     if values.get("size") is not None:
         values.settings["data.size"] = values.size
     if command == "relaunch":  # what was given, without the defaults
-        told = parser.parse_args(words, defaults=False).get("job", Namespace())
-        values.update(Namespace(changes=told.as_dict()))
+        told = parser.parse_args(words, defaults=False).get("job")
+        values.changes = told.as_dict() if told else {}
     # Where a value is null, the default holds.
     given = {item.name: values.get(item.name) for item in fields(Launch)}
     given = {"contents": [], "styles": []} | {k: v for k, v in given.items() if v is not None}
-    values.update(Namespace(command=command, launch=Launch(**given)))
+    values.command, values.launch = command, Launch(**given)
     return values
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nst_lightning.cloud.hyperparameters import PAINTING, SDK_PREFIXES
+from nst_lightning.cloud.hyperparameters import PAINTING, SDK_PREFIXES, TRIAL
 from nst_lightning.errors import InputError
+from nst_lightning.options import digest
 
 CHANNEL_KEYS = {
     "content": "data.content",
@@ -125,6 +126,8 @@ class Container:
         settings: Mapping[str, Any],
         channels: Mapping[str, str],
     ) -> Task:
+        if TRIAL in self.settings:  # other values make another picture, maybe on a warm instance
+            id = f"{id}-{digest(shared)[:10]}"
         folder = self.base / "checkpoints" / id
         whole = {**shared, **settings, "trainer.default_root_dir": str(folder)}
         for role, name in CHANNEL_KEYS.items():

@@ -8,7 +8,9 @@ MAXIMUM_COUNT = 100
 """Hyper-parameters of a training job, by AWS's limits; the SDK adds seven of its own."""
 MAXIMUM_LENGTH = 2500
 """Characters of one hyper-parameter's value, by AWS's limits."""
-SDK_PREFIXES = ("sagemaker_", "_tuning_objective_metric")
+TRIAL = "_tuning_objective_metric"
+"""The hyper-parameter that SageMaker adds to those of a search's trial."""
+SDK_PREFIXES = ("sagemaker_", TRIAL)
 """What the hyper-parameters of the SDK itself begin with."""
 PAINTING = "painting_"
 """What the hyper-parameters begin with that each name one picture to be painted."""

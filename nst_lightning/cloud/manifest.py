@@ -287,7 +287,7 @@ def _parse(data: bytes, where: str) -> Manifest:
 def _built(kind: Any, told: Any) -> Any:
     """Build a dataclass, and all those within it, from what JSON holds of them."""
     inner = [item for item in get_args(kind) if is_dataclass(item)]
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         kinds = get_type_hints(kind)
         return kind(**{name: _built(kinds[name], item) for name, item in told.items()})
     if inner and isinstance(told, dict):

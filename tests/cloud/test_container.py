@@ -68,10 +68,22 @@ def test_configs_in_order_then_settings_then_pictures(tmp_path: Path) -> None:
         ("model.style", "GramLoss"),
         ("model.style.weight", 5.0),
         ("model.tv", None),
-        ("trainer.default_root_dir", str(tmp_path / "checkpoints" / "id-one")),
+        ("trainer.default_root_dir", str(first.folder)),
     ]
+    assert first.folder.parent == tmp_path / "checkpoints"
     assert second.settings["data.content"] == "sample:cat"
     assert "data.style" not in second.settings
+
+
+def test_a_trial_takes_up_nothing_of_one_with_other_values(tmp_path: Path) -> None:
+    told = {"painting_01": task("one")}
+    trial = {**told, "_tuning_objective_metric": "tradeoff"}
+    folders = [
+        container(tmp_path, given | {"model.style.weight": weight}).tasks()[0].folder
+        for given in (told, trial)
+        for weight in (1.0, 2.0, 1.0)
+    ]
+    assert [folders.index(folder) for folder in folders] == [0, 0, 0, 3, 4, 3]
 
 
 def test_a_channel_with_two_pictures_is_refused(tmp_path: Path) -> None:

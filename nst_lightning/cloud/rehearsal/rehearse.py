@@ -26,15 +26,8 @@ def rehearsed(wanted: Launch) -> Launch:
     Args:
         wanted: As asked for.
     """
-    aws = replace(
-        wanted.aws,
-        profile=None,
-        role=ROLE,
-        bucket=BUCKET,
-        region=REGION,
-        output=None,
-        checkpoints=None,
-    )
+    here = replace(wanted.aws, role=ROLE, bucket=BUCKET, region=REGION)
+    aws = replace(here, profile=None, output=None, checkpoints=None)
     # What is installed here stands for what a job installs; only the user's own lines are compared.
     installed = [Requirement(line).name for line in requirements()]
     job = replace(wanted.job, requirements=[*installed, *wanted.job.requirements])

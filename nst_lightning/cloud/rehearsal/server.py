@@ -45,7 +45,7 @@ class FakeAws:
 
     def start(self) -> str:
         """Start serving on a free port of the loopback; return the address."""
-        from moto.moto_api._internal import moto_api_backend
+        from moto.moto_api._internal.models import moto_api_backend
         from moto.moto_server.werkzeug_app import (
             DomainDispatcherApplication,
             MotoRequestHandler,

@@ -40,7 +40,7 @@ class Tuning:
     ranges: dict[str, Range] = field(default_factory=dict)
     objective: str = "tradeoff"
     goal: Literal["minimize", "maximize"] = "minimize"
-    max_jobs: PositiveInt = 12  # type: ignore[valid-type]
+    max_jobs: PositiveInt = 12
     strategy: Literal["Bayesian", "Random"] = "Bayesian"
     seed: int = 0
 
