@@ -201,7 +201,8 @@ class Session:
             return self._measures(learned)
 
     def _measures(self, learned: bool) -> dict[str, float]:
-        from nst_lightning.metrics.evaluate import MEASURED_LAYERS, PictureMetrics
+        from nst_lightning.metrics.evaluate import PictureMetrics
+        from nst_lightning.metrics.views import MEASURED_LAYERS
 
         model = self.model.cpu()
         with torch.no_grad():

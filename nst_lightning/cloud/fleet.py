@@ -48,7 +48,7 @@ class Fleet:
     def __init__(self, manifest: Manifest, aws: Aws, starting: bool = True) -> None:
         self.manifest, self.aws, self.starting = manifest, aws, starting
         self.columns = ("loss", "style_loss")
-        self._described: dict[str, float] = {}
+        self._rounds = 0
         self._copied = self._due = self._may_start = -float("inf")
         self._refused: float | None = None
         self.notes: list[str] = []
@@ -115,8 +115,9 @@ class Fleet:
         if time.monotonic() >= self._due:
             jobs = [job for job in self.manifest.jobs.values() if self._open(job)]
             going = self.aws.going() if any(job.running for job in jobs) else {}
-            for job in jobs:
-                changed |= self.look(job, going)
+            self._rounds += 1
+            for number, job in enumerate(jobs, start=self._rounds):
+                changed |= self.look(job, going, whole=number % _LOOKS == 0)
                 if self.starting and not job.running:
                     changed |= self._start()
             self._due = time.monotonic() + self.manifest.launch.limits.poll_seconds
@@ -203,19 +204,17 @@ class Fleet:
         self._note(f"{answer}; waiting for an instance to become free")
         self._may_start = now + limits.poll_seconds
 
-    def look(self, job: JobState, going: Mapping[str, str]) -> bool:
+    def look(self, job: JobState, going: Mapping[str, str], whole: bool) -> bool:
         """Look at one job and for its pictures; return whether anything about it changed.
 
         Args:
             job: The job.
             going: Names of the jobs that are in progress, and their secondary status.
+            whole: Ask for its losses, too.
         """
         name, before = self.manifest.name_of(job), repr(job)
-        again = self._described.get(name, -float("inf"))
-        again += _LOOKS * self.manifest.launch.limits.poll_seconds
-        if job.running and (going.get(name) != job.secondary or time.monotonic() >= again):
+        if job.running and (whole or going.get(name) != job.secondary):
             described = self.aws.describe(name)
-            self._described[name] = time.monotonic()
             if described is not None:
                 _update(job, described)
             elif job.missing + 1 >= LOST_AFTER:
