@@ -67,7 +67,8 @@ def follow(fleet: Fleet, once: bool = False) -> None:
 
     def drawn(most: int | None = None) -> Any:
         title = f"{manifest.launch.name}  {duration(time.monotonic() - began)}"  # it does not hang
-        line = summary(manifest.launch, rows, len(fleet.done()), fleet.billed())
+        billed = fleet.billed() if region else None
+        line = summary(manifest.launch, rows, len(fleet.done()), billed)
         return Group(table(title, rows, fleet.columns, region, most), line)
 
     with Live(console=errors, auto_refresh=False, transient=True) as live:
