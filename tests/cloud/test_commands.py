@@ -29,6 +29,12 @@ from nst_lightning.cloud.table import Row, summary, table
 PAIRS = {"contents": ["sample:cat"], "styles": ["sample:klimt", "sample:waves"]}
 
 
+@pytest.fixture
+def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make no page, which says what it lacks: pictures of 20 pixels are too small for it."""
+    monkeypatch.setattr("nst_lightning.cloud.commands.make_page", lambda fleet: None)
+
+
 def test_a_dry_run_prints_whole_requests_and_calls_nothing(
     aws: FakeAws, config: Callable[..., Path], capsys: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
@@ -240,6 +246,7 @@ def test_the_log_of_a_job_is_that_of_all_its_instances_and_goes_on_until_its_end
     assert "there is no picture dog--klimt; there are cat--klimt" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("no_page")
 def test_off_a_terminal_there_is_a_line_an_event_and_the_address_of_every_job(
     aws: FakeAws, config: Callable[..., Path], capsys: Any, asleep: Any
 ) -> None:
@@ -328,6 +335,7 @@ def test_the_commands_that_are_named_are_those_of_the_program_that_was_started(
         assert parse(shlex.split(words)[1:]).launch.name == "test"
 
 
+@pytest.mark.usefixtures("no_page")
 def test_what_the_sdk_says_of_a_refusal_is_not_printed(
     aws: FakeAws, config: Callable[..., Path], capfd: Any
 ) -> None:
