@@ -151,7 +151,9 @@ def make_plan(
     contents = find_sources(launch.contents, "contents")
     styles = find_sources(launch.styles, "styles")
     configs = [Path(find_config(name)) for name in launch.configs]
+    staged = pack(staged_files(launch.job.code, launch.job.requirements))
     with asked(
+        staged,
         settings=launch.settings,
         configs=[str(path) for path in configs],
         contents=[item.source for item in contents],
@@ -159,7 +161,6 @@ def make_plan(
         code=launch.job.code,
         ends=list(ends),
     ) as answer:
-        staged = pack(staged_files(launch.job.code, launch.job.requirements))
         if aws is not None:
             aws.check()
         effective = answer()

@@ -86,6 +86,9 @@ def _account_mistakes(aws: AwsConfig, job: JobConfig) -> Iterator[str]:
         )
     if not aws.bucket:
         yield f"aws.bucket: no bucket is set; name one, or {DEFAULT} for SageMaker's own"
+    for key in ("prefix", "output", "checkpoints"):
+        if "//" in (getattr(aws, key) or "").removeprefix("s3://"):
+            yield f"aws.{key}: {getattr(aws, key)} has an empty folder in it (//); leave one / out"
     for key in ("bucket", "output", "checkpoints"):
         uri = getattr(aws, key) or "s3://none"
         if key != "bucket" and not uri.startswith("s3://"):
@@ -96,9 +99,6 @@ def _account_mistakes(aws: AwsConfig, job: JobConfig) -> Iterator[str]:
                 f"aws.{key}: {name!r} is no name of a bucket: 3 to 63 lower-case letters, digits, "
                 "dots and hyphens"
             )
-    for key in ("prefix", "output", "checkpoints"):
-        if "//" in (getattr(aws, key) or "").removeprefix("s3://"):
-            yield f"aws.{key}: {getattr(aws, key)} has an empty folder in it (//); leave one / out"
     if bool(aws.subnets) != bool(aws.security_group_ids):
         yield "aws.subnets: a VPC needs subnets and security_group_ids, both"
     if aws.network_isolation and not job.image_uri:

@@ -5,8 +5,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from nst_lightning.cloud import settings_check
 
 PROGRAM = """
 import sys
@@ -34,14 +37,18 @@ def test_nothing_heavy_is_imported(words: list[str], tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_launch_leaves_torch_to_another_process(config: Callable[..., Path]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, "--config", str(config()), "--dry_run"],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+def test_a_launch_leaves_torch_to_another_process(
+    config: Callable[..., Path], tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    words = [sys.executable, "-c", PROGRAM, "--config", str(config()), "--dry_run"]
+    first, done = (
+        subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
+        for _ in range(2)
     )
+    # The second asked no other process, and says the same.
+    assert len(list((tmp_path / "cache").rglob("settings/*.json"))) == 1
+    assert first.stdout == done.stdout
     heavy = done.stdout.strip().splitlines()[-1]
     assert '"TrainingJobName"' in done.stdout, done.stderr
     for name in ("torch", "lightning", "sagemaker", "moto", "optuna"):
@@ -50,8 +57,9 @@ def test_a_launch_leaves_torch_to_another_process(config: Callable[..., Path]) -
 
 @pytest.mark.slow
 def test_what_a_run_refuses_comes_back_from_that_process_in_one_line(
-    config: Callable[..., Path],
+    config: Callable[..., Path], tmp_path: Path, monkeypatch: Any
 ) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     file = config(settings={"data.size": 48, "model.style.weihgt": 3})
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, "--config", str(file), "--dry_run"],
@@ -63,3 +71,17 @@ def test_what_a_run_refuses_comes_back_from_that_process_in_one_line(
     (line,) = done.stderr.strip().splitlines()
     assert re.match("error: unknown (key|option) .*weihgt; did you mean .*weight", line)
     assert done.stdout.startswith("heavy:")
+    assert not list((tmp_path / "cache").rglob("settings/*.json"))  # a mistake is looked at again
+
+
+def test_an_answer_is_kept_for_the_same_question_alone(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    config = tmp_path / "a.yaml"
+    config.write_text("data: {size: 48}")
+    question: dict[str, Any] = {"settings": {"a": 1}, "configs": [str(config)]}
+    place = settings_check._place(b"code", question)
+    assert settings_check._place(b"code", {**question}) == place
+    assert settings_check._place(b"edoc", question) != place
+    assert settings_check._place(b"code", {**question, "settings": {"a": 2}}) != place
+    config.write_text("data: {size: 64}")
+    assert settings_check._place(b"code", question) != place
