@@ -299,9 +299,12 @@ def finish(fleet: Fleet, wait: bool = True) -> int:
         print(f"report  {fleet.report()}")
     elif good := here == len(manifest.pictures):
         make_page(fleet)
-    failed = any(picture.state in AGAIN for picture in manifest.pictures.values())
-    if failed and not manifest.rehearsal and not manifest.search:
+    states = {picture.state for picture in manifest.pictures.values()}
+    failed = bool(states.intersection(AGAIN))
+    if failed and not (manifest.rehearsal or manifest.search):
         print(f"start the failed ones again: {again('relaunch', manifest)}")
+    if states & {"Stopped", "Not started"} and not (manifest.rehearsal or manifest.search):
+        print(f"start the stopped ones, too: {again('relaunch', manifest, '--stopped')}")
     if not fleet.over or any(job.state == "Pending" for job in manifest.jobs.values()):
         print(what_runs_on(manifest))
     return int(not good and (failed or wait))

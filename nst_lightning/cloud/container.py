@@ -114,32 +114,25 @@ class Container:
         ours = (*SDK_PREFIXES, PAINTING)
         shared |= {k: v for k, v in self.settings.items() if not k.startswith(ours)}
         told = sorted(item for item in self.settings.items() if item[0].startswith(PAINTING))
-        return [self._task(int(name.removeprefix(PAINTING)), shared, **one) for name, one in told]
+        return [self._task(int(name.removeprefix(PAINTING)), shared, one) for name, one in told]
 
-    def _task(
-        self,
-        number: int,
-        shared: Mapping[str, Any],
-        key: str,
-        id: str,
-        attempt: int,
-        settings: Mapping[str, Any],
-        channels: Mapping[str, str],
-    ) -> Task:
+    def _task(self, number: int, shared: Mapping[str, Any], told: Mapping[str, Any]) -> Task:
+        made_of = told["id"]
         if TRIAL in self.settings:  # other values make another picture, maybe on a warm instance
-            id = f"{id}-{digest(shared)[:10]}"
-        folder = self.base / "checkpoints" / id
-        whole = {**shared, **settings, "trainer.default_root_dir": str(folder)}
+            made_of += f"-{digest(shared)[:10]}"
+        folder = self.base / "checkpoints" / made_of
+        whole = {**shared, **told["settings"], "trainer.default_root_dir": str(folder)}
         for role, name in CHANNEL_KEYS.items():
-            channel = channels.get(role, role)
+            channel = told["channels"].get(role, role)
             if channel in self.channels and isinstance(names := whole.get(name), list):
                 here = {path.name: str(path) for path in self._files(channel)}
                 whole[name] = [here.get(file, file) for file in names]
             elif channel in self.channels:
                 whole[name] = str(self._file(channel))
-        kept, failed = (folder.parent / FINISHED / kept_name(id, n) for n in (0, attempt))
+        names = (kept_name(made_of, attempt) for attempt in (0, told["attempt"]))
+        kept = (folder.parent / FINISHED / name for name in names)
         # Sorted, so that a class comes before its arguments.
-        return Task(number, key, dict(sorted(whole.items())), folder, kept, failed)
+        return Task(number, told["key"], dict(sorted(whole.items())), folder, *kept)
 
     def _files(self, channel: str) -> list[Path]:
         folder = self.channels.get(channel)

@@ -26,12 +26,11 @@ def estimate(manifest: Manifest, plan: Plan) -> list[str]:
     started, longest = len(jobs), max((len(one.pictures) for one in jobs), default=1)
     if manifest.search:
         count = started = manifest.search.tuning.max_jobs
-    kind, waiting = ("spot", (job.max_wait or 2 * job.max_run) - job.max_run)
-    if not job.spot:
-        kind, waiting = "on-demand", 0
+    kind = "spot" if job.spot else "on-demand"
+    waiting = job.spot * ((job.max_wait or 2 * job.max_run) - job.max_run)
     seconds = math.ceil(started / limits.parallel) * (longest * job.max_run + waiting)
     hours, spared = count * job.max_run / 3600, (count - started) * START_UP / 3600
-    size = sum(len(data) for upload in plan.uploads.values() for _, data in upload.files)
+    size = sum(upload.size for upload in plan.uploads.values())
     contents, styles = (
         {getattr(one, role) for one in plan.paintings.values()} for role in ("content", "style")
     )

@@ -105,8 +105,10 @@ class Fleet:
         for job in self.manifest.jobs.values():
             running = time.time() - job.began if job.running and job.began else 0.0
             billed = job.billed_before + (job.billable or running)
-            left = len(job.keys("Pending", "InProgress")) * self.manifest.launch.job.max_run
-            so_far, most = so_far + billed, most + billed + left
+            # What a job may run covers what it has run.
+            end = len(job.pictures) * self.manifest.launch.job.max_run + job.billed_before
+            going = job.keys("Pending", "InProgress")
+            so_far, most = so_far + billed, most + (max(billed, end) if going else billed)
         return so_far, most
 
     def turn(self) -> bool:

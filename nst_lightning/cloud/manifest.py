@@ -196,7 +196,8 @@ class Manifest:
                     "only)"
                 )
         then, now = (
-            replace(launch.job, pictures=1, price_per_hour=None) for launch in (self.launch, wanted)
+            replace(one.job, pictures=1, price_per_hour=None, currency="", via="api")
+            for one in (self.launch, wanted)
         )
         if then != now:
             self.relaunch(AGAIN)

@@ -47,23 +47,25 @@ class Row:
         return time.time() - self.began if self.running and self.began else self.seconds
 
 
-def summary(launch: Launch, rows: Sequence[Row], done: int, billed: tuple[float, float]) -> str:
+def summary(
+    launch: Launch, rows: Sequence[Row], done: int, billed: tuple[float, float] | None
+) -> str:
     """Return one line: what is in which state, what was paid for, and may be at most.
 
     Args:
         launch: With the price.
         rows: All pictures.
         done: How many pictures are here.
-        billed: Seconds so far, and at most.
+        billed: Seconds so far, and at most; None in a rehearsal, which costs nothing.
     """
     counts = Counter(row.state for row in rows)
     parts = [f"{counts[state]} {state}" for state in ("Pending", *_ORDER) if counts[state]]
-    line = (
-        f"{len(rows)} pictures: {', '.join(parts)}; {done} pictures here; {billed[0]:.0f} s billed"
-    )
-    if price := launch.job.price_per_hour:
-        so_far, most = (f"{seconds / 3600 * price:.2f} {launch.job.currency}" for seconds in billed)
-        line += f": about {so_far}, and {most} at most"
+    line = f"{len(rows)} pictures: {', '.join(parts)}; {done} pictures here"
+    if billed:
+        line += f"; {billed[0]:.0f} s billed"
+        if price := launch.job.price_per_hour:
+            money = (f"{seconds / 3600 * price:.2f} {launch.job.currency}" for seconds in billed)
+            line += f": about {next(money)}, and {next(money)} at most"
     return line
 
 

@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from nst_lightning.cloud.fleet import Fleet
@@ -18,8 +19,9 @@ from nst_lightning.say import is_terminal, program, say
 
 def again(command: str, manifest: Manifest, *words: str) -> str:
     """Return a command that goes on with a launch, as it is typed."""
-    out = ["--out", manifest.launch.out] if manifest.launch.out else []
-    return program(shlex.join(["sagemaker", command, manifest.launch.name, *words, *out]))
+    name, folder = manifest.launch.name, manifest.launch.folder
+    out = [] if folder == Path("outputs", name) else ["--out", str(folder)]
+    return program(shlex.join(["sagemaker", command, name, *words, *out]))
 
 
 def what_runs_on(manifest: Manifest) -> str:
@@ -67,7 +69,8 @@ def follow(fleet: Fleet, once: bool = False) -> None:
 
     def drawn(most: int | None = None) -> Any:
         title = f"{manifest.launch.name}  {duration(time.monotonic() - began)}"  # it does not hang
-        line = summary(manifest.launch, rows, len(fleet.done()), fleet.billed())
+        billed = fleet.billed() if region else None
+        line = summary(manifest.launch, rows, len(fleet.done()), billed)
         return Group(table(title, rows, fleet.columns, region, most), line)
 
     with Live(console=errors, auto_refresh=False, transient=True) as live:

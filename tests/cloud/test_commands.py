@@ -147,6 +147,7 @@ def test_stop_ends_what_runs_and_what_has_not_begun_never_does(
     assert main(["watch", "test", "--out", out]) == 1
     shown = capsys.readouterr().out
     assert "1 Stopped, 1 Not started" in shown
+    assert f" relaunch test --stopped --out {out}" in shown.splitlines()[-1]
     assert "0 pictures here" in shown
     assert len(aws.service.jobs) == 1
 
