@@ -92,7 +92,9 @@ def _parser(command: str) -> OneLineParser:
             default=[],
             help="Configurations of train.py, laid over one another.",
         )
-        parser.add_class_arguments(Launch, skip={"contents", "styles", "configs"})
+        # parse_command reads them; jsonargparse would import the classes that they name, and torch.
+        parser.add_argument("--settings", type=dict, default={}, help="Settings of train.py.")
+        parser.add_class_arguments(Launch, skip={"contents", "styles", "configs", "settings"})
         flag("--dry_run", "Print every request and an estimate; call nothing.")
         flag("--rehearse", "Run it on this machine with AWS's toolkit, without AWS.")
         flag("--no_wait", "Start what the limits allow now, and come back later.")

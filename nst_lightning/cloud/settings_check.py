@@ -45,8 +45,13 @@ def asked(staged: bytes, **question: Any) -> Iterator[Callable[[], dict[str, Any
     if kept.is_file():
         yield lambda: dict(json.loads(kept.read_bytes()))
         return
-    words = [sys.executable, "-P", "-c", _PROGRAM]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", _PROGRAM],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C is answered here
+    ) as child:
         assert child.stdin is not None
         try:
             with contextlib.suppress(BrokenPipeError):
@@ -69,7 +74,9 @@ def _answer(child: subprocess.Popen[str], kept: Path) -> dict[str, Any]:
     assert child.stdout is not None
     lines = child.stdout.read().splitlines()
     if child.wait() or not lines:
-        raise RuntimeError(f"the check of the settings ended with exit code {child.returncode}")
+        raise InputError(
+            f"settings: their check ended with exit code {child.returncode}; see above"
+        )
     answer: dict[str, Any] = json.loads(lines[-1])
     if "error" in answer:
         raise InputError(answer["error"])

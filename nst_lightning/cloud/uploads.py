@@ -30,11 +30,6 @@ class Upload:
             whole.update(hashlib.sha256(data).digest())
         return whole.hexdigest()[:32]
 
-    @property
-    def size(self) -> int:
-        """Bytes in all."""
-        return sum(len(data) for _, data in self.files)
-
 
 def read_file(
     source: str, role: str, from_s3: Callable[[str], bytes | None] | None

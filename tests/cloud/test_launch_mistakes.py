@@ -78,10 +78,7 @@ def refused(aws: FakeAws | None, capsys: Any, *args: str) -> str:
         ({"aws__tags": {"what?": "x"}}, "aws.tags: AWS does not take .what"),
         ({"aws__prefix": "a//b"}, "aws.prefix: a//b has an empty folder"),
         ({"aws__output": "s3://bucket//c"}, "aws.output: s3://bucket//c has an empty folder"),
-        (
-            {"aws__checkpoints": "s3://bucket/c//"},
-            "aws.checkpoints: s3://bucket/c// has an empty folder",
-        ),
+        ({"aws__checkpoints": "s3://b/c//"}, "aws.checkpoints: s3://b/c// has an empty folder"),
         (
             {"aws__subnets": ["s"] * 17, "aws__security_group_ids": ["g"]},
             "aws.subnets: 17 are more than the 16",

@@ -85,3 +85,22 @@ def test_an_answer_is_kept_for_the_same_question_alone(tmp_path: Path, monkeypat
     assert settings_check._place(b"code", {**question, "settings": {"a": 2}}) != place
     config.write_text("data: {size: 64}")
     assert settings_check._place(b"code", question) != place
+
+
+@pytest.mark.slow
+def test_code_that_breaks_the_check_is_one_line_below_its_traceback(
+    config: Callable[..., Path], tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "mine.py").write_text("import os\nos._exit(7)\n")
+    settings = {"data.size": 48, "model.style": {"class_path": "mine.Loss"}}
+    file = config(settings=settings, job__code=[str(tmp_path / "mine.py")])
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, "--config", str(file), "--dry_run"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    last = done.stderr.strip().splitlines()[-1]
+    assert last == "error: settings: their check ended with exit code 7; see above"
