@@ -85,7 +85,8 @@ def _role(given: str, caller: dict[str, Any], boto: Any) -> str:
     arn = str(role["Arn"])
     if given.startswith("arn:") and given != arn:
         raise InputError(f"aws.role: there is no role {given}; the one of that name is {arn}")
-    if "sagemaker." not in json.dumps(role.get("AssumeRolePolicyDocument")):
+    trust = json.dumps(role.get("AssumeRolePolicyDocument"))
+    if "sagemaker." not in trust and '"*"' not in trust:
         raise InputError(
             f"aws.role: {arn} does not trust sagemaker.amazonaws.com; see "
             "configs/sagemaker/trust-policy.json"

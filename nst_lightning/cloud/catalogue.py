@@ -1,6 +1,7 @@
 """What is known of AWS's containers and instance types, from ``catalogue.yaml``."""
 
 import importlib
+import itertools
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -62,10 +63,11 @@ def _image(job: JobConfig) -> Any:
 def _of_the_sdk(job: JobConfig, region: str) -> str:
     """Return the address that SageMaker's SDK knows, v3 or v2, where one is installed."""
     version, known = job.framework_version, catalogue()["containers"]
-    for module in ("sagemaker.core.image_uris", "sagemaker.image_uris"):
-        with silent(), suppress(ImportError, ValueError, KeyError):
+    modules = ("sagemaker.core.image_uris", "sagemaker.image_uris")
+    for module, name in itertools.product(modules, ("pytorch-amzn2023", "pytorch")):
+        with silent(), suppress(ImportError, ValueError, KeyError, OSError):
             found: str = importlib.import_module(module).retrieve(
-                "pytorch",
+                name,
                 region,
                 version=version,
                 instance_type=job.instance_type,

@@ -1,5 +1,6 @@
 """Containers and instance types: what is refused before it is paid for."""
 
+import contextlib
 import re
 from datetime import date
 
@@ -7,6 +8,7 @@ import botocore.session
 import pytest
 
 from nst_lightning.cloud.catalogue import (
+    _of_the_sdk,
     catalogue,
     image_uri,
     instance_mistakes,
@@ -101,3 +103,21 @@ def test_every_instance_type_of_the_catalogue_is_aws_s() -> None:
         for size in sizes:
             assert f"ml.{family}.{size}" in known
             assert local_disk(f"ml.{family}.{size}") == sizes[size]
+
+
+def test_what_the_sdk_knows_is_what_the_catalogue_says() -> None:
+    compared = 0
+    for version in catalogue()["containers"]:
+        for region in ("us-west-2", "ap-east-1", "cn-north-1", "us-gov-west-1", "eu-south-2"):
+            for full in (version, f"{version}.0"):
+                job = JobConfig(framework_version=full)
+                with contextlib.suppress(InputError):
+                    found = _of_the_sdk(job, region)
+                    ours = image_uri(job, region)
+                    # The SDK names some by PyTorch's minor version, which is the same image.
+                    assert re.sub(r":(\d+\.\d+)\.\d+", r":\1", found) == re.sub(
+                        r":(\d+\.\d+)\.\d+", r":\1", ours
+                    )
+                    compared += 1
+    if not compared:
+        pytest.skip("no SDK is here")
