@@ -43,6 +43,10 @@ COMMANDS = {
         "nst_lightning.artworks.command",
         "Count and measure a folder of paintings, with tables and figures.",
     ),
+    "sagemaker": Command(
+        "nst_lightning.cloud.commands",
+        "Paint many pictures at once on Amazon SageMaker, or search for weights there.",
+    ),
     "version": Command(
         "nst_lightning.mistakes", "What a report of a fault should name.", "print_versions"
     ),

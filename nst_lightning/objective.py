@@ -133,7 +133,7 @@ class Objective(nn.Module):
 
     def reference(self, picture: Tensor, weight: float = 1.0) -> Reference:
         """Encode one picture, ``(1, 3, H, W)`` in [0, 1], as a target with a share in a blend."""
-        if self.shared is None or self.tiles is not None:
+        if self.shared is None or not self.shared.keep or self.tiles is not None:
             return Reference(image=picture, features=self._encoded(picture), weight=weight)
         return replace(self.shared.reference(self.encoder, picture), weight=weight)
 
@@ -227,7 +227,7 @@ class SharedTargets:
     """Encoders, and what they see of contents and styles, for several runs in one process.
 
     Args:
-        keep: How many encoded pictures are kept; the oldest goes first.
+        keep: How many encoded pictures are kept; the oldest goes first. 0 shares encoders alone.
     """
 
     def __init__(self, keep: int = 4) -> None:

@@ -1,6 +1,8 @@
 """Lines for the user, whatever their stream is."""
 
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 
@@ -29,3 +31,20 @@ def is_terminal(stream: Any) -> bool:
         return bool(stream.isatty())
     except (AttributeError, OSError, ValueError):
         return False
+
+
+def program(command: str) -> str:
+    """Return what starts a command in the way in which this program was started itself.
+
+    Args:
+        command: And its options: ``sagemaker watch mine`` becomes ``nst sagemaker watch mine``, or
+            ``python sagemaker/launch.py watch mine``.
+    """
+    script = Path(sys.argv[0])
+    if script.name == "launch.py":
+        if command.partition(" ")[0] == "sagemaker":  # the one command that it is
+            return f"python {script} {command.partition(' ')[2]}".rstrip()
+        script = Path(os.path.relpath(script.resolve().parents[1] / "train.py"))
+    if script.name == "train.py":
+        return f"python {script} {command}"
+    return f"{'python -m nst_lightning' if script.name == '__main__.py' else 'nst'} {command}"

@@ -19,6 +19,7 @@ from nst_lightning.callbacks import LossExplosion
 from nst_lightning.checks import type_of, typed
 from nst_lightning.data.image_pair import ImagePair
 from nst_lightning.data.images import PICTURE, Picture
+from nst_lightning.data.measured import as_measured, as_saved
 from nst_lightning.errors import InputError
 from nst_lightning.files import check_name
 from nst_lightning.guest import Guest
@@ -201,13 +202,16 @@ class Session:
 
     def _measures(self, learned: bool) -> dict[str, float]:
         from nst_lightning.metrics.evaluate import PictureMetrics
+        from nst_lightning.metrics.views import MEASURED_LAYERS
 
         model = self.model.cpu()
         with torch.no_grad():
             picture = model.picture()
             model.set_targets(model.objective.held())
             found = {name: float(value) for name, value in model.losses(picture).items()}
-        measured = PictureMetrics.of(self.pair, learned=learned)(picture)
+        against, shared = as_measured(self.pair), self._cli.shared  # as the page of `compare` does
+        encoder = shared.measuring_encoder(MEASURED_LAYERS) if shared else None
+        measured = PictureMetrics.of(against, encoder, learned=learned)(as_saved(picture))
         found |= {
             "ssim": measured["ssim/content"],
             "mse": measured["mse/content"],

@@ -358,8 +358,9 @@ def test_help_of_a_command(capsys: pytest.CaptureFixture[str], name: str) -> Non
     assert caught.value.code in (0, None)
     said = capsys.readouterr()
     assert said.err == ""
-    assert f" {name} " in said.out.splitlines()[0]
+    assert f" {name} " in f"{said.out.splitlines()[0]} "
     options = {"fit": FIT_OPTIONS, "test": FIT_OPTIONS, "version": []}
+    options["sagemaker"] = ["launch", "watch", "logs", "tune"]
     for option in options.get(name, ["--out"]):
         assert option in said.out
 

@@ -55,3 +55,8 @@ def test_the_readme_is_short_and_begins_with_the_two_commands() -> None:
         "uv run --group test pytest "
     )
     assert "## Why you might not want it" in text
+
+
+def test_what_a_rehearsal_needs_is_the_same_from_a_clone_and_installed() -> None:
+    extras = PROJECT["project"]["optional-dependencies"]
+    assert PROJECT["dependency-groups"]["rehearsal"] == extras["rehearsal"]

@@ -24,6 +24,7 @@ from lightning.pytorch import Callback
 from PIL import Image
 
 from nst_lightning.cli import main
+from nst_lightning.data.measured import as_saved
 from nst_lightning.encoder import VGG19Encoder
 from nst_lightning.errors import InputError
 from nst_lightning.objective import SharedTargets
@@ -421,7 +422,7 @@ def test_measures(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
     session.run()
     measures = session.measures()
     picture, content = (
-        tensor[0].permute(1, 2, 0).double().numpy()
+        as_saved(tensor)[0].permute(1, 2, 0).double().numpy()
         for tensor in (session.picture(), session.pair.content)
     )
     ssim = structural_similarity(
@@ -435,6 +436,8 @@ def test_measures(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
     )
     assert measures["ssim"] == pytest.approx(ssim, abs=1e-3)
     assert measures["mse"] == pytest.approx(((content - picture) ** 2).mean(), rel=1e-5)
+    # Losses are the run's own, of the picture as it is.
+    picture = session.picture()[0].permute(1, 2, 0).double().numpy()
     steps = sum(np.abs(np.diff(picture, axis=axis)).sum() for axis in (0, 1))
     assert measures["tv_loss"] == pytest.approx(0.5 * steps, rel=1e-5)
     parts = [measures[f"{name}_loss"] for name in ("content", "style", "tv")]

@@ -29,6 +29,8 @@ def test_configs_and_samples_are_in_the_wheel(tmp_path: Path) -> None:
         names = set(archive.namelist())
         archive.extractall(tmp_path / "installed")
     assert {"nst_lightning/defaults.yaml", "nst_lightning/py.typed"} <= names
+    cloud = {f"nst_lightning/cloud/{name}" for name in ("catalogue.yaml", "requirements.txt")}
+    assert cloud <= names
     samples = ("klimt", "starry", "waves")
     assert {f"nst_lightning/data/samples/{name}.webp" for name in samples} <= names
     inside = {n.removeprefix("nst_lightning/") for n in names if "nst_lightning/configs/" in n}
@@ -49,3 +51,18 @@ def test_configs_and_samples_are_in_the_wheel(tmp_path: Path) -> None:
     assert done.stdout.strip() == str(
         tmp_path / "installed" / "nst_lightning" / "configs" / "recipes" / "gatys.yaml"
     ), done.stderr
+
+    # What a job is given is the same as from a clone.
+    staged = "from nst_lightning.cloud.staging import staged_files as s; print(sorted(dict(s())))"
+    lists = [
+        subprocess.run(
+            [sys.executable, "-c", staged],
+            cwd=tmp_path / "away",
+            env={"PYTHONPATH": str(place), "PATH": ""},
+            capture_output=True,
+            text=True,
+        ).stdout
+        for place in (tmp_path / "installed", ROOT)
+    ]
+    assert "nst_lightning/cloud/job.py" in lists[0]
+    assert lists[0] == lists[1]

@@ -1,10 +1,12 @@
-"""All that is asked of AWS, by boto3; what the SDK does is in :mod:`nst_lightning.cloud.sdk`."""
+"""All that is asked of AWS, by boto3."""
 
 import contextlib
-import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from nst_lightning.cloud import sdk
+from nst_lightning.cloud.account import assumed, resolved
 from nst_lightning.cloud.aws_errors import (
     JobEndedError,
     JobNotFoundError,
@@ -12,10 +14,10 @@ from nst_lightning.cloud.aws_errors import (
     explained,
 )
 from nst_lightning.cloud.calls import PacedCalls
-from nst_lightning.cloud.config import Launch
+from nst_lightning.cloud.config import JobConfig, Launch
+from nst_lightning.cloud.limits import beyond_limits
 from nst_lightning.cloud.plan import PlannedJob
-from nst_lightning.cloud.sdk import Sdk
-from nst_lightning.cloud.tuning.space import Tuning
+from nst_lightning.cloud.training_request import training_request
 from nst_lightning.cloud.uploads import Upload
 from nst_lightning.errors import InputError, did_you_mean
 
@@ -62,53 +64,19 @@ class Aws:
         self.boto = boto
         self.sagemaker = boto.client("sagemaker", config=once)
         self.s3 = boto.client("s3")
-        self.sdk = Sdk(launch, boto, self.sagemaker)
+        self.region = str(boto.region_name)
+        if dry:
+            self.launch = assumed(launch, boto)
 
     # -- before anything is started ---------------------------------------------------------------
 
     def check(self) -> None:
-        """Make sure of container, credentials, role and bucket.
+        """Make sure of credentials, role and buckets, and take their full names.
 
         Raises:
             InputError: If one of them is wrong.
         """
-        role = str(self.launch.aws.role)
-        self.sdk.image()
-        with explained("credentials"):
-            account = self.boto.client("sts").get_caller_identity()["Account"]
-        owner = role.split(":")[4]
-        if owner != account:
-            raise InputError(
-                f"aws.role: {role} is of account {owner}, and your credentials are of "
-                f"{account}; give a role of your own account"
-            )
-        self._check_role(role)
-        self._check_bucket(str(self.launch.aws.bucket))
-
-    def _check_role(self, arn: str) -> None:
-        from botocore.exceptions import ClientError
-
-        try:
-            self.boto.client("iam").get_role(RoleName=arn.rsplit("/", 1)[-1])
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "NoSuchEntity":
-                raise InputError(f"aws.role: there is no role {arn} in your account") from error
-            # Without permission to look, the first job will show it.
-
-    def _check_bucket(self, bucket: str) -> None:
-        from botocore.exceptions import ClientError, ParamValidationError
-
-        try:
-            self.s3.head_bucket(Bucket=bucket)
-        except ParamValidationError as error:
-            raise InputError(f"aws.bucket: {bucket!r} cannot be a bucket's name") from error
-        except ClientError as error:
-            why = {
-                "404": f"there is no bucket {bucket}; create it, or name another",
-                "403": f"you may not use the bucket {bucket}; check its name and your permissions",
-                "301": f"the bucket {bucket} is in another region; name one in this region",
-            }.get(error.response["Error"]["Code"], str(error))
-            raise InputError(f"aws.bucket: {why}") from error
+        self.launch = resolved(self.launch, self.boto, self.s3)
 
     # -- S3 ---------------------------------------------------------------------------------------
 
@@ -123,6 +91,14 @@ class Aws:
                 return body
         except ClientError:
             return None
+
+    def names(self, folder: str) -> set[str]:
+        """Return the names of the objects in an s3:// folder."""
+        bucket, _, prefix = folder.removeprefix("s3://").partition("/")
+        with explained(folder):
+            pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+            found = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        return {key.removeprefix(prefix) for key in found}
 
     def put(self, data: bytes, *parts: str) -> None:
         """Write an object into the bucket, at these parts of a key below the prefix."""
@@ -154,8 +130,8 @@ class Aws:
 
     # -- training jobs and searches ---------------------------------------------------------------
 
-    def start(self, job: PlannedJob, name: str) -> bool:
-        """Start one training job.
+    def start(self, job: PlannedJob, name: str, how: JobConfig) -> bool:
+        """Start one training job; ``how`` is what it runs on.
 
         Returns:
             False if a job of that name was there already: begun by this work before.
@@ -164,22 +140,26 @@ class Aws:
             InputError: If AWS refuses the request for good.
             QuotaError: If no more instances may run now.
         """
-        return self._start(name, lambda: self.sdk.fit(job, name))
+        request = training_request(replace(self.launch, job=how), job, name, self.region)
+        via = self.launch.job.via
+        if via == "estimator" or (via == "auto" and sdk.has_estimator()):
+            return self._begin(name, sdk.fit, request, self.boto, self.sagemaker)
+        return self._begin(name, self.sagemaker.create_training_job, **request)
 
-    def start_tuning(self, job: PlannedJob, tuning: Tuning, name: str) -> bool:
+    def start_tuning(self, name: str, request: dict[str, Any]) -> bool:
         """Start a search; return False if it was started before."""
-        return self._start(name, lambda: self.sdk.fit_tuner(job, tuning, name))
+        return self._begin(name, self.sagemaker.create_hyper_parameter_tuning_job, **request)
 
-    def _start(self, name: str, send: Callable[[], None]) -> bool:
+    def _begin(self, name: str, send: Callable[..., Any], *args: Any, **request: Any) -> bool:
         try:
-            self._call(name, send)
+            self._call(name, send, *args, **request)
         except NameInUseError:
             return False
         return True
 
-    def _call(self, name: str, call: Callable[..., Any], **request: Any) -> Any:
+    def _call(self, name: str, call: Callable[..., Any], *args: Any, **request: Any) -> Any:
         """Make a call that SageMaker counts, about a job of that name."""
-        return self.calls(explained(name)(call), **request)
+        return self.calls(explained(name)(call), *args, **request)
 
     def describe(self, name: str) -> dict[str, Any] | None:
         """Return SageMaker's description of a job, or None if it knows none of that name."""
@@ -190,10 +170,29 @@ class Aws:
             return None
         return description
 
+    def going(self) -> dict[str, str]:
+        """Return the jobs of this launch that are in progress, and their secondary status."""
+        pages = self.sagemaker.get_paginator("list_training_jobs")
+        found: dict[str, Any] = self._call(
+            self.launch.name,
+            lambda **request: pages.paginate(**request).build_full_result(),
+            NameContains=self.launch.name,
+            StatusEquals="InProgress",
+            PaginationConfig={"PageSize": 100},
+        )
+        jobs = found["TrainingJobSummaries"]
+        return {job["TrainingJobName"]: job.get("SecondaryStatus", "") for job in jobs}
+
     def stop(self, name: str) -> None:
         """Stop a job; nothing happens if it has ended or is not there."""
         with contextlib.suppress(JobNotFoundError, JobEndedError):
             self._call(name, self.sagemaker.stop_training_job, TrainingJobName=name)
+
+    def stop_tuning(self, name: str) -> None:
+        """Stop a search and its trials; nothing happens if it has ended or is not there."""
+        stop = self.sagemaker.stop_hyper_parameter_tuning_job
+        with contextlib.suppress(JobNotFoundError, JobEndedError):
+            self._call(name, stop, HyperParameterTuningJobName=name)
 
     def tuning_status(self, name: str) -> str:
         """Return the status of a search."""
@@ -213,35 +212,26 @@ class Aws:
         )
         return list(trials["TrainingJobSummaries"])
 
-    def captured(self, name: str, send: Callable[[], None]) -> list[dict[str, Any]]:
-        """Return the requests that would be sent to SageMaker; nothing is sent.
-
-        The SDK builds them and boto3 checks and serialises them; an event handler then answers in
-        place of AWS, as if it had taken what is asked.
+    def validated(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Return a request that boto3 would send; nothing is sent.
 
         Args:
-            name: Of the job or the search, for the error.
-            send: Sends it.
+            operation: Such as CreateTrainingJob.
+            request: Of it.
 
         Raises:
-            InputError: If AWS would refuse the request.
+            InputError: If it is not what AWS takes.
         """
-        from botocore.awsrequest import AWSResponse
+        from botocore.validate import ParamValidator
 
-        requests: list[dict[str, Any]] = []
+        shape = self.shape(operation)
+        report = ParamValidator().validate(request, shape)
+        if report.has_errors():
+            raise InputError(f"AWS would refuse the request: {report.generate_report()}")
+        for mistake in beyond_limits(request, shape):
+            raise InputError(mistake)
+        return request
 
-        def answer(request: Any, **_: Any) -> Any:
-            requests.append(json.loads(request.body))
-            arn = "arn:aws:sagemaker:::dry/dry"
-            body = {"TrainingJobArn": arn, "HyperParameterTuningJobArn": arn}
-            response = AWSResponse(request.url, 200, {}, None)
-            response._content = json.dumps(body).encode()
-            return response
-
-        self.sagemaker.meta.events.register_first("before-send.sagemaker", answer)
-        try:
-            with explained(name):
-                send()
-        finally:
-            self.sagemaker.meta.events.unregister("before-send.sagemaker", answer)
-        return requests
+    def shape(self, operation: str) -> Any:
+        """Return botocore's shape of the request of an operation."""
+        return self.sagemaker.meta.service_model.operation_model(operation).input_shape

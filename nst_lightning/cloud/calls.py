@@ -38,7 +38,6 @@ class PacedCalls:
         self._now, self._sleep = now, sleep
         self._next = -float("inf")
         self._lock = threading.Lock()
-        self.made = 0
 
     def __call__(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Make a call.
@@ -67,6 +66,5 @@ class PacedCalls:
         with self._lock:
             turn = max(self._now(), self._next)
             self._next = turn + self.interval
-            self.made += 1
         if (wait := turn - self._now()) > 0:
             self._sleep(wait)

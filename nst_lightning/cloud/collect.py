@@ -5,51 +5,52 @@ import json
 import shutil
 import tarfile
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from nst_lightning.cloud.manifest import JobState, Manifest
+from nst_lightning.cloud.plan import Painting
+from nst_lightning.cloud.uploads import check_picture
 from nst_lightning.errors import InputError
 from nst_lightning.files import write_error
 from nst_lightning.options import lookup
 from nst_lightning.run_folder import CONFIG, RunFolder
 
 MARK = "job.json"
-"""File of a collected folder that says which job it came from."""
+"""File of a collected folder that says where it came from."""
+MEASURES = "metrics.json"
 
 
-def run_folder(manifest: Manifest, key: str) -> Path:
-    """Return the folder of one painting: ``OUT/runs/<content>--<style>``."""
-    return manifest.launch.folder / "runs" / key
-
-
-def is_collected(manifest: Manifest, key: str) -> bool:
-    """Whether the picture of the job that counts is in its folder on this machine."""
-    folder = run_folder(manifest, key)
+def is_collected(folder: Path, uri: str) -> bool:
+    """Whether the picture of an address is in its folder on this machine."""
     try:
         mark = json.loads((folder / MARK).read_bytes())
     except (OSError, ValueError):
         return False
-    return mark.get("job") == manifest.name_of(key) and RunFolder(folder).picture is not None
+    return mark.get("archive") == uri and RunFolder(folder).picture is not None
 
 
-def collect(manifest: Manifest, key: str, archive: bytes) -> Path:
-    """Unpack what a job left, beside its final place, and put it there in one step.
+def collect(
+    folder: Path, painting: Painting, files: Mapping[str, Any], archive: bytes, uri: str
+) -> dict[str, float]:
+    """Unpack what a job left of a picture, beside its final place, and put it there in one step.
 
     Args:
-        manifest: Of the launch.
-        key: Of the job.
-        archive: Its ``model.tar.gz``.
+        folder: Its place.
+        painting: What was painted.
+        files: Settings whose files a job had elsewhere, as the user named them.
+        archive: A .tar.gz of the run's folder.
+        uri: Where that was.
 
     Returns:
-        The folder.
+        Its measures.
 
     Raises:
         InputError: If there is no whole picture in the archive, or it cannot be written.
     """
-    folder = run_folder(manifest, key)
-    job = manifest.jobs[key]
+    key = painting.key
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{key[:40]}-") as holding:
@@ -60,48 +61,26 @@ def collect(manifest: Manifest, key: str, archive: bytes) -> Path:
             picture = RunFolder(fresh).picture
             if picture is None:
                 raise InputError(f"{key}: there is no picture in the job's results")
-            _check(picture, key)
-            _localise(RunFolder(fresh), job, folder)
-            mark = {
-                "job": manifest.name_of(key),
-                "content": job.plan.content,
-                "style": job.plan.style,
-                "artifacts": job.artifacts,
-                "seconds": job.seconds,
-                "billable_seconds": job.billable,
-            }
+            check_picture(picture.read_bytes(), picture.name, key)
+            local = {"data.content": painting.content, "data.style": painting.style, **files}
+            _localise(RunFolder(fresh), local | {"trainer.default_root_dir": str(folder)})
+            mark = {"archive": uri, "content": painting.content, "style": painting.style}
             (fresh / MARK).write_text(json.dumps(mark, indent=1, ensure_ascii=False) + "\n")
+            measured = fresh / MEASURES
+            measures = dict(json.loads(measured.read_bytes())) if measured.is_file() else {}
             if folder.exists():
                 folder.rename(Path(holding, "old"))
             fresh.rename(folder)
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, EOFError, ValueError) as error:
         raise InputError(f"{key}: the job's results are damaged: {error}") from error
     except OSError as error:
         raise write_error(folder, error) from error
-    return folder
+    return measures
 
 
-def _check(picture: Path, key: str) -> None:
-    from PIL import Image
-
-    try:
-        with Image.open(picture) as image:
-            image.load()
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{key}: the job's picture cannot be read: {error}") from error
-
-
-def _localise(fresh: RunFolder, job: JobState, folder: Path) -> None:
+def _localise(fresh: RunFolder, local: Mapping[str, Any]) -> None:
     """Write this machine's paths into a job's configuration, so that it repeats the run here."""
     config = fresh.config
-    if not config:
-        return
-    local = {
-        "data.content": job.plan.content,
-        "data.style": job.plan.style,
-        "trainer.default_root_dir": str(folder),
-        **job.plan.files,
-    }
     for name, value in local.items():
         section, _, key = name.rpartition(".")
         place = lookup(config, section)
@@ -111,8 +90,8 @@ def _localise(fresh: RunFolder, job: JobState, folder: Path) -> None:
     (fresh.path / CONFIG).write_text(text, encoding="utf-8")
 
 
-def clear_leftovers(manifest: Manifest) -> None:
-    """Remove what a killed launcher was unpacking."""
-    for path in (manifest.launch.folder / "runs").glob(".*"):
+def clear_leftovers(folder: Path) -> None:
+    """Remove from the folder of all runs what a killed launcher was unpacking."""
+    for path in folder.glob(".*"):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

@@ -1,25 +1,27 @@
 """The launcher's command line: YAML below options, one-line errors, as train.py."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import fields
 
+from jsonargparse import Namespace
 from jsonargparse.typing import NotEmptyStr
 
-from nst_lightning.cloud.config import AwsConfig, Launch
+from nst_lightning.cloud.config import DECISIVE, AwsConfig, JobConfig, Launch
 from nst_lightning.cloud.tuning.space import Tuning
 from nst_lightning.errors import InputError, did_you_mean
 from nst_lightning.parser import OneLineParser, add_pictures, parse_command
+from nst_lightning.say import program
 
 COMMANDS = {
-    "launch": "Start one job for every content and style, watch them, bring the pictures back.",
-    "watch": "Go on with a launch from any machine: start, watch, collect.",
+    "launch": "Start the jobs that paint every content in every style, watch them, bring the "
+    "pictures back; assumed where no command is given.",
+    "watch": "Go on with a launch or a search, from any machine: start, watch, collect.",
     "collect": "Bring back the pictures that are finished.",
-    "stop": "Stop every job of a launch.",
-    "relaunch": "Start the failed and lost jobs again, and only those.",
+    "stop": "Stop every job of a launch, or a search.",
+    "relaunch": "Start the jobs that ended without a picture again, and only those.",
+    "logs": "Print what a job has printed, from CloudWatch.",
     "tune": "Search the weights with SageMaker, or with Optuna on this machine.",
 }
-
 
 RESERVED = {
     "data.content": "--contents",
@@ -31,78 +33,54 @@ RESERVED = {
 """Settings that the launcher sets -> what to use instead."""
 
 
-@dataclass
-class Request:
-    """What was asked for.
-
-    Attributes:
-        command: One of COMMANDS.
-        launch: Of the YAML and the options; for watch and so on, where to find the launch.
-        tuning: For ``tune``.
-        dry_run: Print the requests; call nothing.
-        rehearse: Run it on this machine.
-        no_wait: Start what the limits allow, and come back later.
-        local: Search on this machine.
-        only: Keys of the jobs to relaunch; all if None.
-        stopped: Also relaunch what was stopped.
-    """
-
-    command: str
-    launch: Launch
-    tuning: Tuning | None = None
-    dry_run: bool = False
-    rehearse: bool = False
-    no_wait: bool = False
-    local: bool = False
-    only: list[str] | None = None
-    stopped: bool = False
-
-
-def parse(args: Sequence[str]) -> Request:
+def parse(args: Sequence[str]) -> Namespace:
     """Read the command line.
 
     Args:
         args: ``launch`` is assumed where no command is given.
 
+    Returns:
+        The values of all options, ``command``, and ``launch``: of the YAML and the options; for
+        ``watch`` and so on, where to find the launch.
+
     Raises:
         InputError: If something given is wrong.
     """
-    words = list(args)
-    if words and words[0] in ("-h", "--help"):
-        _overview().parse_args(words)
-    if not words or words[0].startswith("-"):
-        words = ["launch", *words]
-    command, *words = words
+    if args and args[0] in ("-h", "--help"):
+        parser = OneLineParser(
+            prog=program("sagemaker"), description="Many paintings at once on Amazon SageMaker."
+        )
+        commands = parser.add_subcommands(required=True)
+        for name, text in COMMANDS.items():
+            commands.add_subcommand(name, OneLineParser(), help=text)
+        parser.parse_args(args)
+    named = args and not args[0].startswith("-")
+    command, words = (args[0], args[1:]) if named else ("launch", args)
     if command not in COMMANDS:
         raise InputError(
             f"unknown command {command!r}{did_you_mean(command, COMMANDS)} ({', '.join(COMMANDS)})"
         )
     parser = _parser(command)
-    values = parser.instantiate(parse_command(parser, words, reserved=RESERVED))
+    values: Namespace = parser.instantiate(parse_command(parser, words, reserved=RESERVED))
     if values.get("size") is not None:
         values.settings["data.size"] = values.size
-    launch = Launch(**{"contents": [], "styles": [], **_fields_of(Launch, values)})
-    return Request(**{**_fields_of(Request, values), "command": command, "launch": launch})
-
-
-def _fields_of(kind: type, values: Any) -> dict[str, Any]:
-    """Return those values that a dataclass has fields for; where one is null, its default holds."""
-    names = [item.name for item in fields(kind)]
-    return {name: values[name] for name in names if values.get(name) is not None}
-
-
-def _overview() -> OneLineParser:
-    parser = OneLineParser(
-        prog="launch.py", description="Many paintings at once on Amazon SageMaker."
-    )
-    commands = parser.add_subcommands(required=True)
-    for name, text in COMMANDS.items():
-        commands.add_subcommand(name, _parser(name), help=text)
-    return parser
+    if command == "relaunch":  # what was given, without the defaults
+        told = parser.parse_args(words, defaults=False).get("job")
+        values.changes = told.as_dict() if told else {}
+    # Where a value is null, the default holds.
+    given = {item.name: values.get(item.name) for item in fields(Launch)}
+    given = {"contents": [], "styles": []} | {k: v for k, v in given.items() if v is not None}
+    values.command, values.launch = command, Launch(**given)
+    return values
 
 
 def _parser(command: str) -> OneLineParser:
-    parser = OneLineParser(prog=f"launch.py {command}", description=COMMANDS[command])
+    prog = program(f"sagemaker {command}")
+    parser = OneLineParser(prog=prog, description=COMMANDS[command])
+
+    def flag(name: str, text: str) -> None:
+        parser.add_argument(name, action="store_true", help=text)
+
     if command in ("launch", "tune"):
         parser.add_argument("--config", action="config", help="A YAML file, or several.")
         add_pictures(parser)
@@ -114,24 +92,24 @@ def _parser(command: str) -> OneLineParser:
             default=[],
             help="Configurations of train.py, laid over one another.",
         )
-        parser.add_class_arguments(Launch, skip={"contents", "styles", "configs"})
-        _flag(parser, "--dry_run", "Print every request and an estimate; call nothing.")
-        _flag(parser, "--rehearse", "Run it on this machine with AWS's toolkit, without AWS.")
+        # parse_command reads them; jsonargparse would import the classes that they name, and torch.
+        parser.add_argument("--settings", type=dict, default={}, help="Settings of train.py.")
+        parser.add_class_arguments(Launch, skip={"contents", "styles", "configs", "settings"})
+        flag("--dry_run", "Print every request and an estimate; call nothing.")
+        flag("--rehearse", "Run it on this machine with AWS's toolkit, without AWS.")
+        flag("--no_wait", "Start what the limits allow now, and come back later.")
     else:
         parser.add_argument("name", help="Name of the launch.")
         parser.add_argument("--out", type=str | None, help="Its folder; outputs/NAME if null.")
         parser.add_class_arguments(AwsConfig, "aws")
-    if command == "launch":
-        _flag(parser, "--no_wait", "Start what the limits allow now, and come back later.")
     if command == "tune":
         parser.add_class_arguments(Tuning, "tuning")
-        _flag(parser, "--local", "Search with Optuna on this machine.")
+        flag("--local", "Search with Optuna on this machine.")
     if command == "relaunch":
         parser.add_argument("--only", nargs="+", help="Keys of single jobs.")
-        _flag(parser, "--stopped", "Also what was stopped.")
+        flag("--stopped", "Also what was stopped.")
+        parser.add_class_arguments(JobConfig, "job", skip=DECISIVE)
+    if command == "logs":
+        parser.add_argument("key", help="Of the job, as the table has it.")
+        flag("--follow", "Go on until the job has ended.")
     return parser
-
-
-def _flag(parser: OneLineParser, name: str, text: str) -> None:
-    """Add an option without a value."""
-    parser.add_argument(name, action="store_true", help=text)

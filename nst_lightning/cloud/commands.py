@@ -1,27 +1,33 @@
-"""What the launcher does: launch, watch, collect, stop, relaunch."""
+"""What the launcher does: launch, tune, watch, collect, stop, relaunch, logs."""
 
 import json
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from typing import Any
+
+from jsonargparse import Namespace
 
 from nst_lightning.cloud.aws import Aws
 from nst_lightning.cloud.calls import TryAgainError
-from nst_lightning.cloud.command_line import Request, parse
+from nst_lightning.cloud.command_line import parse
 from nst_lightning.cloud.config import Launch
 from nst_lightning.cloud.estimate import estimate
 from nst_lightning.cloud.fleet import Fleet
-from nst_lightning.cloud.manifest import FILE, Manifest, fetch, load
-from nst_lightning.cloud.names import check_launch_name, job_name
+from nst_lightning.cloud.logs import print_log
+from nst_lightning.cloud.manifest import AGAIN, FILE, Manifest, fetch, load
+from nst_lightning.cloud.names import check_launch_name
 from nst_lightning.cloud.page import make_page
 from nst_lightning.cloud.plan import Plan, make_plan
-from nst_lightning.cloud.request_checks import check_request, find_rehearsal, need_packages
-from nst_lightning.cloud.table import job_table, summary
-from nst_lightning.cloud.tuning.commands import tune
+from nst_lightning.cloud.rehearsal.rehearse import rehearsed, stand_in
+from nst_lightning.cloud.request_checks import check_request, need_packages
+from nst_lightning.cloud.training_request import training_request
+from nst_lightning.cloud.tuning.search import Search, plan_search
+from nst_lightning.cloud.tuning.space import Tuning
+from nst_lightning.cloud.watching import again, follow, leaving, what_runs_on
 from nst_lightning.errors import INTERRUPTED, InputError
 from nst_lightning.files import check_folder
+from nst_lightning.say import say
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -31,94 +37,151 @@ def main(args: Sequence[str] | None = None) -> int:
         args: Arguments; those of the process if None.
 
     Returns:
-        0 if every job is done, 1 if not, 2 for a mistake in what was given, 130 after Ctrl-C.
+        0 if all that was asked for is done, 1 if not, 2 for a mistake in what was given, 130 after
+        Ctrl-C.
     """
     try:
-        request = parse(sys.argv[1:] if args is None else args)
-        return run(request)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except TryAgainError as error:
-        print(f"error: {error}; try again later, nothing is lost", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return INTERRUPTED
+        return run(parse(sys.argv[1:] if args is None else args))
+    except (InputError, TryAgainError, KeyboardInterrupt) as error:
+        code = 2 if isinstance(error, InputError) else 1
+        if isinstance(error, KeyboardInterrupt):
+            code = INTERRUPTED
+        else:
+            hint = "" if code == 2 else "; try again later, nothing is lost"
+            say(f"error: {error}{hint}", error=True)
+        for note in getattr(error, "__notes__", ()):
+            say(note, error=True)
+        return code
 
 
-def run(request: Request) -> int:
+def run(request: Namespace) -> int:
     """Do what was asked for; see :func:`main`."""
-    need_packages(not request.local, request.rehearse, request.local)
-    if request.command == "tune":
-        return tune(request)
-    if request.command == "launch":
+    command, wanted, tuning = request.command, request.launch, request.get("tuning")
+    local = request.get("local", False)
+    need_packages(not local, request.get("rehearse", False), local)
+    if local:
+        from nst_lightning.cloud.tuning.local import search
+
+        return search(wanted, tuning)
+    if command in ("launch", "tune"):
         if request.dry_run:
-            return dry_run(request.launch)
+            return dry_run(wanted, tuning)
         if request.rehearse:
-            return rehearse(request.launch)
-        return launch(request.launch, wait=not request.no_wait)
-    manifest, aws = find(request.launch)
-    if request.command == "stop":
-        return stop(manifest, aws)
-    if request.command == "collect":
-        return follow(Fleet(manifest, aws, starting=False), once=True)
-    if request.command == "relaunch":
-        states = ["Failed", "Lost"]
-        if request.stopped:
-            states += ["Stopped", "Not started"]
-        again = manifest.relaunch(states, request.only)
-        print(f"{len(again)} jobs to relaunch" + (f": {', '.join(again[:5])}" if again else ""))
-    return follow(Fleet(manifest, aws))
+            return rehearse(wanted, tuning)
+        return launch(wanted, tuning, wait=not request.no_wait)
+    manifest, aws = find(wanted)
+    if command == "logs":
+        return print_log(aws, manifest.name_of(manifest.job_of(request.key)), request.follow)
+    if command == "relaunch":
+        relaunch(manifest, aws, request)
+    with leaving(manifest):
+        if command == "stop":
+            return stop(manifest, aws)
+        wait = command != "collect"
+        return finish(_fleet(manifest, aws, starting=wait), wait)
 
 
-def dry_run(wanted: Launch) -> int:
+def relaunch(manifest: Manifest, aws: Aws, request: Namespace) -> None:
+    """Make pictures that were not made pending again, to be run as the request says.
+
+    Raises:
+        InputError: If something in the request is wrong.
+    """
+    if manifest.search:
+        raise InputError("relaunch: this is a search, whose trials SageMaker starts; tune anew")
+    job = replace(manifest.launch.job, **request.changes)
+    job = job if job.spot else replace(job, max_wait=None)
+    manifest.launch = replace(manifest.launch, job=job)
+    check_request(manifest.launch, aws)
+    states = (*AGAIN, "Stopped", "Not started") if request.stopped else AGAIN
+    keys = manifest.relaunch(states, request.only)
+    manifest.save(aws)  # before anything is started: a kill loses nothing of it
+    print(f"{len(keys)} pictures again" + (f": {', '.join(keys[:5])}" if keys else ""))
+
+
+def _fleet(manifest: Manifest, aws: Aws, starting: bool = True) -> Fleet:
+    return Search(manifest, aws) if manifest.search else Fleet(manifest, aws, starting)
+
+
+def dry_run(wanted: Launch, tuning: Tuning | None = None) -> int:
     """Print every request and the estimate; nothing is called."""
-    check_request(wanted)
-    plan = make_plan(wanted)
     aws = Aws(wanted, dry=True)
-    for job in plan.jobs:
-        name = job_name(wanted.name, job.key, job.fingerprint, 1)
-        for request in aws.captured(name, partial(aws.sdk.fit, job, name)):
-            print(json.dumps(request, indent=1, ensure_ascii=False))
-    print("\n".join(estimate(wanted, plan)), file=sys.stderr)
+    check_request(wanted, aws)
+    plan, search = (make_plan(wanted), None) if tuning is None else plan_search(wanted, tuning)
+    manifest = Manifest(aws.launch, search=search)
+    if not search:
+        manifest.adopt(aws.launch, plan)
+    for request in requests(manifest, aws):
+        print(json.dumps(request, indent=1, ensure_ascii=False))
+    print("\n".join(estimate(manifest, plan)), file=sys.stderr)
     return 0
 
 
-def launch(wanted: Launch, wait: bool = True, rehearsal: bool = False) -> int:
-    """Start a launch, or go on with it, until every job has ended.
+def requests(manifest: Manifest, aws: Aws) -> Iterator[dict[str, Any]]:
+    """Yield the requests of the jobs that are to be started, or of a search, as AWS takes them.
+
+    Raises:
+        InputError: If AWS would refuse one.
+    """
+    if manifest.search:
+        request = manifest.search.request(aws.launch, aws.region)
+        yield aws.validated("CreateHyperParameterTuningJob", request)
+    for job in manifest.jobs.values():
+        if job.state != "Pending":
+            continue
+        given, how = manifest.request_of(job)
+        launch = replace(aws.launch, job=how)
+        request = training_request(launch, given, manifest.name_of(job), aws.region)
+        yield aws.validated("CreateTrainingJob", request)
+
+
+def launch(
+    wanted: Launch, tuning: Tuning | None = None, wait: bool = True, rehearsal: bool = False
+) -> int:
+    """Start a launch or a search, or go on with it, until every job has ended.
 
     Args:
         wanted: As asked for.
+        tuning: What is searched, if it is a search.
         wait: Stay until the end.
         rehearsal: It runs on this machine.
 
     Raises:
         InputError: If something is wrong; then nothing was started.
     """
-    check_request(wanted)
-    check_folder(wanted.folder)
-    plan = make_plan(wanted)
     aws = Aws(wanted)
-    aws.check()
-    manifest = known(wanted, plan, aws, rehearsal)
-    sent = sum(map(aws.send, plan.uploads.values()))
-    count = sum(len(upload.files) for upload in plan.uploads.values())
-    print(f"{sent} files uploaded, {count - sent} were there", flush=True)
-    for line in estimate(wanted, plan):
-        print(line, flush=True)
-    fleet = Fleet(manifest, aws)
-    fleet.save(everywhere=True)
-    code = follow(fleet, once=not wait)
-    if code == 0:
-        make_page(fleet)
-    return code
+    check_request(wanted, aws)
+    check_folder(wanted.folder)
+    plan, search = (
+        (make_plan(wanted, aws), None) if tuning is None else plan_search(wanted, tuning, aws)
+    )
+    manifest = known(Manifest(aws.launch, rehearsal=rehearsal, search=search), plan, aws)
+    for _ in requests(manifest, aws):
+        continue  # nothing is sent before all are found to be right
+    with leaving(manifest):
+        sent = sum(map(aws.send, plan.uploads.values()))
+        count = sum(len(upload.files) for upload in plan.uploads.values())
+        print(f"{sent} files uploaded, {count - sent} were there", flush=True)
+        for line in estimate(manifest, plan):
+            print(line, flush=True)
+        fleet = _fleet(manifest, aws)
+        fleet.save(everywhere=True)
+        if search:
+            fresh = aws.start_tuning(search.name, search.request(aws.launch, aws.region))
+            print(f"{'started' if fresh else 'going on with'} {search.name}", flush=True)
+        return finish(fleet, wait)
 
 
-def rehearse(wanted: Launch, take_away: Callable[..., bool] | None = None) -> int:
+def rehearse(
+    wanted: Launch,
+    tuning: Tuning | None = None,
+    take_away: Callable[..., bool] | None = None,
+) -> int:
     """Run every job of a launch on this machine, and all that a launch does with the pictures.
 
     Args:
         wanted: As asked for; role, bucket and region may be missing.
+        tuning: What is searched, if it is a search.
         take_away: Decides about spot instances.
 
     Returns:
@@ -127,8 +190,7 @@ def rehearse(wanted: Launch, take_away: Callable[..., bool] | None = None) -> in
     Raises:
         InputError: If something is wrong.
     """
-    rehearsal = find_rehearsal()
-    here = rehearsal.rehearsed(wanted)
+    here = rehearsed(wanted)
     check_folder(here.folder)
     earlier = load(here.folder)
     if earlier is not None and not earlier.rehearsal:
@@ -136,12 +198,17 @@ def rehearse(wanted: Launch, take_away: Callable[..., bool] | None = None) -> in
     if earlier is not None:
         (here.folder / FILE).unlink()
     print(f"rehearsal: nothing leaves this machine; logs will be in {here.folder / 'logs'}")
-    with rehearsal.stand_in(here, take_away):
-        return launch(here, rehearsal=True)
+    with stand_in(here, take_away):
+        return launch(here, tuning, rehearsal=True)
 
 
-def known(wanted: Launch, plan: Plan, aws: Aws, rehearsal: bool) -> Manifest:
-    """Return the manifest of a launch: of this folder, of S3, or a new one."""
+def known(fresh: Manifest, plan: Plan, aws: Aws) -> Manifest:
+    """Return the manifest of a launch: of this folder, of S3, or the fresh one.
+
+    Raises:
+        InputError: If something else is known by that name, or in that folder.
+    """
+    wanted = fresh.launch
     manifest = load(wanted.folder)
     if manifest is not None and manifest.launch.name != wanted.name:
         raise InputError(
@@ -151,10 +218,11 @@ def known(wanted: Launch, plan: Plan, aws: Aws, rehearsal: bool) -> Manifest:
     there = fetch(wanted, aws)
     if manifest is not None and there is not None:
         manifest.merge(there)
-    manifest = manifest or there
-    if manifest is None:
-        return Manifest.of(wanted, plan, rehearsal)
-    manifest.adopt(plan)
+    manifest = manifest or there or fresh
+    if manifest.search != fresh.search:
+        raise InputError(f"name: {wanted.name} is another search, or none; choose another name")
+    if not fresh.search:
+        manifest.adopt(wanted, plan)
     manifest.launch = wanted
     return manifest
 
@@ -169,9 +237,13 @@ def find(wanted: Launch) -> tuple[Manifest, Aws]:
     manifest = load(wanted.folder)
     if manifest is not None:
         if manifest.rehearsal:
-            raise InputError(f"{wanted.name} was a rehearsal: it is over when its command ends")
-        aws = Aws(manifest.launch)
-        there = fetch(manifest.launch, aws)
+            raise InputError(
+                f"{wanted.name} was a rehearsal, which is over when its command ends; its logs are "
+                f"in {wanted.folder / 'logs'}"
+            )
+        with leaving(manifest):
+            aws = Aws(manifest.launch)
+            there = fetch(manifest.launch, aws)
         if there is not None:
             manifest.merge(there)
         return manifest, aws
@@ -190,82 +262,49 @@ def find(wanted: Launch) -> tuple[Manifest, Aws]:
 
 
 def stop(manifest: Manifest, aws: Aws) -> int:
-    """Stop every job; what has not begun will not."""
-    running = [key for key, job in manifest.jobs.items() if job.running]
+    """Stop every job, or a search; what has not begun will not."""
+    if manifest.search:
+        aws.stop_tuning(manifest.search.name)
+        print(f"the search and its trials are being stopped: {again('watch', manifest)}")
+        return 0
     for job in manifest.jobs.values():
         if job.state == "Pending":
             job.state = "Not started"
+            job.mark(job.keys("Pending"), "Not started")
     manifest.save(aws)
-    for key in running:
-        aws.stop(manifest.name_of(key))
-        manifest.jobs[key].state = "Stopping"
+    running = [job for job in manifest.jobs.values() if job.running]
+    for job in running:
+        aws.stop(manifest.name_of(job))
+        job.state, job.step = "Stopping", len(manifest.launch.job.fallback)  # nothing else is tried
     manifest.save(aws)
-    print(f"{len(running)} jobs are being stopped; see how they end: {_again('watch', manifest)}")
+    print(f"{len(running)} jobs are being stopped; see how they end: {again('watch', manifest)}")
     return 0
 
 
-def follow(fleet: Fleet, once: bool = False) -> int:
-    """Move a launch on until it is over, showing how it goes on a terminal.
+def finish(fleet: Fleet, wait: bool = True) -> int:
+    """Move a launch on, say how it is and what can be done; make the page once all is here.
 
     Args:
         fleet: The jobs.
-        once: One turn only.
+        wait: Until it is over; otherwise one turn only.
 
     Returns:
-        0 if every picture is here, 1 if not, 130 after Ctrl-C; the jobs then run on.
+        0 if every picture is here, or nothing failed and nobody waits; 1 if not.
     """
-    from rich.console import Console
-    from rich.live import Live
-
-    errors, out = Console(stderr=True), Console(width=None if sys.stdout.isatty() else 140)
-    show = sys.stderr.isatty()
-    noted = 0
-    try:
-        with Live(console=errors, auto_refresh=False, transient=True) as live:
-            while True:
-                fleet.turn()
-                for note in fleet.notes[noted:]:
-                    print(f"note: {note}", file=sys.stderr, flush=True)
-                noted = len(fleet.notes)
-                if show:
-                    live.update(job_table(fleet, max(5, errors.height - 8)), refresh=True)
-                if fleet.over or once:
-                    break
-                time.sleep(fleet.pause())
-    except KeyboardInterrupt:
-        running = sum(job.running for job in fleet.manifest.jobs.values())
-        fleet.manifest.save()
-        print(
-            f"left: {running} jobs run on (and cost); come back with: "
-            f"{_again('watch', fleet.manifest)}; end them with: {_again('stop', fleet.manifest)}",
-            file=sys.stderr,
-        )
-        return INTERRUPTED
-    fleet.save(everywhere=True)
-    out.print(job_table(fleet))
-    return conclude(fleet)
-
-
-def conclude(fleet: Fleet) -> int:
-    """Print how it ended and what can be done; return 0 if every picture is here."""
-    manifest = fleet.manifest
-    print(summary(fleet))
-    for state in ("Failed", "Lost"):
-        for key, job in manifest.jobs.items():
-            if job.state == state:
-                print(f"{state.lower()}: {key}: {job.reason}")
-    print(f"pictures are in {manifest.launch.folder / 'runs'}")
-    if len(fleet.done()) == len(manifest.jobs):
-        return 0
-    if any(job.state in ("Failed", "Lost") for job in manifest.jobs.values()):
-        if not manifest.rehearsal:
-            print(f"start the failed ones again: {_again('relaunch', manifest)}")
-    elif not fleet.over or any(job.state == "Pending" for job in manifest.jobs.values()):
-        print(f"go on: {_again('watch', manifest)}")
-    return 1
-
-
-def _again(command: str, manifest: Manifest) -> str:
-    launch = manifest.launch
-    out = f" --out {launch.out}" if launch.out else ""
-    return f"python sagemaker/launch.py {command} {launch.name}{out}"
+    follow(fleet, once=not wait)
+    manifest, here = fleet.manifest, len(fleet.done())
+    good = here > 0
+    print(f"pictures are in {fleet.runs}")
+    if isinstance(fleet, Search):
+        print(f"report  {fleet.report()}")
+    elif good := here == len(manifest.pictures):
+        make_page(fleet)
+    states = {picture.state for picture in manifest.pictures.values()}
+    failed = bool(states.intersection(AGAIN))
+    if failed and not (manifest.rehearsal or manifest.search):
+        print(f"start the failed ones again: {again('relaunch', manifest)}")
+    if states & {"Stopped", "Not started"} and not (manifest.rehearsal or manifest.search):
+        print(f"start the stopped ones, too: {again('relaunch', manifest, '--stopped')}")
+    if not fleet.over or any(job.state == "Pending" for job in manifest.jobs.values()):
+        print(what_runs_on(manifest))
+    return int(not good and (failed or wait))

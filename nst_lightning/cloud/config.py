@@ -2,7 +2,14 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+MOST_PICTURES = 40
+"""Pictures of one job at most: each is a hyper-parameter, of which AWS takes 100."""
+DECISIVE = {"framework_version", "image_uri", "code", "requirements", "pictures"}
+"""Of ``job``: what decides the pictures, or which are painted together: a relaunch keeps it."""
+ON_DEMAND = "on_demand"
+"""In ``job.fallback``: the job's own instance type, not as a spot instance."""
 
 
 @dataclass
@@ -12,8 +19,9 @@ class AwsConfig:
     Attributes:
         region: Such as us-west-2; your profile's if null.
         profile: Profile of your AWS configuration; the default credentials if null.
-        role: ARN of the role that the jobs run as.
-        bucket: Bucket for inputs, code, checkpoints and results.
+        role: ARN or name of the role that the jobs run as; ``execution`` for that of the SageMaker
+            notebook that this runs in.
+        bucket: Bucket for inputs, code, checkpoints and results; ``default`` for SageMaker's own.
         prefix: Folder in that bucket.
         output: s3:// folder of the results; a folder of the launch below ``prefix`` if null.
         checkpoints: s3:// folder of the checkpoints; as ``output`` if null.
@@ -54,26 +62,36 @@ class JobConfig:
 
     Attributes:
         instance_type: Such as ml.g5.xlarge.
-        framework_version: PyTorch of the container.
-        py_version: Python of the container.
-        image_uri: An image of your own in place of the two above.
+        via: How a job is sent: ``api`` (boto3), ``estimator`` (the PyTorch estimator of SageMaker's
+            SDK v2, which sends the same), or ``auto``: the estimator where SDK v2 is installed.
+        framework_version: PyTorch of AWS's container.
+        image_uri: An image of your own in place of AWS's.
         spot: Use spot instances; a job that loses its instance goes on from its checkpoint.
-        max_run: Seconds that a job may run.
-        max_wait: Seconds that a spot job may wait and run in all; twice ``max_run`` if null.
+        pictures: How many pictures a job paints, one after the other: start-up is paid for once;
+            ``auto``: as many as keep ``limits.parallel`` jobs busy.
+        fallback: What to try next, one after another, where there is no capacity: instance types,
+            or ``on_demand`` for this one, but no spot instance.
+        max_run: Seconds that a picture may take; a job of eight pictures may run eight times that.
+        max_wait: Seconds that a spot job may take with waiting for an instance, if it had one
+            picture; twice ``max_run`` if null.
         warm_pool: Seconds that an instance is kept for the next job (and billed); not with spot.
         volume_size: Disk in GB.
         retries: How often AWS starts a job again after an error of its own.
         environment: Environment variables.
         code: Files and folders of your own, for classes that a config names.
         requirements: Further lines for requirements.txt; never torch or torchvision.
-        price_per_hour: What an hour costs you, for the estimate; null leaves the money out.
+        price_per_hour: What an hour costs you on demand (of a spot job AWS bills fewer seconds);
+            null leaves the money out.
+        currency: Of that price.
     """
 
     instance_type: str = "ml.g5.xlarge"
-    framework_version: str = "2.8.0"
-    py_version: str = "py312"
+    via: Literal["api", "estimator", "auto"] = "api"
+    framework_version: str = "2.14"
     image_uri: str | None = None
     spot: bool = True
+    pictures: int | Literal["auto"] = "auto"
+    fallback: list[str] = field(default_factory=list)
     max_run: int = 3600
     max_wait: int | None = None
     warm_pool: int = 0
@@ -83,6 +101,7 @@ class JobConfig:
     code: list[str] = field(default_factory=list)
     requirements: list[str] = field(default_factory=list)
     price_per_hour: float | None = None
+    currency: str = "USD"
 
 
 @dataclass
@@ -93,16 +112,18 @@ class LimitsConfig:
         parallel: Jobs that run at once: your account's quota for the instance type.
         calls_per_minute: SageMaker calls a minute at most, whatever the number of jobs.
         poll_seconds: Time between two looks at the same job.
+        quota_wait: Seconds to wait for an instance while your quota is used up by others.
     """
 
     parallel: int = 4
     calls_per_minute: int = 100
     poll_seconds: float = 20.0
+    quota_wait: float = 3600.0
 
 
 @dataclass
 class Launch:
-    """Contents × styles, one training job each.
+    """Contents × styles, some to each training job.
 
     Attributes:
         name: Name of the launch: by it you watch, collect and stop.

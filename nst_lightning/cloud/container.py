@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nst_lightning.cloud.hyperparameters import SDK_PREFIXES
+from nst_lightning.cloud.hyperparameters import PAINTING, SDK_PREFIXES, TRIAL
 from nst_lightning.errors import InputError
-from nst_lightning.run_folder import CHECKPOINT
+from nst_lightning.options import digest
 
 CHANNEL_KEYS = {
     "content": "data.content",
@@ -20,9 +20,42 @@ CHANNEL_KEYS = {
 }
 """Input channel -> the setting that its file becomes, or its files where the setting is a list."""
 
-CONFIG_CHANNEL = "config"
+CODE_CHANNEL, CONFIG_CHANNEL = "code", "config"
 SETTINGS_FILE = "settings.json"
 """File of the config channel with the settings that are too long for hyper-parameters."""
+FINISHED = "finished"
+"""Folder among the checkpoints for what is finished, each picture with all its files in one."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One of the pictures that a job paints.
+
+    Attributes:
+        number: Its number in the job.
+        key: Its name.
+        settings: Of its run, by dotted name.
+        folder: Of its run, among those that SageMaker copies to S3: a restarted job finds it.
+        kept: Where its picture is once it is finished.
+        failed: Where the reason is for which this attempt made none.
+    """
+
+    number: int
+    key: str
+    settings: dict[str, Any]
+    folder: Path
+    kept: Path
+    failed: Path
+
+
+def kept_name(painting: str, failed: int = 0) -> str:
+    """Return the name of what is kept of a picture, or of the reason why an attempt failed.
+
+    Args:
+        painting: Its fingerprint.
+        failed: The attempt.
+    """
+    return f"{painting}-{failed}.txt" if failed else f"{painting}.tar.gz"
 
 
 @dataclass(frozen=True)
@@ -64,41 +97,42 @@ class Container:
             model=Path(environ.get("SM_MODEL_DIR", base / "model")),
         )
 
-    @property
-    def run_folder(self) -> Path:
-        """Folder of the run: among the checkpoints, so that a restarted job finds all of it."""
-        return self.base / "checkpoints" / "run"
-
-    @property
-    def checkpoint(self) -> Path:
-        """Where the checkpoint is once there is one."""
-        return self.run_folder / CHECKPOINT
-
     def configs(self) -> list[Path]:
         """Return the run's config files, in the order in which they are laid over one another."""
         return [path for path in self._files(CONFIG_CHANNEL) if path.name != SETTINGS_FILE]
 
-    def run_settings(self) -> dict[str, Any]:
-        """Return the run's settings by dotted name, with the paths of the input files here.
-
-        They are sorted by name, so that a class comes before its arguments.
+    def tasks(self) -> list[Task]:
+        """Return the pictures to paint, in order.
 
         Raises:
             InputError: If a channel does not hold exactly one file.
         """
-        settings: dict[str, Any] = {}
+        shared: dict[str, Any] = {}
         for path in self._files(CONFIG_CHANNEL):
             if path.name == SETTINGS_FILE:
-                settings |= json.loads(path.read_text(encoding="utf-8"))
-        settings |= {k: v for k, v in self.settings.items() if not k.startswith(SDK_PREFIXES)}
-        for channel, key in CHANNEL_KEYS.items():
-            if channel in self.channels and isinstance(names := settings.get(key), list):
+                shared |= json.loads(path.read_text(encoding="utf-8"))
+        ours = (*SDK_PREFIXES, PAINTING)
+        shared |= {k: v for k, v in self.settings.items() if not k.startswith(ours)}
+        told = sorted(item for item in self.settings.items() if item[0].startswith(PAINTING))
+        return [self._task(int(name.removeprefix(PAINTING)), shared, one) for name, one in told]
+
+    def _task(self, number: int, shared: Mapping[str, Any], told: Mapping[str, Any]) -> Task:
+        made_of = told["id"]
+        if TRIAL in self.settings:  # other values make another picture, maybe on a warm instance
+            made_of += f"-{digest(shared)[:10]}"
+        folder = self.base / "checkpoints" / made_of
+        whole = {**shared, **told["settings"], "trainer.default_root_dir": str(folder)}
+        for role, name in CHANNEL_KEYS.items():
+            channel = told["channels"].get(role, role)
+            if channel in self.channels and isinstance(names := whole.get(name), list):
                 here = {path.name: str(path) for path in self._files(channel)}
-                settings[key] = [here.get(name, name) for name in names]
+                whole[name] = [here.get(file, file) for file in names]
             elif channel in self.channels:
-                settings[key] = str(self._file(channel))
-        settings["trainer.default_root_dir"] = str(self.run_folder)
-        return dict(sorted(settings.items()))
+                whole[name] = str(self._file(channel))
+        names = (kept_name(made_of, attempt) for attempt in (0, told["attempt"]))
+        kept = (folder.parent / FINISHED / name for name in names)
+        # Sorted, so that a class comes before its arguments.
+        return Task(number, told["key"], dict(sorted(whole.items())), folder, *kept)
 
     def _files(self, channel: str) -> list[Path]:
         folder = self.channels.get(channel)

@@ -1,42 +1,61 @@
 """What a launch would start, before it costs anything."""
 
 import math
+from datetime import date
 
-from nst_lightning.cloud.config import Launch
+from nst_lightning.cloud.catalogue import support_note
+from nst_lightning.cloud.manifest import Manifest
 from nst_lightning.cloud.plan import Plan
 
+START_UP = 240
+"""Seconds that a job is billed for before it paints: AWS's users tell of three to five minutes."""
 
-def estimate(launch: Launch, plan: Plan) -> list[str]:
+
+def estimate(manifest: Manifest, plan: Plan) -> list[str]:
     """Return a few lines: jobs, instances, the most that it can take and cost.
 
     The time is an upper bound, from ``job.max_run``: how long a painting takes is known only when
     one has been made.
 
     Args:
-        launch: As asked for.
-        plan: Its jobs.
+        manifest: Of the launch.
+        plan: Its pictures; what is done of them counts like the others.
     """
-    job, limits, count = launch.job, launch.limits, len(plan.jobs)
+    job, limits, count = manifest.launch.job, manifest.launch.limits, len(plan.paintings)
+    jobs = [one for one in manifest.jobs.values() if plan.paintings.keys() & one.pictures.keys()]
+    started, longest = len(jobs), max((len(one.pictures) for one in jobs), default=1)
+    if manifest.search:
+        count = started = manifest.search.tuning.max_jobs
     kind = "spot" if job.spot else "on-demand"
-    waves = math.ceil(count / limits.parallel)
-    hours = count * job.max_run / 3600
-    size = sum(len(data) for upload in plan.uploads.values() for _, data in upload.files)
-    contents, styles = ({getattr(job, role) for job in plan.jobs} for role in ("content", "style"))
-    pairs = f"{len(contents)} contents x {len(styles)} styles"
+    waiting = job.spot * ((job.max_wait or 2 * job.max_run) - job.max_run)
+    seconds = math.ceil(started / limits.parallel) * (longest * job.max_run + waiting)
+    hours, spared = count * job.max_run / 3600, (count - started) * START_UP / 3600
+    size = sum(upload.size for upload in plan.uploads.values())
+    contents, styles = (
+        {getattr(one, role) for one in plan.paintings.values()} for role in ("content", "style")
+    )
     lines = [
-        f"{count} training jobs ({pairs}) on one {kind} {job.instance_type} each, "
-        f"{limits.parallel} at a time",
-        f"at most {hours:.1f} instance hours (job.max_run {job.max_run} s each), "
-        f"{waves * job.max_run / 3600:.1f} hours from first to last",
+        f"{count} pictures ({len(contents)} contents x {len(styles)} styles) in {started} "
+        f"training jobs on one {kind} {job.instance_type} each, {limits.parallel} at a time",
+        f"at most {hours:.1f} instance hours (job.max_run {job.max_run} s a picture), "
+        f"{seconds / 3600:.1f} hours from first to last",
         f"uploads: {size / 2**20:.1f} MiB in {len(plan.uploads)} folders, less what is there",
         f"at most {limits.calls_per_minute} SageMaker calls a minute",
     ]
-    if job.price_per_hour is not None:
+    price = job.price_per_hour
+    if spared:
+        money = f", {spared * price:.2f} {job.currency}" if price else ""
         lines.append(
-            f"at most {hours * job.price_per_hour:.2f} at {job.price_per_hour} an instance hour"
+            f"job.pictures: up to {longest} in a job spare {count - started} start-ups, about "
+            f"{spared:.1f} instance hours{money} at {START_UP} s each"
         )
+    if price is not None:
+        most = f"{hours * price:.2f} {job.currency}"
+        lines.append(f"at most {most}, at {price} an instance hour")
     else:
         lines.append("set job.price_per_hour to see the money, from AWS's price list")
+    if note := support_note(job, date.today()):
+        lines.append(note)
     if job.warm_pool:
         lines.append(f"warm instances are billed for up to {job.warm_pool} s after the last job")
     return lines

@@ -2,21 +2,35 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from nst_lightning.cloud.aws import Aws
 from nst_lightning.cloud.aws_errors import QuotaError
 from nst_lightning.cloud.collect import clear_leftovers, collect, is_collected
-from nst_lightning.cloud.manifest import JobState, Manifest
+from nst_lightning.cloud.container import FINISHED, kept_name
+from nst_lightning.cloud.manifest import JobState, Manifest, PictureState
+from nst_lightning.cloud.table import Row
+from nst_lightning.cloud.training_request import checkpoints_uri
 from nst_lightning.errors import InputError
 
 FINAL_AT_AWS = ("Completed", "Failed", "Stopped")
 """Final states, in SageMaker's words."""
 LOST_AFTER = 3
-"""Looks in a row at which SageMaker does not know a job, until it counts as lost."""
+"""Looks in a row at which SageMaker does not know a job, until it counts as lost; as many at which
+a picture of a completed job is not there."""
 COPY_INTERVAL = 15.0
 """Seconds between two copies of the manifest to S3."""
+_LOOKS = 3
+"""Rounds after which a job that goes on is described again: its losses are nowhere else."""
+_LIMITS = {
+    "MaxWaitTimeExceeded": "no spot instance was free long enough; raise job.max_wait, or name "
+    "others in job.fallback",
+    "MaxRuntimeExceeded": "it took longer than job.max_run a picture; a relaunch goes on from its "
+    "checkpoint",
+}
+_NO_CAPACITY = re.compile(r"CapacityError|[Ii]nsufficient.*capacity|MaxWaitTimeExceeded")
 
 
 class Fleet:
@@ -29,48 +43,86 @@ class Fleet:
         manifest: What is known.
         aws: The account.
         starting: Start pending jobs; otherwise only look and collect.
-        now: The clock, in seconds.
     """
 
-    def __init__(
-        self,
-        manifest: Manifest,
-        aws: Aws,
-        starting: bool = True,
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, manifest: Manifest, aws: Aws, starting: bool = True) -> None:
         self.manifest, self.aws, self.starting = manifest, aws, starting
-        self._now = now
-        self._looked: dict[str, float] = {}
-        self._copied = -float("inf")
-        self._wait_for_quota = 0.0
+        self.columns = ("loss", "style_loss")
+        self._rounds = 0
+        self._copied = self._due = self._may_start = -float("inf")
+        self._refused: float | None = None
         self.notes: list[str] = []
-        clear_leftovers(manifest)
-        self.collected = {key for key in manifest.jobs if is_collected(manifest, key)}
+        clear_leftovers(self.runs)
+        self.collected = {
+            key
+            for job in manifest.jobs.values()
+            for key in job.keys("Completed")
+            if is_collected(self.runs / key, self._finished(job, key))
+        }
+
+    @property
+    def runs(self) -> Path:
+        """Folder of the pictures' folders."""
+        return self.manifest.launch.folder / "runs"
 
     @property
     def over(self) -> bool:
         """Whether there is nothing left to wait for."""
         jobs = self.manifest.jobs.values()
-        waiting = (job.running or (self.starting and job.state == "Pending") for job in jobs)
-        return not any(waiting) and not self._to_collect()
+        return not any(
+            self._open(job) or (self.starting and job.state == "Pending") for job in jobs
+        )
 
     def done(self) -> list[str]:
-        """Keys of the jobs that are completed and whose pictures are here."""
-        jobs = self.manifest.jobs
-        return [key for key in jobs if jobs[key].state == "Completed" and key in self.collected]
+        """Keys of the pictures that are completed and here."""
+        pictures = self.manifest.pictures
+        return [
+            k for k, one in pictures.items() if one.state == "Completed" and k in self.collected
+        ]
+
+    def rows(self) -> list[Row]:
+        """Return what the table shows of every picture."""
+        return [
+            self._row(job, key, picture)
+            for job in self.manifest.jobs.values()
+            for key, picture in job.pictures.items()
+        ]
+
+    def _row(self, job: JobState, key: str, picture: PictureState) -> Row:
+        state, remark, now = picture.state, picture.reason, key == job.at
+        if state == "Completed":
+            remark = "picture is here" if key in self.collected else "picture not here yet"
+        elif state == "InProgress":
+            state = job.state if job.running else state
+            remark = job.secondary if now else "its turn comes"
+        name = "" if job.state == "Pending" else self.manifest.name_of(job)
+        metrics = job.metrics if now else picture.metrics
+        return Row(key, state, remark, name, metrics, picture.began, picture.seconds)
+
+    def billed(self) -> tuple[float, float]:
+        """Return the seconds that were billed so far, and that can be at most."""
+        so_far = most = 0.0
+        for job in self.manifest.jobs.values():
+            running = time.time() - job.began if job.running and job.began else 0.0
+            billed = job.billed_before + (job.billable or running)
+            # What a job may run covers what it has run.
+            end = len(job.pictures) * self.manifest.launch.job.max_run + job.billed_before
+            going = job.keys("Pending", "InProgress")
+            so_far, most = so_far + billed, most + (max(billed, end) if going else billed)
+        return so_far, most
 
     def turn(self) -> bool:
         """Do what is due; return whether anything changed."""
-        changed = self._start() if self.starting else False
-        for key in list(self.manifest.jobs):
-            due = self._looked.get(key, -float("inf")) + self.manifest.launch.limits.poll_seconds
-            if self.manifest.jobs[key].running and self._now() >= due:
-                changed |= self.look(key)
-                if self.manifest.jobs[key].final and self.starting:
+        changed = self.starting and self._start()
+        if time.monotonic() >= self._due:
+            jobs = [job for job in self.manifest.jobs.values() if self._open(job)]
+            going = self.aws.going() if any(job.running for job in jobs) else {}
+            self._rounds += 1
+            for number, job in enumerate(jobs, start=self._rounds):
+                changed |= self.look(job, going, whole=number % _LOOKS == 0)
+                if self.starting and not job.running:
                     changed |= self._start()
-        for key in self._to_collect():
-            changed |= self._collect(key)
+            self._due = time.monotonic() + self.manifest.launch.limits.poll_seconds
         if changed:
             self.save()
         return changed
@@ -81,10 +133,10 @@ class Fleet:
         Args:
             everywhere: In S3 at once, too.
         """
-        everywhere |= self._now() - self._copied >= COPY_INTERVAL
+        everywhere |= time.monotonic() - self._copied >= COPY_INTERVAL
         self.manifest.save(self.aws if everywhere else None)
         if everywhere:
-            self._copied = self._now()
+            self._copied = time.monotonic()
 
     def pause(self) -> float:
         """Return the seconds until something is due."""
@@ -92,76 +144,164 @@ class Fleet:
 
     # -- the parts of a turn ----------------------------------------------------------------------
 
+    def _open(self, job: JobState) -> bool:
+        """Whether there is something to look for: how it goes, or a picture."""
+        missing = [key for key in job.keys("Completed") if key not in self.collected]
+        return job.running or bool(missing) or (job.state != "Pending" and not job.over)
+
     def _start(self) -> bool:
-        jobs = self.manifest.jobs
-        room = self.manifest.launch.limits.parallel - sum(j.running for j in jobs.values())
+        jobs, limits = self.manifest.jobs.values(), self.manifest.launch.limits
+        room = limits.parallel - sum(job.running for job in jobs)
         changed = False
-        if self._now() < self._wait_for_quota:
+        if time.monotonic() < self._may_start:
             return changed
-        for key in [key for key, job in jobs.items() if job.state == "Pending"][: max(0, room)]:
+        for job in [job for job in jobs if job.state == "Pending"][: max(0, room)]:
+            plan, how = self.manifest.request_of(job)
             try:
-                self.aws.start(jobs[key].plan, self.manifest.name_of(key))
+                self.aws.start(plan, self.manifest.name_of(job), how)
             except QuotaError as error:
-                self._note(f"{error}; waiting for an instance to become free")
-                self._wait_for_quota = self._now() + self.manifest.launch.limits.poll_seconds
+                self._wait_for_quota(str(error), job)
                 break
-            jobs[key].state, jobs[key].secondary = "InProgress", "Starting"
-            self._looked[key] = self._now()
+            self._refused = None
+            job.state, job.secondary = "InProgress", "Starting"
+            job.mark(job.keys("Pending"), "InProgress")
             self.manifest.save()
             changed = True
         return changed
 
-    def look(self, key: str) -> bool:
-        """Look at one job; return whether anything about it changed."""
-        job = self.manifest.jobs[key]
-        described = self.aws.describe(self.manifest.name_of(key))
-        self._looked[key] = self._now()
-        before = repr(job)
-        if described is None:
-            job.missing += 1
-            if job.missing >= LOST_AFTER:
-                job.state, job.secondary = "Lost", ""
+    def _wait_for_quota(self, answer: str, job: JobState) -> None:
+        """Say that an account may run no more, and wait for an instance where that can help.
+
+        Raises:
+            InputError: If it may run none at all, or nothing became free for too long.
+        """
+        limits, now = self.manifest.launch.limits, time.monotonic()
+        jobs = self.manifest.jobs.values()
+        match = re.search(r"limit '(.+?)' is (\d+) Instance", answer)
+        name, allowed = match.groups() if match else ("", "")
+        if allowed == "0" and job.step < len(self.manifest.launch.job.fallback):
+            self._note(f"{answer}; trying job.fallback")
+            for other in [one for one in jobs if (one.state, one.step) == ("Pending", job.step)]:
+                other.step += 1
+            return
+        if allowed == "0":
+            why = (
+                f"your account may run no instance for {name!r}: ask for a quota in AWS's console "
+                "under Service Quotas, Amazon SageMaker, or name another job.instance_type"
+            )
+            if all(other.state == "Pending" for other in jobs):
+                raise InputError(why)
+            job.state = "Failed"
+            job.mark(job.keys("Pending"), "Failed", why)
+            return
+        if any(other.running for other in jobs):
+            self._refused = None  # ours, one of which will be free
+        elif self._refused is None:
+            self._refused = now
+        elif now - self._refused > limits.quota_wait:
+            raise InputError(
+                f"limits.quota_wait: nothing became free in {limits.quota_wait:.0f} s; the same "
+                f"command tries again: {answer}"
+            )
+        self._note(f"{answer}; waiting for an instance to become free")
+        self._may_start = now + limits.poll_seconds
+
+    def look(self, job: JobState, going: Mapping[str, str], whole: bool) -> bool:
+        """Look at one job and for its pictures; return whether anything about it changed.
+
+        Args:
+            job: The job.
+            going: Names of the jobs that are in progress, and their secondary status.
+            whole: Ask for its losses, too.
+        """
+        name, before = self.manifest.name_of(job), repr(job)
+        if job.running and (whole or going.get(name) != job.secondary):
+            described = self.aws.describe(name)
+            if described is not None:
+                _update(job, described)
+            elif job.missing + 1 >= LOST_AFTER:
+                job.state, job.secondary, job.missing = "Lost", "", 0
                 job.reason = "SageMaker knows no job of this name any more; relaunch it"
-        else:
-            job.missing = 0
-            _update(job, described)
+            else:
+                job.missing += 1
+        self._find_pictures(job)
+        if not job.running and not job.over:
+            self._settle(job)
         return repr(job) != before
 
-    def _to_collect(self) -> list[str]:
-        jobs = self.manifest.jobs
-        return [k for k, j in jobs.items() if j.state == "Completed" and k not in self.collected]
+    def _find_pictures(self, job: JobState) -> None:
+        """Collect what a job has finished, and note what it gave up."""
+        wanted = job.keys("InProgress")
+        wanted += [key for key in job.keys("Completed") if key not in self.collected]
+        if not wanted:
+            return
+        there = self.aws.names(self._finished(job))
+        for key in wanted:
+            note = kept_name(job.pictures[key].plan.fingerprint, job.attempt)
+            if self._finished(job, key).rpartition("/")[2] in there:
+                self._collect(job, key)
+            elif note in there:
+                reason = self.aws.get(self._finished(job) + note) or b""
+                job.mark([key], "Failed", readable_reason(reason.decode()))
+            elif job.pictures[key].state == "Completed":
+                job.mark([key], "Failed", f"{self._finished(job, key)} is gone")
 
-    def _collect(self, key: str) -> bool:
-        job = self.manifest.jobs[key]
-        archive = self.aws.get(job.artifacts) if job.artifacts else None
+    def _finished(self, job: JobState, key: str = "") -> str:
+        """Return the s3:// folder of what a job has finished, or the address of a picture there."""
+        file = kept_name(job.pictures[key].plan.fingerprint) if key else ""
+        return f"{checkpoints_uri(self.manifest.launch, job.plan)}/{FINISHED}/{file}"
+
+    def _collect(self, job: JobState, key: str) -> None:
+        picture, uri = job.pictures[key], self._finished(job, key)
+        archive = self.aws.get(uri) or b""
         try:
-            if archive is None:
-                raise InputError(f"{key}: its results are not at {job.artifacts or 'any address'}")
-            collect(self.manifest, key, archive)
+            picture.metrics = collect(self.runs / key, picture.plan, job.plan.files, archive, uri)
         except InputError as error:
             if "cannot write" in str(error):
                 raise
             # A job without its picture is no finished job.
-            job.state, job.reason = "Failed", str(error)
-            return True
+            job.mark([key], "Failed", str(error))
+            return
+        job.mark([key], "Completed")
+        picture.seconds = int(picture.metrics.get("seconds", 0))
         self.collected.add(key)
-        return True
+
+    def _settle(self, job: JobState) -> None:
+        """Decide about the pictures that a job which has ended did not make."""
+        left = job.keys("InProgress")
+        if job.state == "Completed" and job.missing < LOST_AFTER:
+            job.missing += 1  # the last copy to S3 may come later than the state
+            return
+        no_capacity = job.state != "Completed" and _NO_CAPACITY.search(job.reason)
+        if no_capacity and job.step < len(self.manifest.launch.job.fallback):
+            other = self.manifest.launch.job.fallback[job.step]
+            self._note(f"{job.reason}; trying {other}")
+            job.again(left, job.step + 1)
+        elif job.state == "Stopped" and job.secondary not in _LIMITS:
+            job.mark(left, "Stopped", job.reason)
+        elif job.state == "Completed":
+            job.mark(left, "Failed", "its job is completed, and no picture is among the results")
+        else:
+            job.mark(left, "Lost" if job.state == "Lost" else "Failed", job.reason)
 
     def _note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
 
 
-def _update(job: JobState, described: dict[str, Any]) -> None:
-    job.state = described["TrainingJobStatus"]
+def _update(job: JobState, described: Mapping[str, Any]) -> None:
+    job.state, job.missing = described["TrainingJobStatus"], 0
     job.secondary = described.get("SecondaryStatus", "")
     job.reason = readable_reason(described.get("FailureReason", ""))
     if job.state == "Stopped":
-        job.reason = job.secondary if job.secondary != "Stopped" else "it was stopped"
-    job.seconds = int(described.get("TrainingTimeInSeconds") or 0)
+        why = _LIMITS.get(job.secondary)
+        job.reason = f"{job.secondary}: {why}" if why else "it was stopped"
+    if "TrainingStartTime" in described:
+        job.began = described["TrainingStartTime"].timestamp()
     job.billable = int(described.get("BillableTimeInSeconds") or 0)
     job.metrics = {m["MetricName"]: m["Value"] for m in described.get("FinalMetricDataList") or []}
-    job.artifacts = (described.get("ModelArtifacts") or {}).get("S3ModelArtifacts", "")
+    if job.at and job.began and not job.pictures[job.at].began:
+        job.pictures[job.at].began = time.time()
 
 
 def readable_reason(reason: str) -> str:

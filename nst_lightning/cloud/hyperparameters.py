@@ -8,9 +8,13 @@ MAXIMUM_COUNT = 100
 """Hyper-parameters of a training job, by AWS's limits; the SDK adds seven of its own."""
 MAXIMUM_LENGTH = 2500
 """Characters of one hyper-parameter's value, by AWS's limits."""
-SDK_PREFIXES = ("sagemaker_", "_tuning_objective_metric")
+TRIAL = "_tuning_objective_metric"
+"""The hyper-parameter that SageMaker adds to those of a search's trial."""
+SDK_PREFIXES = ("sagemaker_", TRIAL)
 """What the hyper-parameters of the SDK itself begin with."""
-_RESERVED_COUNT = 10
+PAINTING = "painting_"
+"""What the hyper-parameters begin with that each name one picture to be painted."""
+_RESERVED_COUNT = 50  # for the SDK's, and for a job's pictures
 
 
 def split_for_job(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,9 +1,17 @@
-"""One training job: a run with SageMaker's folders around it."""
+"""One training job: its pictures one after another, each kept in S3 as soon as it is finished.
 
+SageMaker copies ``/opt/ml/checkpoints`` to S3 while a job runs, and back into the instance that
+comes after a lost one; ``/opt/ml/model`` it copies once, at a good end. So a finished picture goes
+among the checkpoints, as one file: the job needs neither boto3 nor a permission of its own, and
+whatever ends it keeps what it has painted.
+"""
+
+import io
 import json
 import os
 import shutil
 import sys
+import tarfile
 import time
 import traceback
 from collections.abc import Mapping
@@ -13,14 +21,13 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from nst_lightning.checkpoint_io import checkpoint_settings
-from nst_lightning.cloud.container import Container
+from nst_lightning.cloud.container import Container, Task
 from nst_lightning.cloud.metric_lines import metric_line
-from nst_lightning.data.sources import source_digest
 from nst_lightning.errors import InputError
 from nst_lightning.files import write_whole
-from nst_lightning.fingerprint import file_digests
 from nst_lightning.memory import keep_memory
-from nst_lightning.options import digest
+from nst_lightning.objective import SharedTargets
+from nst_lightning.run_folder import CHECKPOINT
 from nst_lightning.session import Session, open_run
 
 # The toolkit takes over what follows a line with the name of one of Python's own exceptions.
@@ -29,7 +36,14 @@ _BREAKDOWN = "RuntimeError"
 
 
 class MetricLines(Callback):
-    """Prints the step's losses at every logging step, flushed and ended by a newline."""
+    """Prints the step's losses at every logging step, flushed and ended by a newline.
+
+    Args:
+        labels: Words of every line.
+    """
+
+    def __init__(self, **labels: int) -> None:
+        self.labels = labels
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -44,7 +58,7 @@ class MetricLines(Callback):
             if name == "loss" or name.endswith("_loss")
         }
         # One write: the toolkit reads the pipe in blocks, and half a line matches nothing.
-        sys.stdout.write(metric_line(losses, step=step) + "\n")
+        sys.stdout.write(metric_line(losses, step=step, **self.labels) + "\n")
         sys.stdout.flush()
 
 
@@ -55,72 +69,107 @@ def main(environ: Mapping[str, str] | None = None) -> int:
         environ: The environment of the process if None.
 
     Returns:
-        0, or 1 with the reason as the last line of stderr, which the toolkit makes the job's
-        failure reason.
+        0 if every picture was painted, or 1 with a reason as the last line of stderr, which the
+        toolkit makes the job's failure reason.
     """
-    started = time.monotonic()
     keep_memory()
+    reasons: list[str] = []
+    tasks: list[Task] = []
     try:
         container = Container.from_environ(os.environ if environ is None else environ)
-        configs, settings = container.configs(), container.run_settings()
-        shown = {"configs": [path.name for path in configs], **settings}
-        print("painting with", json.dumps(shown, ensure_ascii=False), flush=True)
         if str(container.base / "code") not in sys.path:
             sys.path.append(str(container.base / "code"))
-        files = [*(source_digest(str(path)) for path in configs), file_digests(settings)]
-        decides = json.dumps([settings, files]).replace(str(container.base), "")  # wherever it is
-        checkpoint = find_checkpoint(container, digest(decides))
-        session = open_run(settings, configs, resume=checkpoint)
-        # Its line is printed before a step's checkpoint is written, not after.
-        session.run(MetricLines())
-        hand_over(session, container, time.monotonic() - started)
+        tasks, shared = container.tasks(), SharedTargets(keep=0)
+        for task in tasks:
+            if task.kept.is_file():
+                print(f"{task.key} is finished already", flush=True)
+            elif reason := _why_not(container, task, shared):
+                write_whole(task.failed, reason)
+                kind, _, what = reason.partition(": ")
+                reasons.append(f"{kind}: {task.key}: {what}" if len(tasks) > 1 else reason)
+        if not reasons:
+            _hand_over(container, tasks)
     except InputError as error:
-        return _fail(_USERS_MISTAKE, str(error))
+        reasons = [f"{_USERS_MISTAKE}: {error}"]
     except KeyboardInterrupt:
-        return _fail(_BREAKDOWN, "the job was interrupted; start it again to go on")
+        reasons = [f"{_BREAKDOWN}: the job was interrupted; start it again to go on"]
+    if reasons:
+        more = f" ({len(reasons)} of {len(tasks)} pictures failed)" if len(reasons) > 1 else ""
+        print(reasons[0][: 900 - len(more)] + more, file=sys.stderr, flush=True)
+    return int(bool(reasons))
+
+
+def _why_not(container: Container, task: Task, shared: SharedTargets) -> str:
+    """Paint a picture; return why that could not be done, if it could not."""
+    if task.failed.is_file():  # on an instance that was taken away since
+        return task.failed.read_text(encoding="utf-8")
+    try:
+        paint(container, task, shared)
+    except InputError as error:
+        return f"{_USERS_MISTAKE}: {error}"
     except Exception as error:
         # To stdout, so that CloudWatch has it and the failure reason stays one line.
         print(traceback.format_exc(), flush=True)
-        return _fail(_BREAKDOWN, explain(error))
-    return 0
+        return f"{_BREAKDOWN}: {explain(error)}"
+    return ""
 
 
-def find_checkpoint(container: Container, decides: str) -> Path | None:
-    """Return the checkpoint to go on from, if there is a whole one of the same picture.
+def paint(container: Container, task: Task, shared: SharedTargets) -> None:
+    """Paint one picture, or go on from its checkpoint, and keep it.
 
     Args:
         container: Of the job.
-        decides: Digest of all that decides the picture; it is kept beside the run's folder.
+        task: What to paint.
+        shared: Encoders of the pictures before.
+
+    Raises:
+        InputError: If something given is wrong.
+        KeyboardInterrupt: If the job is being stopped.
     """
-    folder, mark = container.run_folder, container.run_folder.with_suffix(".digest")
-    if folder.is_dir() and not (mark.is_file() and mark.read_text(encoding="utf-8") == decides):
-        print("note: the checkpoint is of another picture; starting from the beginning", flush=True)
-        shutil.rmtree(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(mark, decides)
+    started, configs = time.monotonic(), container.configs()
+    shown = {"configs": [path.name for path in configs], **task.settings}
+    print("painting with", json.dumps(shown, ensure_ascii=False), flush=True)
+    session = open_run(task.settings, configs, resume=find_checkpoint(task.folder), shared=shared)
+    # Its line is printed before a step's checkpoint is written, not after.
+    session.run(MetricLines(steps=session.steps, picture=task.number))
+    if session.stopped:
+        raise KeyboardInterrupt
+    keep(session, task, time.monotonic() - started)
+
+
+def find_checkpoint(folder: Path) -> Path | None:
+    """Return the checkpoint to go on from, if there is a whole one.
+
+    It is of the same picture: its folder has the name of all that decides that.
+
+    Args:
+        folder: Of the run.
+    """
     for path in folder.rglob(".*.part*") if folder.is_dir() else ():
         path.unlink()  # what was being written when an earlier instance was taken away
-    if not container.checkpoint.is_file():
+    checkpoint = folder / CHECKPOINT
+    if not checkpoint.is_file():
         return None
     try:
-        checkpoint_settings(container.checkpoint)
+        checkpoint_settings(checkpoint)
     except InputError:
         print("note: the checkpoint is damaged; starting from the beginning", flush=True)
-        container.checkpoint.unlink()
+        checkpoint.unlink()
         return None
-    print(f"going on from {container.checkpoint}", flush=True)
-    return container.checkpoint
+    print(f"going on from {checkpoint}", flush=True)
+    return checkpoint
 
 
-def hand_over(session: Session, container: Container, seconds: float) -> None:
-    """Put the picture, the measures, the configuration and the log into the model folder.
+def keep(session: Session, task: Task, seconds: float) -> None:
+    """Put the picture, the measures, the configuration and the log into the picture's one file.
 
     Args:
         session: A run that is over.
-        container: Where the model folder is.
-        seconds: Time that the job took so far.
+        task: What was painted.
+        seconds: Time that it took.
     """
-    measures: dict[str, float] = {"steps": session.trainer.global_step, "seconds": round(seconds)}
+    steps = session.trainer.global_step
+    measures: dict[str, float] = {"steps": steps, "seconds": round(seconds)}
     try:
         measures = session.measures() | measures
     except InputError as error:
@@ -128,18 +177,27 @@ def hand_over(session: Session, container: Container, seconds: float) -> None:
     if not session.picture_path.is_file():
         # The finished checkpoint outlived the instance, and the picture did not.
         session.write_picture()
-    root = container.run_folder
-    for path in container.model.rglob("*"):
-        if path.is_file():
-            path.unlink()  # of an older job
-    for path in sorted(root.rglob("*")):
-        if path.is_file() and path.suffix != ".ckpt":
-            target = container.model / path.relative_to(root)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
-    write_whole(Path(container.model, "metrics.json"), json.dumps(measures, indent=1) + "\n")
+    root = task.folder
+    write_whole(root / "metrics.json", json.dumps(measures, indent=1) + "\n")
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for path in sorted(root.rglob("*")):
+            if path.is_file() and path.suffix != ".ckpt":
+                tar.add(path, path.relative_to(root).as_posix())
+    write_whole(task.kept, buffer.getvalue())
+    shutil.rmtree(task.folder)  # the next instance need not fetch it
     sys.stdout.write(metric_line(measures, final=True) + "\n")
     sys.stdout.flush()
+
+
+def _hand_over(container: Container, tasks: list[Task]) -> None:
+    """Lay all pictures into the model folder, which SageMaker packs into the job's results."""
+    for path in container.model.rglob("*"):
+        if path.is_file():
+            path.unlink()  # of an older job on a warm instance
+    for task in tasks:
+        with tarfile.open(task.kept) as tar:
+            tar.extractall(container.model / (task.key if len(tasks) > 1 else ""), filter="data")
 
 
 def explain(error: Exception) -> str:
@@ -148,12 +206,8 @@ def explain(error: Exception) -> str:
     if "out of memory" in text.lower() or isinstance(error, MemoryError):
         return f"out of memory: use a smaller data.size or a larger instance type ({text})"
     if "no space left" in text.lower():
-        return f"the disk is full: raise job.volume_size ({text})"
+        how = "raise job.volume_size, or take a larger type of those with a disk of their own"
+        return f"the disk is full: {how} ({text})"
     if isinstance(error, ModuleNotFoundError):
         return f"{text}: name the package in job.requirements"
     return f"{text}; the job's log has the whole traceback"
-
-
-def _fail(kind: str, message: str) -> int:
-    print(f"{kind}: {message}"[:900], file=sys.stderr, flush=True)
-    return 1

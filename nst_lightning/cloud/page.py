@@ -3,11 +3,11 @@
 import importlib
 import shlex
 
-from nst_lightning.cloud.collect import run_folder
 from nst_lightning.cloud.fleet import Fleet
 from nst_lightning.errors import InputError
 from nst_lightning.options import to_words
 from nst_lightning.run_folder import RunFolder
+from nst_lightning.say import program
 
 
 def make_page(fleet: Fleet) -> None:
@@ -19,11 +19,11 @@ def make_page(fleet: Fleet) -> None:
     Args:
         fleet: A launch whose pictures are all here.
     """
-    jobs = fleet.manifest.jobs
-    first = RunFolder(run_folder(fleet.manifest, next(iter(jobs))))
+    plans = [picture.plan for picture in fleet.manifest.pictures.values()]
+    first = RunFolder(fleet.runs / plans[0].key)
     options = {
-        "contents": list(dict.fromkeys(job.plan.content for job in jobs.values())),
-        "styles": list(dict.fromkeys(job.plan.style for job in jobs.values())),
+        "contents": list(dict.fromkeys(plan.content for plan in plans)),
+        "styles": list(dict.fromkeys(plan.style for plan in plans)),
         "size": first.config["data"]["size"],
         "out": str(fleet.manifest.launch.folder),
     }
@@ -33,4 +33,4 @@ def make_page(fleet: Fleet) -> None:
         wing.compare(options)
     except InputError as error:
         words = shlex.join(to_words(options))
-        print(f"no page yet: {error}; then: python train.py compare {words}")
+        print(f"no page yet: {error}; then: {program(f'compare {words}')}")

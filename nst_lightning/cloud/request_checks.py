@@ -1,51 +1,40 @@
 """What can be checked of a launch without asking AWS."""
 
-import importlib
 import importlib.util
 import math
 import re
-import sys
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
 
-from nst_lightning.cloud.config import AwsConfig, JobConfig, Launch
+from nst_lightning.cloud.account import DEFAULT, EXECUTION
+from nst_lightning.cloud.aws import Aws
+from nst_lightning.cloud.catalogue import image_uri, instance_mistakes
+from nst_lightning.cloud.config import MOST_PICTURES, ON_DEMAND, AwsConfig, JobConfig, Launch
+from nst_lightning.cloud.limits import beyond_limits
+from nst_lightning.cloud.sdk import has_estimator
 from nst_lightning.cloud.staging import ROOT
-from nst_lightning.errors import InputError, did_you_mean
+from nst_lightning.cloud.training_request import frame
+from nst_lightning.errors import InputError
 
-AWS_RANGES = {
-    "max_run": (1, 28 * 24 * 3600),
-    "volume_size": (1, 16384),
-    "warm_pool": (0, 3600),
-    "retries": (0, 30),
-}
-"""Least and greatest value of a job's settings, as AWS documents them."""
-
-_ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
-_TAG = re.compile(r"[\w\s.:/=+@-]{0,256}")
-_VARIABLE = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,511}")
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+|[\w+=,.@-]{1,64}")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+MOST_TAGS = 49
+_LONGEST = 28 * 24 * 3600
+"""Seconds that a job may run, by AWS's documentation."""
 
 
-def training_instance_types() -> list[str]:
-    """Return the instance types that boto3 knows, without asking AWS."""
-    import botocore.session
-
-    model = botocore.session.get_session().get_service_model("sagemaker")
-    return list(model.shape_for("TrainingInstanceType").enum)
-
-
-def need_packages(sdk: bool, rehearsal: bool, optuna: bool) -> None:
+def need_packages(aws: bool, rehearsal: bool, optuna: bool) -> None:
     """Make sure that the packages for what was asked for are installed.
 
     Args:
-        sdk: The SageMaker SDK and boto3.
+        aws: boto3.
         rehearsal: moto and AWS's training toolkit.
         optuna: The search on this machine.
 
     Raises:
         InputError: Naming the first that is missing, and how to get it.
     """
-    wanted = ["sagemaker", "boto3"] if sdk else []
+    wanted = ["boto3"] if aws else []
     if rehearsal:
         wanted += ["moto", "flask", "sagemaker_training", "sagemaker_pytorch_container"]
     if optuna:
@@ -54,54 +43,62 @@ def need_packages(sdk: bool, rehearsal: bool, optuna: bool) -> None:
         spec = importlib.util.find_spec(name)
         # The folder sagemaker/ of a clone alone looks like an empty package of that name.
         if spec is None or spec.origin is None:
-            how = "pip install -e '.[tuning]'" if optuna else "pip install -e '.[sagemaker]'"
-            if rehearsal:
-                how = "uv run --group rehearsal sagemaker/launch.py (or pip's --group rehearsal)"
-            raise InputError(f"the package {name} is not installed: {how}")
+            extra = "tuning" if optuna else "rehearsal" if rehearsal else "sagemaker"
+            where = "-e '." if (ROOT / "pyproject.toml").is_file() else "'nst-lightning"
+            raise InputError(f"the package {name} is not installed: pip install {where}[{extra}]'")
 
 
-def find_rehearsal() -> Any:
-    """Return the module ``rehearsal.rehearse``, AWS's stand-in, which a clone has and a wheel not.
-
-    Raises:
-        InputError: If this is no clone.
-    """
-    folder = ROOT / "sagemaker"
-    if not (folder / "rehearsal").is_dir():
-        raise InputError("--rehearse needs a clone: run its sagemaker/launch.py")
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))
-    return importlib.import_module("rehearsal.rehearse")
-
-
-def check_request(launch: Launch) -> None:
+def check_request(launch: Launch, aws: Aws) -> None:
     """Check what can be checked without asking AWS.
+
+    Args:
+        launch: As asked for.
+        aws: Its account, which is not called.
 
     Raises:
         InputError: Naming the key.
     """
     for mistake in (*_account_mistakes(launch.aws, launch.job), *_job_mistakes(launch)):
         raise InputError(mistake)
+    kinds = [("instance_type", launch.job.instance_type)]
+    kinds += [("fallback", kind) for kind in launch.job.fallback if kind != ON_DEMAND]
+    for key, kind in kinds:
+        one = replace(launch, job=replace(launch.job, instance_type=kind))
+        for mistake in _instance_mistakes(one, aws):
+            raise InputError(mistake.replace("job.instance_type", f"job.{key}"))
+
+
+def _instance_mistakes(launch: Launch, aws: Aws) -> Iterator[str]:
+    request = frame(launch, image_uri(launch.job, aws.region))
+    if not str(launch.aws.role).startswith("arn:"):
+        request.pop("RoleArn")  # a role by its name
+    yield from beyond_limits(request, aws.shape("CreateTrainingJob"))
+    yield from instance_mistakes(launch.aws, launch.job)
 
 
 def _account_mistakes(aws: AwsConfig, job: JobConfig) -> Iterator[str]:
     if not aws.role:
-        yield "aws.role: no role is set; give the ARN of the role that the jobs run as"
+        yield f"aws.role: no role is set; give a role's ARN or name, or {EXECUTION} in a notebook"
     elif not _ROLE.fullmatch(aws.role):
         yield (
-            f"aws.role: {aws.role} is no role's ARN; it looks like "
+            f"aws.role: {aws.role} is no role; its ARN looks like "
             "arn:aws:iam::123456789012:role/NAME"
         )
     if not aws.bucket:
-        yield "aws.bucket: no bucket is set; name one for inputs and results"
-    elif not _BUCKET.fullmatch(aws.bucket):
-        yield (
-            f"aws.bucket: {aws.bucket!r} is no name of a bucket: 3 to 63 lower-case letters, "
-            "digits, dots and hyphens"
-        )
-    for key, value in (("output", aws.output), ("checkpoints", aws.checkpoints)):
-        if value is not None and not value.startswith("s3://"):
-            yield f"aws.{key}: {value} is no s3:// address"
+        yield f"aws.bucket: no bucket is set; name one, or {DEFAULT} for SageMaker's own"
+    for key in ("prefix", "output", "checkpoints"):
+        if "//" in (getattr(aws, key) or "").removeprefix("s3://"):
+            yield f"aws.{key}: {getattr(aws, key)} has an empty folder in it (//); leave one / out"
+    for key in ("bucket", "output", "checkpoints"):
+        uri = getattr(aws, key) or "s3://none"
+        if key != "bucket" and not uri.startswith("s3://"):
+            yield f"aws.{key}: {uri} is no s3:// address"
+        name = uri.removeprefix("s3://").split("/")[0]
+        if not _BUCKET.fullmatch(name):
+            yield (
+                f"aws.{key}: {name!r} is no name of a bucket: 3 to 63 lower-case letters, digits, "
+                "dots and hyphens"
+            )
     if bool(aws.subnets) != bool(aws.security_group_ids):
         yield "aws.subnets: a VPC needs subnets and security_group_ids, both"
     if aws.network_isolation and not job.image_uri:
@@ -109,48 +106,35 @@ def _account_mistakes(aws: AwsConfig, job: JobConfig) -> Iterator[str]:
             "aws.network_isolation: the container could not install its requirements; give "
             "job.image_uri an image that has them"
         )
-    for key in ("prefix", "output", "checkpoints"):
-        if "//" in (getattr(aws, key) or "").removeprefix("s3://"):
-            yield f"aws.{key}: {getattr(aws, key)} has an empty folder in it (//); leave one / out"
-    for key, most in (("tags", 50), ("subnets", 16), ("security_group_ids", 5)):
-        if len(getattr(aws, key)) > most:
-            yield f"aws.{key}: {len(getattr(aws, key))} are more than the {most} that AWS takes"
-    for tag, value in aws.tags.items():
+    if len(aws.tags) > MOST_TAGS:
+        yield f"aws.tags: {len(aws.tags)} are more than the {MOST_TAGS} that AWS takes beside ours"
+    for tag in aws.tags:
         if tag.lower().startswith("aws:"):
             yield f"aws.tags: {tag}: names that begin with aws: are AWS's own"
-        if not (_TAG.fullmatch(tag) and _TAG.fullmatch(value)) or len(tag) > 128 or not tag:
-            yield (
-                f"aws.tags: {tag}: {value}: AWS takes letters, digits, spaces and _.:/=+-@, 128 in "
-                "a name and 256 in a value"
-            )
-    for name in job.environment:
-        if not _VARIABLE.fullmatch(name):
-            yield f"job.environment: {name!r} is no name of a variable"
 
 
 def _job_mistakes(launch: Launch) -> Iterator[str]:
     job, limits = launch.job, launch.limits
-    kinds = training_instance_types()
-    if job.instance_type not in kinds:
-        near = did_you_mean(job.instance_type, kinds)
+    if job.pictures != "auto" and not 1 <= job.pictures <= MOST_PICTURES:
+        yield f"job.pictures: {job.pictures} is not from 1 to {MOST_PICTURES}, nor auto"
+    if job.via == "estimator" and not has_estimator():
         yield (
-            f"job.instance_type: there is no {job.instance_type} for training{near} "
-            "(pip install -U boto3 if it is new)"
+            "job.via: the estimator is in SageMaker's SDK v2, which is not installed (pip install "
+            "'sagemaker>=2.257,<3'); leave job.via out: boto3 sends the same"
         )
     if job.spot and job.warm_pool:
         yield "job.warm_pool: AWS keeps no spot instances warm; set job.spot to false"
-    for key, (least, most) in AWS_RANGES.items():
-        if not least <= (value := getattr(job, key)) <= most:
-            yield f"job.{key}: {value} is not from {least} to {most}, as AWS wants it"
+    for key in ("warm_pool", "retries", "volume_size"):
+        if getattr(job, key) < (key == "volume_size"):
+            yield f"job.{key}: {getattr(job, key)} is too small"
+    if job.max_run > _LONGEST:
+        yield f"job.max_run: {job.max_run} is more than the {_LONGEST} seconds that AWS takes"
     if job.price_per_hour is not None and not 0 <= job.price_per_hour < math.inf:
         yield f"job.price_per_hour: {job.price_per_hour} is no price"
     if job.max_wait is not None and not job.spot:
         yield "job.max_wait: it is for spot instances only; leave it out"
     if job.max_wait is not None and job.max_wait < job.max_run:
         yield f"job.max_wait: {job.max_wait} is less than job.max_run ({job.max_run})"
-    if limits.parallel < 1:
-        yield f"limits.parallel: {limits.parallel} is too small"
-    if limits.calls_per_minute < 1:
-        yield f"limits.calls_per_minute: {limits.calls_per_minute} is too small"
-    if not limits.poll_seconds > 0:
-        yield f"limits.poll_seconds: {limits.poll_seconds} is too small"
+    for key, least in (("parallel", 1), ("calls_per_minute", 1), ("poll_seconds", 1e-3)):
+        if getattr(limits, key) < least:
+            yield f"limits.{key}: {getattr(limits, key)} is too small"

@@ -1,171 +1,104 @@
-"""All that uses the SageMaker SDK: the PyTorch estimator and the hyper-parameter tuner."""
+"""The PyTorch estimator of SageMaker's SDK v2, for those who have it: it sends the same request."""
 
 import contextlib
+import importlib.metadata
+import json
 import logging
 import os
 import warnings
 from collections.abc import Iterator
-from functools import cached_property
 from typing import Any
 
-from nst_lightning.cloud.config import Launch
-from nst_lightning.cloud.metric_lines import metric_definitions
-from nst_lightning.cloud.plan import CODE_FILE, PlannedJob
-from nst_lightning.cloud.tuning.space import Tuning
-from nst_lightning.errors import InputError
+from nst_lightning.cloud.container import CODE_CHANNEL
+from nst_lightning.cloud.hyperparameters import SDK_PREFIXES
 
 
-class Sdk:
-    """The SDK, quiet and without its telemetry; imported when it is first used.
+def has_estimator() -> bool:
+    """Whether SDK v2 is installed: v3 has no estimator."""
+    try:
+        return importlib.metadata.version("sagemaker").startswith("2.")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+
+
+def fit(request: dict[str, Any], boto: Any, client: Any) -> None:
+    """Send a training job by the PyTorch estimator's ``fit(wait=False)``.
 
     Args:
-        launch: Where and how.
+        request: Of CreateTrainingJob.
         boto: The boto3 session.
         client: Its client for SageMaker.
     """
+    with silent():
+        estimator, inputs = _estimator(request, boto, client)
+        estimator.fit(inputs, wait=False, job_name=request["TrainingJobName"])
 
-    def __init__(self, launch: Launch, boto: Any, client: Any) -> None:
-        self.launch, self.boto, self.client = launch, boto, client
-        self._image = launch.job.image_uri
 
-    @cached_property
-    def session(self) -> Any:
-        """The SDK's session."""
-        with _silent():
-            import sagemaker.utils
-            from sagemaker.session import Session
+def _estimator(request: dict[str, Any], boto: Any, client: Any) -> tuple[Any, Any]:
+    """Return the estimator that sends a request, and the channels for its ``fit``."""
+    from sagemaker.inputs import TrainingInput
+    from sagemaker.pytorch.estimator import PyTorch
+    from sagemaker.session import Session
 
-            # The SDK checks this very configuration, and its schema, 19 times a job: most of a
-            # second each time.
-            vars(sagemaker.utils).update(validate_sagemaker_config=lambda *_: None)
-            opted_out = {"SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}}}
-            return Session(
-                self.boto,
-                sagemaker_client=self.client,
-                default_bucket=self.launch.aws.bucket,
-                sagemaker_config={"SchemaVersion": "1.0", **opted_out},
-            )
-
-    def image(self) -> str:
-        """Return the address of the container, looked up once: the SDK takes long.
-
-        Raises:
-            InputError: If there is none of that version.
-        """
-        if self._image:
-            return self._image
-        job = self.launch.job
-        with _silent():
-            from sagemaker import image_uris
-        try:
-            self._image = str(
-                image_uris.retrieve(
-                    "pytorch",
-                    str(self.boto.region_name),
-                    version=job.framework_version,
-                    py_version=job.py_version,
-                    instance_type=job.instance_type,
-                    image_scope="training",
-                )
-            )
-        except ValueError as error:
-            raise InputError(f"job.framework_version, job.py_version: {error}") from error
-        return self._image
-
-    def fit(self, job: PlannedJob, name: str) -> None:
-        """Send one training job, by the PyTorch estimator's ``fit(wait=False)``."""
-        estimator, inputs = self._estimator(job), self._inputs(job)
-        with _silent():
-            estimator.fit(inputs, wait=False, job_name=name)
-
-    def fit_tuner(self, job: PlannedJob, tuning: Tuning, name: str) -> None:
-        """Send a search over one painting's weights, by the HyperparameterTuner's ``fit``."""
-        # Each trial has weights of its own: a shared checkpoint would mix them up.
-        estimator = self._estimator(job, checkpoint_s3_uri=None, checkpoint_local_path=None)
-        from sagemaker.parameter import ContinuousParameter
-        from sagemaker.tuner import HyperparameterTuner
-
-        scales = {"log": "Logarithmic", "linear": "Linear"}
-        with _silent():
-            tuner = HyperparameterTuner(
-                estimator,
-                objective_metric_name=tuning.objective,
-                hyperparameter_ranges={
-                    key: ContinuousParameter(item.min, item.max, scaling_type=scales[item.scale])
-                    for key, item in tuning.ranges.items()
-                },
-                metric_definitions=metric_definitions(job.metrics),
-                strategy=tuning.strategy,
-                objective_type=tuning.goal.capitalize(),
-                max_jobs=tuning.max_jobs,
-                max_parallel_jobs=min(self.launch.limits.parallel, tuning.max_jobs),
-                random_seed=tuning.seed,
-            )
-            # Class metadata is for the SDK to read back; nothing here does.
-            tuner.fit(self._inputs(job), job_name=name, wait=False, include_cls_metadata=False)
-
-    def _estimator(self, job: PlannedJob, **changes: Any) -> Any:
-        """Return the PyTorch estimator of one job, with some arguments changed."""
-        session = self.session
-        from sagemaker.pytorch.estimator import PyTorch
-
-        launch, aws, how = self.launch, self.launch.aws, self.launch.job
-        checkpoints = aws.checkpoints or aws.uri("launches", launch.name, "checkpoints")
-        arguments: dict[str, Any] = {
-            "entry_point": "entry.py",
-            "source_dir": aws.uri("inputs", job.code, CODE_FILE),
-            "image_uri": self.image(),
-            "hyperparameters": dict(job.settings),  # the SDK adds its own
-            "role": aws.role,
-            "instance_count": 1,
-            "instance_type": how.instance_type,
-            "volume_size": how.volume_size,
-            "max_run": how.max_run,
-            "use_spot_instances": how.spot,
-            "max_wait": (how.max_wait or 2 * how.max_run) if how.spot else None,
-            "keep_alive_period_in_seconds": how.warm_pool or None,
-            "max_retry_attempts": how.retries or None,
-            "output_path": aws.output or aws.uri("launches", launch.name, "output"),
-            "code_location": aws.uri("launches", launch.name, "code"),
-            # The same for all attempts of a job, and for no other job.
-            "checkpoint_s3_uri": f"{checkpoints.rstrip('/')}/{job.fingerprint}",
-            "checkpoint_local_path": "/opt/ml/checkpoints",
-            "metric_definitions": metric_definitions(job.metrics),
-            "environment": how.environment or None,
-            "tags": [{"Key": key, "Value": value} for key, value in aws.tags.items()] or None,
-            "subnets": aws.subnets or None,
-            "security_group_ids": aws.security_group_ids or None,
-            "volume_kms_key": aws.volume_kms_key,
-            "output_kms_key": aws.output_kms_key,
-            "enable_network_isolation": aws.network_isolation,
-            "disable_profiler": True,
-            "debugger_hook_config": False,
-            "sagemaker_session": session,
-        }
-        with _silent():
-            return PyTorch(**arguments | changes)
-
-    def _inputs(self, job: PlannedJob) -> dict[str, Any] | None:
-        """Return the channels of one job for ``fit``, or None."""
-        from sagemaker.inputs import TrainingInput
-
-        return {
-            channel: TrainingInput(
-                place if place.startswith("s3://") else self.launch.aws.uri("inputs", place) + "/"
-            )
-            for channel, place in job.channels.items()
-        } or None
+    opted_out = {"SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}}}
+    how, limits = request["ResourceConfig"], request["StoppingCondition"]
+    output, network = request["OutputDataConfig"], request.get("VpcConfig", {})
+    sent = {key: json.loads(value) for key, value in request["HyperParameters"].items()}
+    channels = {
+        item["ChannelName"]: item["DataSource"]["S3DataSource"]["S3Uri"]
+        for item in request.get("InputDataConfig", [])
+    }
+    isolated = request.get("EnableNetworkIsolation", False)
+    # Isolated, the estimator makes the channel of the code by itself.
+    code = channels.pop(CODE_CHANNEL) if isolated else sent["sagemaker_submit_directory"]
+    estimator = PyTorch(
+        entry_point=sent["sagemaker_program"],
+        source_dir=code,
+        image_uri=request["AlgorithmSpecification"]["TrainingImage"],
+        hyperparameters={k: v for k, v in sent.items() if not k.startswith(SDK_PREFIXES)},
+        role=request["RoleArn"],
+        instance_count=how["InstanceCount"],
+        instance_type=how["InstanceType"],
+        volume_size=how["VolumeSizeInGB"],
+        max_run=limits["MaxRuntimeInSeconds"],
+        use_spot_instances=request.get("EnableManagedSpotTraining", False),
+        max_wait=limits.get("MaxWaitTimeInSeconds"),
+        keep_alive_period_in_seconds=how.get("KeepAlivePeriodInSeconds"),
+        max_retry_attempts=request.get("RetryStrategy", {}).get("MaximumRetryAttempts"),
+        output_path=output["S3OutputPath"],
+        code_location=output["S3OutputPath"],
+        checkpoint_s3_uri=request["CheckpointConfig"]["S3Uri"],
+        checkpoint_local_path=request["CheckpointConfig"]["LocalPath"],
+        metric_definitions=request["AlgorithmSpecification"]["MetricDefinitions"],
+        environment=request.get("Environment"),
+        tags=request["Tags"],
+        subnets=network.get("Subnets"),
+        security_group_ids=network.get("SecurityGroupIds"),
+        volume_kms_key=how.get("VolumeKmsKeyId"),
+        output_kms_key=output.get("KmsKeyId"),
+        enable_network_isolation=isolated,
+        disable_profiler=True,
+        debugger_hook_config=False,
+        sagemaker_session=Session(
+            boto,
+            sagemaker_client=client,
+            default_bucket=output["S3OutputPath"].removeprefix("s3://").split("/")[0],
+            sagemaker_config={"SchemaVersion": "1.0", **opted_out},
+        ),
+    )
+    return estimator, {key: TrainingInput(uri) for key, uri in channels.items()} or None
 
 
 @contextlib.contextmanager
-def _silent() -> Iterator[None]:
+def silent() -> Iterator[None]:
     """Keep the SDK's banner, its search for defaults and its log lines off the terminal."""
     os.environ.setdefault("SAGEMAKER_SUPPRESS_V2_WARNING", "1")
     for name in ("sagemaker", "sagemaker.config", "sagemaker_core", "botocore", "boto3"):
         logger = logging.getLogger(name)
         if not logger.handlers:
             logger.addHandler(logging.NullHandler())
-        logger.setLevel(logging.ERROR)
+        # The SDK logs an error that the launcher explains itself, and waits for, as one of its own.
+        logger.setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -1,55 +1,58 @@
 """The code that goes into a job: the package, the entry script and what pip must add, no more."""
 
 import gzip
-import importlib.metadata
+import importlib.util
 import io
-import re
+import sys
 import tarfile
-import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 from nst_lightning.errors import InputError
 
 PACKAGE = Path(__file__).parents[1]
 ROOT = PACKAGE.parent
-ENTRY = ROOT / "sagemaker" / "entry.py"
+ENTRY = PACKAGE / "cloud" / "entry.py"
 
-_IN_THE_CONTAINER = {"torch", "torchvision", "torchaudio", "torchtext", "triton", "xformers"}
+_NOT_IN_A_JOB = tuple(f"{PACKAGE.name}/{name}/" for name in ("configs", "cloud/rehearsal"))
+"""Configs that are used go by themselves."""
+PINNED = Path(__file__).with_name("requirements.txt")
+IN_THE_CONTAINER = {"torch", "torchvision", "torchaudio", "torchtext", "triton", "xformers"}
 """What the container brings, built for its GPU, and what pins it: never pinned or replaced."""
 
 
 def requirements(further: Iterable[str] = ()) -> list[str]:
-    """Return the lines of a job's requirements.txt.
+    """Return the lines of a job's requirements.txt: the versions that were tested together.
 
     Args:
-        further: Lines of the user's own.
+        further: Lines of the user's own; one takes the place of ours for the same package.
 
     Raises:
-        InputError: If one of them names what the container brings, or a file.
+        InputError: If one of them names what the container brings, or is none that pip would find.
     """
-    pyproject = ROOT / "pyproject.toml"
-    if pyproject.is_file():
-        declared = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]["dependencies"]
-    else:
-        declared = importlib.metadata.requires("nst-lightning") or []
-    lines = [line for line in declared if ";" not in line]
-    lines = [line for line in lines if _name(line) not in _IN_THE_CONTAINER]
+    ours = [line for line in PINNED.read_text(encoding="utf-8").splitlines() if line[0] != "#"]
+    lines = {_name(line): line for line in ours}
     for line in further:
-        if re.match(r"\s*(-|\.|/|file:)", line):
-            raise InputError(f"job.requirements: {line!r} names a file, which no job has")
-        if _name(line) in _IN_THE_CONTAINER:
+        if (name := _name(line)) in IN_THE_CONTAINER:
             raise InputError(
                 f"job.requirements: {line!r} would replace the container's own build; leave it "
                 "out and choose job.framework_version"
             )
-        lines.append(line)
-    return lines
+        lines[name] = line.strip()
+    return list(lines.values())
 
 
-def _name(requirement: str) -> str:
-    match = re.match(r"[A-Za-z0-9._-]+", requirement.strip())
-    return match.group().lower().replace("_", "-") if match else ""
+def _name(line: str) -> str:
+    try:
+        return canonicalize_name(Requirement(line).name)
+    except InvalidRequirement as error:
+        raise InputError(
+            f"job.requirements: {line!r} is no package such as einops>=0.8 (a job has no files of "
+            "this machine)"
+        ) from error
 
 
 def staged_files(
@@ -62,25 +65,36 @@ def staged_files(
         further_requirements: Lines for requirements.txt.
 
     Raises:
-        InputError: If something of ``code`` is not there, or two are of one name.
+        InputError: If something of ``code`` is not there, or would take another's place.
     """
-    if not ENTRY.is_file():
-        raise InputError(f"there is no {ENTRY}; run the launcher from a clone of the repository")
     yield "entry.py", ENTRY.read_bytes()
     lines = requirements(further_requirements)
     yield "requirements.txt", ("\n".join(lines) + "\n").encode()
     for name, data in _tree(PACKAGE, PACKAGE.name):
-        if not name.startswith(f"{PACKAGE.name}/configs/"):  # those that are used go by themselves
+        if not name.startswith(_NOT_IN_A_JOB):
             yield name, data
-    taken = {"entry.py", "requirements.txt", PACKAGE.name}
+    # With a setup.py, AWS's toolkit would install the code in place of running it.
+    taken = {"entry.py", "requirements.txt", "setup.py", PACKAGE.name}
     for given in map(Path, code):
         name = given.resolve().name
         if not given.exists():
             raise InputError(f"job.code: there is no file or folder {given}")
         if name in taken:
             raise InputError(f"job.code: {given}: there is another {name} in every job; rename it")
+        if _hides(given):
+            raise InputError(f"job.code: {given} would hide the installed {given.stem}; rename it")
         taken.add(name)
         yield from _tree(given, name) if given.is_dir() else [(name, given.read_bytes())]
+
+
+def _hides(given: Path) -> bool:
+    """Whether Python would import this file or folder in place of a package of that name."""
+    if given.suffix not in ("", ".py") or not given.stem.isidentifier():
+        return False
+    spec = importlib.util.find_spec(given.stem)
+    origin = Path(spec.origin).resolve() if spec and spec.has_location and spec.origin else None
+    elsewhere = origin is not None and not origin.is_relative_to(given.resolve())
+    return given.stem in sys.stdlib_module_names or elsewhere
 
 
 def _tree(folder: Path, name: str) -> Iterator[tuple[str, bytes]]:

@@ -1,68 +1,120 @@
-"""What the person at the terminal sees of a launch."""
+"""What the person at the terminal sees of a launch or a search."""
 
+import time
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from nst_lightning.cloud.fleet import Fleet
-from nst_lightning.cloud.manifest import JobState
+from nst_lightning.cloud.config import Launch
+from nst_lightning.cloud.logs import console_address
+from nst_lightning.progress import duration
 
 _ORDER = ("InProgress", "Stopping", "Failed", "Lost", "Stopped", "Not started", "Completed")
 _COLOURS = {"Completed": "green", "Failed": "red", "Lost": "red", "Stopped": "yellow"}
 
 
-def summary(fleet: Fleet) -> str:
-    """Return one line: how many jobs are in which state, and what has been paid for."""
-    jobs = fleet.manifest.jobs.values()
-    counts = Counter(job.state for job in jobs)
-    parts = [f"{counts[state]} {state}" for state in ("Pending", *_ORDER) if counts[state]]
-    billable = sum(job.billable for job in jobs)
-    price = fleet.manifest.launch.job.price_per_hour
-    money = f", about {billable / 3600 * price:.2f} of money" if price else ""
-    return (
-        f"{len(fleet.manifest.jobs)} jobs: {', '.join(parts)}; "
-        f"{len(fleet.done())} pictures here; {billable} s billable{money}"
-    )
+@dataclass
+class Row:
+    """What is shown of one picture.
+
+    Attributes:
+        key: Its name.
+        state: ``Pending``, SageMaker's own, ``Lost`` or ``Not started``.
+        remark: Why there is none, or what its job is at.
+        job: Name of the training job; empty if none was started.
+        metrics: Last values by name; ``step`` of ``steps`` among them.
+        began: When it was begun, in seconds since 1970; 0 if it was not.
+        seconds: That it took, once it is over.
+    """
+
+    key: str
+    state: str
+    remark: str = ""
+    job: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+    began: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def running(self) -> bool:
+        """Whether SageMaker is at it."""
+        return self.state in ("InProgress", "Stopping")
+
+    @property
+    def taken(self) -> float:
+        """Seconds since it was begun, or that it took."""
+        return time.time() - self.began if self.running and self.began else self.seconds
 
 
-def job_table(fleet: Fleet, rows: int | None = None) -> Any:
-    """Return a rich table of the jobs, the running and the failed ones first.
+def summary(
+    launch: Launch, rows: Sequence[Row], done: int, billed: tuple[float, float] | None
+) -> str:
+    """Return one line: what is in which state, what was paid for, and may be at most.
 
     Args:
-        fleet: The jobs.
-        rows: How many fit; all if None.
+        launch: With the price.
+        rows: All pictures.
+        done: How many pictures are here.
+        billed: Seconds so far, and at most; None in a rehearsal, which costs nothing.
+    """
+    counts = Counter(row.state for row in rows)
+    parts = [f"{counts[state]} {state}" for state in ("Pending", *_ORDER) if counts[state]]
+    line = f"{len(rows)} pictures: {', '.join(parts)}; {done} pictures here"
+    if billed:
+        line += f"; {billed[0]:.0f} s billed"
+        if price := launch.job.price_per_hour:
+            money = (f"{seconds / 3600 * price:.2f} {launch.job.currency}" for seconds in billed)
+            line += f": about {next(money)}, and {next(money)} at most"
+    return line
+
+
+def table(
+    title: str, rows: Sequence[Row], metrics: Sequence[str], region: str, most: int | None
+) -> Any:
+    """Return a rich table of the pictures, those that are painted and the failed ones first.
+
+    Args:
+        title: Above it.
+        rows: All pictures.
+        metrics: Names of those that are shown.
+        region: Of the jobs, whose addresses a terminal may open; empty in a rehearsal.
+        most: How many rows fit; all if None.
     """
     from rich.markup import escape
     from rich.table import Table
 
-    jobs = sorted(
-        (item for item in fleet.manifest.jobs.items() if item[1].state != "Pending"),
-        key=lambda item: _ORDER.index(item[1].state) if item[1].state in _ORDER else 0,
+    order = {state: place for place, state in enumerate(_ORDER)}
+    begun = sorted(
+        (row for row in rows if row.state != "Pending"), key=lambda row: order.get(row.state, 0)
     )
-    table = Table(title=fleet.manifest.launch.name, caption=summary(fleet))
-    for column in ("painting", "state", "loss", "style", "s", "billed s", "what"):
-        table.add_column(column, justify="right" if column in ("loss", "s", "billed s") else "left")
-    for key, job in jobs[:rows]:
-        colour = _COLOURS.get(job.state)
-        state = f"[{colour}]{job.state}[/]" if colour else job.state
-        table.add_row(
-            escape(key),
-            state,
-            _number(job.metrics.get("loss")),
-            _number(job.metrics.get("style_loss")),
-            str(job.seconds),
-            str(job.billable),
-            escape(_remark(job, key in fleet.collected)),
+    shown = Table(title=title)
+    named = (name.removesuffix("_loss") for name in metrics)
+    for column in ("painting", "state", "step", "time", "left", *named, "what"):
+        left = column in ("painting", "state", "what")
+        shown.add_column(column, justify="left" if left else "right", no_wrap=column == "what")
+    for row in begun[:most]:
+        name, colour = escape(row.key), _COLOURS.get(row.state)
+        if row.job and region:
+            name = f"[link={console_address(region, row.job)}]{name}[/link]"
+        shown.add_row(
+            name,
+            f"[{colour}]{row.state}[/]" if colour else row.state,
+            *progress(row),
+            *(f"{row.metrics[m]:.4g}" if m in row.metrics else "" for m in metrics),
+            escape(row.remark),
         )
-    if rows is not None and len(jobs) > rows:
-        table.add_row("…", f"{len(jobs) - rows} more", "", "", "", "", "")
-    return table
+    if most is not None and len(begun) > most:
+        shown.add_row("…", f"{len(begun) - most} more")
+    return shown
 
 
-def _remark(job: JobState, collected: bool) -> str:
-    if job.state == "Completed":
-        return "picture is here" if collected else "picture not here yet"
-    return job.reason or (job.secondary if job.secondary != job.state else "")
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
+def progress(row: Row) -> tuple[str, str, str]:
+    """Return the step of how many, the time since it was begun, and the time left."""
+    step, steps = (row.metrics.get(name, 0) for name in ("step", "steps"))
+    left = row.taken * (steps - step) / step if row.running and step else 0
+    return (
+        f"{step:.0f}/{steps:.0f}" if step else "",
+        duration(row.taken) if row.taken else "",
+        duration(left) if left else "",
+    )

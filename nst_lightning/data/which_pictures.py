@@ -1,6 +1,7 @@
 """Lists, folders, globs and samples become pictures with unique names."""
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -72,7 +73,7 @@ def find_sources(given: Sequence[str], key: str, artworks: str | None = None) ->
     found: dict[str, str] = {}
     for item in _listed(given):
         for source in _expand(item.strip(), key, artworks):
-            same = source if _is_named(source) else str(expanded(source).absolute())
+            same = source if _is_named(source) else os.path.realpath(expanded(source))
             found.setdefault(same, check_name(source))
     if not found:
         raise InputError(f"--{key}: no picture was given; name files, folders, globs or sample:cat")

@@ -1,14 +1,17 @@
 """A stand-in for AWS on the loopback, and a launch for it."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from rehearsal.loopback import loopback_only
-from rehearsal.server import BUCKET, ROLE, FakeAws, pointed_at
-from rehearsal.service import TrainingService
+
+from nst_lightning.cloud.rehearsal.loopback import loopback_only
+from nst_lightning.cloud.rehearsal.server import BUCKET, ROLE, FakeAws, pointed_at
+from nst_lightning.cloud.rehearsal.service import TrainingService
 
 
 @pytest.fixture
@@ -25,9 +28,6 @@ def aws(service: TrainingService) -> Iterator[FakeAws]:
     server.start()
     with loopback_only(), pointed_at(server):
         boto3.setup_default_session()
-        bucket = boto3.resource("s3").Bucket(BUCKET)
-        if bucket.creation_date:
-            bucket.objects.delete()  # moto keeps one state a process
         server.prepare()
         yield server
     server.stop()
@@ -59,3 +59,14 @@ def config(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def asleep(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[float], None]], None]:
+    """Return a function that has a module of the launcher, and it alone, call this to sleep."""
+
+    def replace(module: str, sleep: Callable[[float], None]) -> None:
+        clock = SimpleNamespace(**{**vars(time), "sleep": sleep})
+        monkeypatch.setattr(f"nst_lightning.cloud.{module}.time", clock)
+
+    return replace

@@ -1,6 +1,7 @@
 """Run by test_rehearsal.py in a network namespace of its own: a rehearsal, and who tried to leave.
 
-Arguments: the step at which the first job's first instance is taken away, then the launcher's.
+Arguments: ``alone`` or ``shared``, the step of its second picture at which the first job's first
+instance is taken away, then the launcher's.
 """
 
 import fcntl
@@ -36,10 +37,14 @@ def main() -> int:
     from nst_lightning.cloud.command_line import parse
     from nst_lightning.cloud.commands import rehearse
 
-    def take_away(name: str, instance: int, line: str) -> bool:
-        return instance == 1 and "-one-" in name and f"step={step} " in line
+    first: list[str] = []
 
-    code = rehearse(parse(sys.argv[3:]).launch, take_away)
+    def take_away(name: str, instance: int, line: str) -> bool:
+        first.append(name)
+        here = instance == 1 and name == first[0]
+        return here and "picture=2 " in line and f"step={step} " in line
+
+    code = rehearse(parse(sys.argv[3:]).launch, take_away=take_away)
     tried = attempts()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as outside:
         refused = outside.connect_ex(("192.0.2.1", 9)) if alone else 0

@@ -22,6 +22,19 @@ def container(base: Path, settings: dict[str, Any], **channels: dict[str, str]) 
     return Container.from_environ(environ)
 
 
+def task(key: str, **given: str) -> dict[str, Any]:
+    """Return what a job is told of a picture: sources by name, or the channels that hold them."""
+    named = {f"data.{role}": value for role, value in given.items() if ":" in value}
+    channels = {role: value for role, value in given.items() if ":" not in value}
+    return {
+        "key": key,
+        "id": f"id-{key}",
+        "attempt": 1,
+        "settings": named,
+        "channels": channels,
+    }
+
+
 def test_configs_in_order_then_settings_then_pictures(tmp_path: Path) -> None:
     long = "x" * 3000
     job = container(
@@ -33,32 +46,51 @@ def test_configs_in_order_then_settings_then_pictures(tmp_path: Path) -> None:
             "model.style": "GramLoss",
             "sagemaker_program": "entry.py",
             "_tuning_objective_metric": "loss",
+            "painting_02": task("two", content="sample:cat"),
+            "painting_01": task("one", style="picture_00"),
         },
         config={
             "01-b.yaml": "a: 1",
             "00-ein Ü.yaml": "b: 1",
             SETTINGS_FILE: json.dumps({"model.long": long}),
         },
-        content={"Kätzchen & co.jpg": ""},
+        picture_00={"Kätzchen & co.jpg": ""},
     )
+    first, second = job.tasks()
+    assert [(one.number, one.key) for one in job.tasks()] == [(1, "one"), (2, "two")]
     data = tmp_path / "input" / "data"
     assert job.configs() == [data / "config" / "00-ein Ü.yaml", data / "config" / "01-b.yaml"]
     # A class comes before its arguments, and what is SageMaker's own is left out.
-    assert list(job.run_settings().items()) == [
-        ("data.content", str(data / "content" / "Kätzchen & co.jpg")),
+    assert list(first.settings.items()) == [
         ("data.size", "48"),
+        ("data.style", str(data / "picture_00" / "Kätzchen & co.jpg")),
         ("model.long", long),
         ("model.style", "GramLoss"),
         ("model.style.weight", 5.0),
         ("model.tv", None),
-        ("trainer.default_root_dir", str(tmp_path / "checkpoints" / "run")),
+        ("trainer.default_root_dir", str(first.folder)),
     ]
+    assert first.folder.parent == tmp_path / "checkpoints"
+    assert second.settings["data.content"] == "sample:cat"
+    assert "data.style" not in second.settings
+
+
+def test_a_trial_takes_up_nothing_of_one_with_other_values(tmp_path: Path) -> None:
+    told = {"painting_01": task("one")}
+    trial = {**told, "_tuning_objective_metric": "tradeoff"}
+    folders = [
+        container(tmp_path, given | {"model.style.weight": weight}).tasks()[0].folder
+        for given in (told, trial)
+        for weight in (1.0, 2.0, 1.0)
+    ]
+    assert [folders.index(folder) for folder in folders] == [0, 0, 0, 3, 4, 3]
 
 
 def test_a_channel_with_two_pictures_is_refused(tmp_path: Path) -> None:
-    job = container(tmp_path, {}, style={"a.png": "", "b.png": ""})
-    with pytest.raises(InputError, match="channel style: there are 2 files"):
-        job.run_settings()
+    told = {"painting_01": task("one", style="picture_00")}
+    job = container(tmp_path, told, picture_00={"a.png": "", "b.png": ""})
+    with pytest.raises(InputError, match="channel picture_00: there are 2 files"):
+        job.tasks()
 
 
 def test_outside_a_job_the_entry_script_says_so() -> None:
@@ -70,11 +102,15 @@ def test_a_list_of_masks_comes_from_one_channel(tmp_path: Path) -> None:
     masks = ["00-left.png", "01-right.png"]
     job = container(
         tmp_path,
-        {"data.style_mask": ["00-whole.png", None], "data.content_mask": masks},
+        {
+            "data.style_mask": ["00-whole.png", None],
+            "data.content_mask": masks,
+            "painting_01": task("one"),
+        },
         content_mask=dict.fromkeys(masks, "x"),
         style_mask={"00-whole.png": "x"},
     )
-    settings = job.run_settings()
+    (settings,) = (one.settings for one in job.tasks())
     folders = {name: str(job.channels[name]) for name in ("content_mask", "style_mask")}
     assert settings["data.content_mask"] == [f"{folders['content_mask']}/{mask}" for mask in masks]
     assert settings["data.style_mask"] == [f"{folders['style_mask']}/00-whole.png", None]

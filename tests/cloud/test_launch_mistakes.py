@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rehearsal.server import FakeAws
-from rehearsal.service import ServiceError
 
 from nst_lightning.cloud.commands import main
+from nst_lightning.cloud.rehearsal.server import FakeAws
+from nst_lightning.cloud.rehearsal.service import ServiceError
 
 ACCOUNT_ARN = "arn:aws:iam::{}:role/{}"
 
@@ -34,7 +34,7 @@ def refused(aws: FakeAws | None, capsys: Any, *args: str) -> str:
         ({"name": "a-name-that-is-much-too-long-for-aws"}, "name: .* use 24 at most"),
         ({"name": "ends-"}, "name: 'ends-' cannot name a job"),
         ({"aws__role": None}, "aws.role: no role is set"),
-        ({"aws__role": "MyRole"}, "aws.role: MyRole is no role's ARN"),
+        ({"aws__role": "MyRole"}, "aws.role: there is no role MyRole in your account"),
         ({"aws__role": ACCOUNT_ARN.format("999999999999", "R")}, "is of account 999999999999"),
         ({"aws__role": ACCOUNT_ARN.format("123456789012", "Nobody")}, "there is no role .*Nobody"),
         ({"aws__bucket": None}, "aws.bucket: no bucket is set"),
@@ -45,23 +45,39 @@ def refused(aws: FakeAws | None, capsys: Any, *args: str) -> str:
         ({"aws__subnets": ["subnet-1"]}, "aws.subnets: a VPC needs"),
         ({"aws__network_isolation": True}, "aws.network_isolation: .*image_uri"),
         ({"aws__output": "results/x"}, "aws.output: results/x is no s3:// address"),
-        ({"job__instance_type": "ml.g5.xlrage"}, "no ml.g5.xlrage for training; did you mean"),
-        ({"job__framework_version": "9.9"}, "job.framework_version, job.py_version: .*9.9"),
-        ({"job__py_version": "py27"}, "job.framework_version, job.py_version: .*py27"),
+        (
+            {"job__instance_type": "ml.g5.xlrage"},
+            "job.instance_type: AWS knows no ml.g5.xlrage; did you mean",
+        ),
+        ({"job__framework_version": "9.9"}, "job.framework_version: no container of PyTorch 9.9"),
+        ({"job__framework_version": "2.3.0"}, "job.framework_version: .*2.3.0 is too old"),
+        ({"job__via": "sdk"}, "job.via: expected one of"),
+        ({"job__instance_type": "ml.trn1.2xlarge"}, "job.instance_type: ml.trn1.2xlarge has Train"),
+        ({"job__fallback": ["ml.trn1.2xlarge"]}, "job.fallback: ml.trn1.2xlarge has Trainium"),
+        ({"job__volume_size": 2000}, "job.volume_size: ml.g5.xlarge has a disk of 250 GB"),
+        ({"aws__volume_kms_key": "k"}, "aws.volume_kms_key: ml.g5.xlarge has a disk of its own"),
+        ({"aws__output": "s3://nowhere-at-all/x"}, "aws.output: there is no bucket nowhere-at-all"),
+        (
+            {"aws__checkpoints": "s3://nowhere-at-all"},
+            "aws.checkpoints: there is no bucket nowh",
+        ),
+        ({"contents": ["s3://rehearsal/none.jpg"]}, "no such file: s3://rehearsal/none.jpg"),
+        ({"styles": ["https://127.0.0.1:9/x.jpg"]}, "https://127.0.0.1:9/x.jpg cannot be reached"),
+        ({"settings": {"data.init": "s3://rehearsal/none.jpg"}}, "no such file: s3://rehearsal/n"),
         ({"job__warm_pool": 600}, "job.warm_pool: AWS keeps no spot instances warm"),
         ({"job__max_wait": 10}, "job.max_wait: 10 is less than job.max_run"),
-        ({"job__max_run": -5}, "job.max_run: -5 is not from 1 to"),
-        ({"job__spot": False, "job__warm_pool": 9999}, "job.warm_pool: 9999 is not from 0 to 3600"),
-        ({"job__retries": 99}, "job.retries: 99 is not from 0 to 30"),
+        ({"job__max_run": -5}, "job.max_run: -5 is less than the 1"),
+        ({"job__spot": False, "job__warm_pool": 99999}, "job.warm_pool: 99999 is more than the"),
+        ({"job__retries": 99}, "job.retries: 99 is more than the 30"),
         ({"job__price_per_hour": -3}, "job.price_per_hour: -3"),
         ({"aws__tags": {"aws:x": "y"}}, "aws.tags: aws:x"),
-        ({"aws__tags": {f"t{n}": "x" for n in range(51)}}, "aws.tags: 51 are more than the 50"),
-        ({"aws__tags": {"a": "x" * 257}}, "aws.tags: a: x"),
-        ({"aws__tags": {"a" * 129: "x"}}, "aws.tags: a"),
-        ({"aws__tags": {"": "x"}}, "aws.tags: : x"),
-        ({"aws__tags": {"what?": "x"}}, "aws.tags: what\\?: x"),
+        ({"aws__tags": {f"t{n}": "x" for n in range(51)}}, "aws.tags: 51 are more than the 49"),
+        ({"aws__tags": {"a": "x" * 257}}, "aws.tags: 257 characters are more than the 256"),
+        ({"aws__tags": {"a" * 129: "x"}}, "aws.tags: 129 characters are more than the 128"),
+        ({"aws__tags": {"": "x"}}, "aws.tags: 0 characters are less than the 1"),
+        ({"aws__tags": {"what?": "x"}}, "aws.tags: AWS does not take .what"),
         ({"aws__prefix": "a//b"}, "aws.prefix: a//b has an empty folder"),
-        ({"aws__output": "s3://b//c"}, "aws.output: s3://b//c has an empty folder"),
+        ({"aws__output": "s3://bucket//c"}, "aws.output: s3://bucket//c has an empty folder"),
         ({"aws__checkpoints": "s3://b/c//"}, "aws.checkpoints: s3://b/c// has an empty folder"),
         (
             {"aws__subnets": ["s"] * 17, "aws__security_group_ids": ["g"]},
@@ -71,7 +87,7 @@ def refused(aws: FakeAws | None, capsys: Any, *args: str) -> str:
             {"aws__subnets": ["s"], "aws__security_group_ids": ["g"] * 6},
             "aws.security_group_ids: 6 are more than the 5",
         ),
-        ({"job__environment": {"A-B": "x"}}, "job.environment: 'A-B'"),
+        ({"job__environment": {"A-B": "x"}}, "job.environment: AWS does not take 'A-B'"),
         ({"settings": {"data.init": "nope.png"}}, "no such file: nope.png"),
         (
             {"settings": {"data.content_mask": "nope.png", "model.style": "GuidedGramLoss"}},
@@ -80,7 +96,7 @@ def refused(aws: FakeAws | None, capsys: Any, *args: str) -> str:
         ({"job__requirements": ["torch==2.8.0"]}, "job.requirements: "),
         ({"job__requirements": ["torchaudio"]}, "job.requirements: 'torchaudio' would replace"),
         ({"job__requirements": ["xformers>=0.0.30"]}, "job.requirements: 'xformers"),
-        ({"job__requirements": ["-r mine.txt"]}, "job.requirements: '-r mine.txt' names a file"),
+        ({"job__requirements": ["-r mine.txt"]}, "job.requirements: '-r mine.txt' is no package"),
         ({"limits__parallel": 0}, "limits.parallel: 0 is too small"),
         ({"limits__parallel": "many"}, "limits.parallel: "),
         ({"contents": ["nowhere.jpg"]}, "no such file: nowhere.jpg"),
@@ -115,7 +131,7 @@ def test_a_region_of_any_partition_is_planned(
     region: str, partition: str, config: Callable[..., Path], capsys: Any
 ) -> None:
     role = ACCOUNT_ARN.format("123456789012", "paint").replace("aws", partition, 1)
-    file = config(aws__region=region, aws__role=role)
+    file = config(aws__region=region, aws__role=role, job__framework_version="2.13")
     assert main(["--config", str(file), "--dry_run"]) == 0, capsys.readouterr().err
 
 
@@ -152,19 +168,22 @@ def test_a_token_that_expires_between_two_jobs_stops_the_launcher_and_loses_noth
         else None
     )
     assert main(["--config", str(config())]) == 2
-    assert "your credentials have expired" in capsys.readouterr().err
+    *_, error, left = capsys.readouterr().err.strip().splitlines()
+    assert "your credentials have expired" in error
+    assert left.startswith("left: 1 jobs run on (and cost); come back with: ")
     assert len(aws.service.jobs) == 1
     assert (tmp_path / "out" / "launch.json").is_file()
 
 
 def test_ctrl_c_leaves_the_jobs_running_and_says_how_to_come_back(
-    aws: FakeAws, config: Callable[..., Path], capsys: Any, monkeypatch: Any
+    aws: FakeAws, config: Callable[..., Path], capsys: Any, monkeypatch: Any, asleep: Any
 ) -> None:
     def pressed(seconds: float) -> None:
         raise KeyboardInterrupt
 
     file = str(config())
-    monkeypatch.setattr("nst_lightning.cloud.commands.time.sleep", pressed)
+    monkeypatch.setattr("sys.argv", ["sagemaker/launch.py"])
+    asleep("watching", pressed)
     assert main(["--config", file]) == 130
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("left: 1 jobs run on (and cost); come back with: python sagemaker/")

@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from rehearsal.loopback import guarded_path, loopback_only
+
+from nst_lightning.cloud.rehearsal.loopback import guarded_path, loopback_only
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "example.com", "10.0.0.1", "2001:db8::1"])

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow
+from nst_lightning.cloud.sdk import has_estimator
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not has_estimator(), reason="SageMaker's SDK v2 is not here"),
+]
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,26 +1,68 @@
 """The code of a job: whole, clean, and the same bytes every time."""
 
+import importlib.metadata
 import io
 import tarfile
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
-from nst_lightning.cloud.staging import pack, requirements, staged_files
+from nst_lightning.cloud.staging import IN_THE_CONTAINER, pack, requirements, staged_files
 from nst_lightning.errors import InputError
 
 
-def test_torch_is_never_pinned() -> None:
-    names = [line.split(">")[0].split("[")[0].strip() for line in requirements(["einops>=0.8"])]
-    assert "lightning" in names
-    assert "einops" in names
-    assert not {"torch", "torchvision"} & set(names)
+def test_torch_is_never_pinned_and_all_else_is() -> None:
+    lines = [Requirement(line) for line in requirements()]
+    assert all(str(line.specifier).startswith("==") for line in lines)
+    names = {line.name for line in lines}
+    assert not names & {*IN_THE_CONTAINER, "numpy"}
+    project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {Requirement(line).name for line in project["dependencies"]}
+    # What torch itself requires is the container's.
+    brought = {"torch", "torchvision", "numpy", "fsspec", "filelock", "jinja2"}
+    assert declared - brought <= names
+
+
+def test_the_versions_of_a_job_are_those_that_the_tests_run_with() -> None:
+    wanted = {line.name: line.specifier for line in map(Requirement, requirements())}
+    here = {name: importlib.metadata.version(name) for name in wanted}
+    assert {name: v for name, v in here.items() if v not in wanted[name]} == {}
+
+
+def test_the_projects_environment_is_held_to_the_same_versions() -> None:
+    uv = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["tool"]["uv"]
+    held = {str(Requirement(line)) for line in uv["constraint-dependencies"]}
+    assert {line.replace("[signatures]", "") for line in requirements()} <= held
+
+
+def test_a_users_line_takes_the_place_of_ours() -> None:
+    lines = requirements(["einops>=0.8", "Scikit_Image==0.25.2"])
+    assert "einops>=0.8" in lines
+    assert [line for line in lines if "mage==" in line.lower()] == ["Scikit_Image==0.25.2"]
 
 
 @pytest.mark.parametrize("line", ["torch==2.8.0", "torchvision", "Torch >= 2"])
 def test_a_users_requirement_may_not_bring_torch(line: str) -> None:
     with pytest.raises(InputError, match=r"job\.requirements: .*framework_version"):
         requirements([line])
+
+
+@pytest.mark.parametrize("line", ["-r mine.txt", "./mine", "einops==", "two words", ""])
+def test_a_line_that_pip_would_choke_on_in_a_paid_job(line: str) -> None:
+    with pytest.raises(InputError, match=r"job\.requirements: .* is no package such as"):
+        requirements([line])
+
+
+@pytest.mark.parametrize("name", ["random.py", "torch/__init__.py", "numpy.py"])
+def test_code_does_not_hide_what_is_installed(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("x = 1\n")
+    given = path if path.parent == tmp_path else path.parent
+    with pytest.raises(InputError, match=r"job\.code: .* would hide the installed"):
+        dict(staged_files([given]))
 
 
 def test_the_package_the_entry_and_the_users_code_and_nothing_else(tmp_path: Path) -> None:
@@ -49,7 +91,7 @@ def test_every_folder_of_the_users_code_travels(tmp_path: Path, kind: str) -> No
 
 
 @pytest.mark.parametrize(
-    "names", [["entry.py"], ["nst_lightning/x.py"], ["a/mine.py", "b/mine.py"]]
+    "names", [["entry.py"], ["setup.py"], ["nst_lightning/x.py"], ["a/mine.py", "b/mine.py"]]
 )
 def test_code_does_not_take_the_place_of_other_code(tmp_path: Path, names: list[str]) -> None:
     for name in names:

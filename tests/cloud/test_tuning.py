@@ -2,6 +2,8 @@
 
 import csv
 import random
+import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,9 @@ from typing import Any
 import pytest
 import yaml
 from helpers.scripted_jobs import complete, result
-from rehearsal.server import FakeAws
-from rehearsal.tuner import FakeTuner
 
 from nst_lightning.cloud.commands import main
+from nst_lightning.cloud.rehearsal.server import FakeAws
 
 TUNING = {
     "objective": "tradeoff",
@@ -44,7 +45,6 @@ def search(config: Callable[..., Path]) -> Callable[..., Path]:
 def test_sagemakers_tuner(
     aws: FakeAws, search: Callable[..., Path], tmp_path: Path, capsys: Any
 ) -> None:
-    aws.tuner = FakeTuner(aws.service)
     dice = random.Random(1)
 
     def end(name: str) -> None:
@@ -64,7 +64,7 @@ def test_sagemakers_tuner(
     assert [row["state"] for row in found] == ["Completed", "Completed", "Failed"]
     best, second = (float(row["tradeoff"]) for row in found[:2])
     assert best <= second
-    assert (tmp_path / "out" / found[0]["folder"] / "stylized.png").is_file()
+    assert (tmp_path / "out" / "runs" / found[0]["trial"] / "stylized.png").is_file()
     assert "SageMaker: 3 trials, 2 of them completed" in (tmp_path / "out/report.md").read_text()
     created = len(aws.service.jobs)
     assert main(["tune", "--config", str(file)]) == 0  # the same search is found again
@@ -85,6 +85,46 @@ def test_a_dry_run_of_a_search(aws: FakeAws, search: Callable[..., Path], capsys
     assert "model.style.weight" not in request["TrainingJobDefinition"]["StaticHyperParameters"]
 
 
+def test_a_search_goes_on_from_another_machine_and_can_be_stopped(
+    aws: FakeAws, search: Callable[..., Path], tmp_path: Path, capsys: Any
+) -> None:
+    file = search(TUNING)
+    assert main(["tune", "--config", str(file), "--no_wait"]) == 0
+    left = capsys.readouterr().out.strip().splitlines()[-1]
+    assert left.startswith("left: 1 jobs run on (and cost); come back with: ")
+    (first,) = aws.service.jobs
+    complete(aws.service, first, result(1))
+    while len(aws.service.jobs) < 2:
+        time.sleep(0.01)
+    shutil.rmtree(tmp_path / "out")
+    where = ["--out", str(tmp_path / "other"), "--aws.bucket", "rehearsal"]
+    where += ["--aws.region", "us-west-2"]
+    assert main(["collect", "test", *where]) == 0
+    (run,) = (tmp_path / "other" / "runs").iterdir()
+    assert (run / "stylized.png").is_file()
+    assert main(["stop", "test", *where]) == 0
+    assert "the search and its trials are being stopped" in capsys.readouterr().out
+    second = [*aws.service.jobs][1]
+    assert aws.service.status(second) == "Stopping"
+    aws.service.move(second, "Stopped", status="Stopped")
+    assert main(["watch", "test", *where]) == 0
+    assert "1 Stopped, 1 Not started, 1 Completed; 1 pictures here" in capsys.readouterr().out
+    assert [row["state"] for row in rows(tmp_path / "other")] == ["Completed", "Stopped"]
+    assert main(["stop", "test", *where]) == 0  # it has ended: nothing happens
+    assert len(aws.service.jobs) == 2
+
+
+def test_another_search_of_the_same_name_is_refused(
+    aws: FakeAws, search: Callable[..., Path], config: Callable[..., Path], capsys: Any
+) -> None:
+    assert main(["tune", "--config", str(search(TUNING)), "--no_wait"]) == 0
+    assert main(["tune", "--config", str(search({**TUNING, "seed": 1})), "--no_wait"]) == 2
+    assert "name: test is another search, or none" in capsys.readouterr().err
+    assert main(["--config", str(config()), "--no_wait"]) == 2
+    assert "name: test is another search, or none" in capsys.readouterr().err
+    assert len(aws.tuner.searches) == 1
+
+
 @pytest.mark.slow
 def test_optuna_goes_on_where_it_was_and_writes_the_same_report(
     search: Callable[..., Path], tmp_path: Path, capsys: Any
@@ -103,7 +143,7 @@ def test_optuna_goes_on_where_it_was_and_writes_the_same_report(
     assert float(found[0]["tradeoff"]) <= float(found[1]["tradeoff"])
     for row in found:
         assert 1e3 <= float(row["model.style.weight"]) <= 1e5
-        assert (tmp_path / "out" / row["folder"] / "stylized.png").is_file()
+        assert (tmp_path / "out" / "runs" / row["trial"] / "stylized.png").is_file()
     assert "Optuna: 2 trials" in (tmp_path / "out" / "report.md").read_text()
 
 
@@ -112,7 +152,8 @@ def test_optuna_goes_on_where_it_was_and_writes_the_same_report(
     [
         ({"ranges": {}}, "tuning.ranges: there is nothing to search"),
         ({"objective": "sism"}, "no metric sism is logged; did you mean ssim"),
-        ({"goal": "up"}, "tuning.goal: up is not"),
+        ({"goal": "up"}, "tuning.goal: expected one of 'minimize', 'maximize', got up"),
+        ({"max_jobs": 0}, "tuning.max_jobs: "),
         ({"ranges": {"model.style.weight": {"min": 5, "max": 1}}}, "5.0 to 1.0 is no range"),
         ({"ranges": {"model.style.weight": {"min": 0, "max": 1}}}, "needs a min above 0"),
     ],

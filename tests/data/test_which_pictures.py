@@ -36,6 +36,13 @@ def test_the_order_given_stays_and_each_picture_comes_once(folder: Path) -> None
     assert labels("sample:cat", folder / "c.webp", folder, "sample:cat") == ["cat", "c", "a", "b"]
 
 
+def test_one_file_under_two_spellings_comes_once(folder: Path) -> None:
+    (folder.parent / "link").symlink_to(folder)
+    names = [folder / "cat.jpg", folder / ".." / folder.name / "cat.jpg"]
+    names.append(folder.parent / "link" / "cat.jpg")
+    assert [s.source for s in find_sources([*map(str, names)], "contents")] == [str(names[0])]
+
+
 def test_a_missing_file_is_left_to_be_told_when_it_is_read() -> None:
     assert labels("nowhere.jpg") == ["nowhere"]
 
@@ -101,3 +108,9 @@ def test_a_pair() -> None:
 def test_labels_of_one_name_tell_the_folder(tmp_path: Path) -> None:
     given = ["d1/same.jpg", "d2/same.jpg", "e/d2/same.png", "d1/other.jpg"]
     assert labels(*given) == ["same (d1)", "same (d2)", "same (d2) (3)", "other"]
+
+
+def test_one_file_under_two_spellings_is_one_picture(folder: Path) -> None:
+    spelled = [folder / "b.jpg", folder / "deeper" / ".." / "b.jpg", f"{folder}//./b.jpg"]
+    (folder / "link.jpg").symlink_to(folder / "b.jpg")
+    assert labels(*spelled, folder / "link.jpg") == ["b"]

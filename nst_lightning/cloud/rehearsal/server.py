@@ -11,7 +11,8 @@ from typing import Any
 from unittest import mock
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from rehearsal.service import ACCOUNT, REGION, ServiceError, TrainingService
+from nst_lightning.cloud.rehearsal.service import ACCOUNT, REGION, ServiceError, TrainingService
+from nst_lightning.cloud.rehearsal.tuner import FakeTuner
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/SageMakerRehearsal"
 BUCKET = "rehearsal"
@@ -37,13 +38,14 @@ class FakeAws:
     ) -> None:
         self.service, self.fault, self.service_fault = service, fault, service_fault
         self.calls: list[tuple[float, str]] = []
-        self.tuner: Any = None
+        self.tuner = FakeTuner(service)
         self.url = ""
         self._moto: Any = None
         self._server: Any = None
 
     def start(self) -> str:
         """Start serving on a free port of the loopback; return the address."""
+        from moto.moto_api._internal.models import moto_api_backend
         from moto.moto_server.werkzeug_app import (
             DomainDispatcherApplication,
             MotoRequestHandler,
@@ -51,6 +53,7 @@ class FakeAws:
         )
         from werkzeug.serving import make_server
 
+        moto_api_backend.reset()  # it keeps one state a process
         logging.getLogger("werkzeug").setLevel(logging.WARNING)
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._server = make_server(
@@ -90,14 +93,20 @@ class FakeAws:
             s3.create_bucket(Bucket=bucket, **({} if region == "us-east-1" else where))
         iam = boto3.client("iam")
         with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
-            iam.create_role(RoleName=role.split("/")[-1], AssumeRolePolicyDocument="{}")
+            principal = {"Principal": {"Service": "sagemaker.amazonaws.com"}}
+            policy = {"Statement": [principal | {"Effect": "Allow", "Action": "sts:AssumeRole"}]}
+            iam.create_role(
+                RoleName=role.split("/")[-1],
+                Path=f"/{role.split(':role/')[-1]}".rpartition("/")[0] + "/",
+                AssumeRolePolicyDocument=json.dumps(policy),
+            )
 
     def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         if not target.startswith(_TARGET):
             service = environ.get("HTTP_AUTHORIZATION", "").partition("/aws4_request")[0]
             service = service.rpartition("/")[2]
-            self._log(f"{service} {environ['REQUEST_METHOD']}")
+            self._log(f"{service} {target.partition('.')[2] or environ['REQUEST_METHOD']}")
             if self.service_fault and (refused := self.service_fault(service)):
                 return _refusal(refused, start_response)
             answer: Iterable[bytes] = self._moto(environ, start_response)
@@ -107,13 +116,17 @@ class FakeAws:
         length = int(environ.get("CONTENT_LENGTH") or 0)
         request = json.loads(environ["wsgi.input"].read(length) or b"{}")
         try:
-            error = self.fault(action) if self.fault else None
-            if error is not None:
-                raise error
+            for error in (self.service.broken, self.fault(action) if self.fault else None):
+                if error is not None:
+                    raise error
             body, status = self._call(action, request), "200 OK"
         except ServiceError as error:
             body = {"__type": error.code, "message": error.message}
             status = f"{error.status} Bad Request"
+        except Exception as error:
+            self.service.broken = error
+            text = f"a fault of the rehearsal: {type(error).__name__}: {error}"
+            body, status = {"__type": "RehearsalFault", "message": text}, "400 Bad Request"
         data = json.dumps(body, default=str).encode()
         headers = [("Content-Type", "application/x-amz-json-1.1")]
         start_response(status, [*headers, ("Content-Length", str(len(data)))])
@@ -126,8 +139,9 @@ class FakeAws:
         handlers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "CreateTrainingJob": self.service.create_training_job,
             "DescribeTrainingJob": self.service.describe_training_job,
+            "ListTrainingJobs": self.service.list_training_jobs,
             "StopTrainingJob": self.service.stop_training_job,
-            **(self.tuner.handlers() if self.tuner else {}),
+            **self.tuner.handlers(),
         }
         if action not in handlers:
             raise ServiceError("UnknownOperationException", f"{action} is not rehearsed")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rehearsal.guard.loopback_watch import watch
+from nst_lightning.cloud.rehearsal.guard.loopback_watch import watch
 
 GUARD = Path(__file__).with_name("guard")
 """Folder whose ``sitecustomize.py`` guards every Python process that has it on its path."""

@@ -6,13 +6,16 @@ import threading
 import time
 from typing import Any
 
-from rehearsal.service import (
+from nst_lightning.cloud.rehearsal.service import (
     ACCOUNT,
     FINAL,
     REGION,
     ServiceError,
     TrainingService,
 )
+
+_NAME = "HyperParameterTuningJobName"
+_STATUS = "HyperParameterTuningJobStatus"
 
 
 class FakeTuner:
@@ -31,6 +34,7 @@ class FakeTuner:
         return {
             "CreateHyperParameterTuningJob": self.create,
             "DescribeHyperParameterTuningJob": self.describe,
+            "StopHyperParameterTuningJob": self.stop,
             "ListTrainingJobsForHyperParameterTuningJob": self.trials,
         }
 
@@ -40,42 +44,43 @@ class FakeTuner:
         Raises:
             ServiceError: For a name in use, or one too long.
         """
-        name = request["HyperParameterTuningJobName"]
+        name = request[_NAME]
         if len(name) > 32:
             raise ServiceError("ValidationException", f"{name} is longer than 32 characters")
         if name in self.searches:
             raise ServiceError("ResourceInUse", f"The tuning job {name} already exists")
         arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:hyper-parameter-tuning-job/{name}"
         self.searches[name] = {**request, "HyperParameterTuningJobArn": arn, "trials": []}
-        self.searches[name]["HyperParameterTuningJobStatus"] = "InProgress"
-        threading.Thread(target=self._run, args=(name,), daemon=True).start()
+        self.searches[name][_STATUS] = "InProgress"
+        threading.Thread(target=self.service.run, args=(self._run, name), daemon=True).start()
         return {"HyperParameterTuningJobArn": arn}
 
     def describe(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return a search."""
-        search = self._search(request["HyperParameterTuningJobName"])
-        counts = {"Completed": 0, "InProgress": 0, "RetryableError": 0, "NonRetryableError": 0}
-        return {
-            **{key: value for key, value in search.items() if key != "trials"},
-            "CreationTime": 0,
-            "TrainingJobStatusCounters": counts | {"Stopped": 0},
-            "ObjectiveStatusCounters": {"Succeeded": 0, "Pending": 0, "Failed": 0},
-        }
+        search = self._search(request[_NAME])
+        return {key: value for key, value in search.items() if key != "trials"}
+
+    def stop(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Begin to stop a search, and the training job that it runs.
+
+        Raises:
+            ServiceError: If it has ended.
+        """
+        search = self._search(request[_NAME])
+        if search[_STATUS] in FINAL:
+            text = f"The tuning job {request[_NAME]} is in status {search[_STATUS]}"
+            raise ServiceError("ValidationException", text)
+        search[_STATUS] = "Stopping"
+        for name, _ in search["trials"]:
+            if self.service.status(name) not in FINAL:
+                self.service.stop_training_job({"TrainingJobName": name})
+        return {}
 
     def trials(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return the training jobs of a search."""
-        return {
-            "TrainingJobSummaries": [
-                {
-                    "TrainingJobName": name,
-                    "TrainingJobArn": self.service.jobs[name]["TrainingJobArn"],
-                    "CreationTime": self.service.jobs[name]["CreationTime"],
-                    "TrainingJobStatus": self.service.status(name),
-                    "TunedHyperParameters": values,
-                }
-                for name, values in self._search(request["HyperParameterTuningJobName"])["trials"]
-            ]
-        }
+        trials = self._search(request[_NAME])["trials"]
+        names = ("TrainingJobName", "TunedHyperParameters")
+        return {"TrainingJobSummaries": [dict(zip(names, trial, strict=True)) for trial in trials]}
 
     def _search(self, name: str) -> dict[str, Any]:
         if name not in self.searches:
@@ -87,6 +92,8 @@ class FakeTuner:
         config, job = search["HyperParameterTuningJobConfig"], search["TrainingJobDefinition"]
         generator = random.Random(config.get("RandomSeed", 0))
         for number in range(config["ResourceLimits"]["MaxNumberOfTrainingJobs"]):
+            if search[_STATUS] == "Stopping":
+                break
             # As AWS sends them: plain text, where the fixed ones are JSON.
             values = {
                 item["Name"]: repr(_draw(generator, item))
@@ -105,7 +112,7 @@ class FakeTuner:
             search["trials"].append((training, values))
             while self.service.status(training) not in FINAL:
                 time.sleep(0.1)
-        search["HyperParameterTuningJobStatus"] = "Completed"
+        search[_STATUS] = "Stopped" if search[_STATUS] == "Stopping" else "Completed"
 
 
 def _draw(generator: random.Random, item: dict[str, Any]) -> float:

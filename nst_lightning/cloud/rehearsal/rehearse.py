@@ -9,34 +9,35 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 from nst_lightning.cloud.config import Launch, LimitsConfig
-from rehearsal.loopback import loopback_only
-from rehearsal.server import BUCKET, ROLE, FakeAws, pointed_at
-from rehearsal.service import REGION, TrainingService
-from rehearsal.toolkit import TakeAway, ToolkitRunner
-from rehearsal.tuner import FakeTuner
+from nst_lightning.cloud.rehearsal.loopback import loopback_only
+from nst_lightning.cloud.rehearsal.server import BUCKET, ROLE, FakeAws, pointed_at
+from nst_lightning.cloud.rehearsal.service import REGION, TrainingService
+from nst_lightning.cloud.rehearsal.toolkit import TakeAway, ToolkitRunner
+from nst_lightning.cloud.staging import requirements
+from nst_lightning.errors import InputError
 
 
 def rehearsed(wanted: Launch) -> Launch:
-    """Return a launch with what it needs to run on this machine in place of what it lacks.
+    """Return a launch with the account of the stand-in, and no more at once than runs well here.
 
     Args:
         wanted: As asked for.
     """
-    aws = replace(
-        wanted.aws,
-        profile=None,
-        role=wanted.aws.role or ROLE,
-        bucket=wanted.aws.bucket or BUCKET,
-        region=wanted.aws.region or REGION,
-    )
+    here = replace(wanted.aws, role=ROLE, bucket=BUCKET, region=REGION)
+    aws = replace(here, profile=None, output=None, checkpoints=None)
+    # What is installed here stands for what a job installs; only the user's own lines are compared.
+    installed = [Requirement(line).name for line in requirements()]
+    job = replace(wanted.job, requirements=[*installed, *wanted.job.requirements])
     limits = LimitsConfig(
         parallel=min(wanted.limits.parallel, max(1, (os.cpu_count() or 1) // 2)),
         calls_per_minute=600,
         poll_seconds=1.0,
     )
     out = wanted.out or str(Path("outputs", f"{wanted.name}-rehearsal"))
-    return replace(wanted, out=out, aws=aws, limits=limits)
+    return replace(wanted, out=out, aws=aws, job=job, limits=limits)
 
 
 @contextlib.contextmanager
@@ -51,14 +52,15 @@ def stand_in(launch: Launch, take_away: TakeAway | None = None) -> Iterator[Fake
     with tempfile.TemporaryDirectory(prefix="nst-rehearsal-") as folder, loopback_only():
         runner = ToolkitRunner(service, Path(folder), take_away)
         aws = FakeAws(service)
-        aws.tuner = FakeTuner(service)
         aws.start()
         instances = ThreadPoolExecutor(launch.limits.parallel)
-        service.on_create.append(lambda name: instances.submit(runner, name))
+        service.on_create.append(lambda name: instances.submit(service.run, runner, name))
         try:
             with pointed_at(aws):
                 aws.prepare(str(launch.aws.bucket), str(launch.aws.role), str(launch.aws.region))
                 yield aws
+        except InputError as error:
+            raise (service.broken or error) from None
         finally:
             runner.kill()
             instances.shutdown(cancel_futures=True)

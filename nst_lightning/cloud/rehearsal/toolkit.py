@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rehearsal.loopback import guarded_path
-from rehearsal.s3_folders import FolderSync, download, upload_tar
-from rehearsal.service import TrainingService
+from nst_lightning.cloud.rehearsal.loopback import guarded_path
+from nst_lightning.cloud.rehearsal.s3_folders import copy_new, download, upload_tar
+from nst_lightning.cloud.rehearsal.service import TrainingService
 
 GRACE = 120.0
 """Seconds between SIGTERM and SIGKILL when a job is stopped, as on AWS."""
@@ -33,35 +33,22 @@ class ToolkitRunner:
         service: Where the jobs are kept.
         folder: Gets one folder a job.
         take_away: Decides about spot instances; none is taken away if None.
-        python: The interpreter of the container.
     """
 
     def __init__(
-        self,
-        service: TrainingService,
-        folder: Path,
-        take_away: TakeAway | None = None,
-        python: str = sys.executable,
+        self, service: TrainingService, folder: Path, take_away: TakeAway | None = None
     ) -> None:
-        self.service, self.folder, self.python = service, folder, python
+        self.service, self.folder = service, folder
         self.take_away = take_away or (lambda *_: False)
         self._processes: set[subprocess.Popen[str]] = set()
 
     def __call__(self, name: str) -> None:
         """Run a job to its end, on as many instances as that takes."""
-        try:
-            instance = 1
-            while self._instance(name, instance):
-                instance += 1
-                self.service.move(name, "Interrupted", "Spot capacity was taken back")
-                self.service.move(name, "Starting", "Launching another spot instance")
-        except Exception as error:
-            self.service.move(
-                name,
-                "Failed",
-                status="Failed",
-                FailureReason=f"InternalServerError: {type(error).__name__}: {error}",
-            )
+        instance = 1
+        while self._instance(name, instance):
+            instance += 1
+            self.service.move(name, "Interrupted", "Spot capacity was taken back")
+            self.service.move(name, "Starting", "Launching another spot instance")
 
     def kill(self) -> None:
         """End every process of every job at once."""
@@ -82,7 +69,12 @@ class ToolkitRunner:
             service.move(name, "Failed", status="Failed", FailureReason=problem)
             return False
         checkpoints = job.get("CheckpointConfig", {}).get("S3Uri")
-        sync = FolderSync(s3, base / "checkpoints", checkpoints)
+        sent: dict[Path, int] = {}
+
+        def sync() -> None:
+            if checkpoints:
+                copy_new(s3, base / "checkpoints", checkpoints, sent)
+
         started = time.time()
         service.move(name, "Training", "Training in progress", TrainingStartTime=started)
         watched = _Watched(job, lambda line: self.take_away(name, number, line))
@@ -122,7 +114,7 @@ class ToolkitRunner:
     ) -> tuple[int, str]:
         """Run the toolkit; return its exit code and, if the job was stopped, the final status."""
         process = subprocess.Popen(
-            [self.python, "-c", _PROGRAM],
+            [sys.executable, "-c", _PROGRAM],
             env=_environ(name, job, base),
             cwd=base,
             stdout=subprocess.PIPE,

@@ -37,6 +37,14 @@ class TrainingService:
         self.names: set[str] = set()  # a name is never free again
         self.lock = threading.RLock()
         self.on_create: list[Callable[[str], object]] = []
+        self.broken: Exception | None = None
+
+    def run(self, work: Callable[..., object], *args: Any) -> None:
+        """Do a thread's work; a fault in it answers all calls from then on: nobody waits for it."""
+        try:
+            work(*args)
+        except Exception as error:
+            self.broken = error
 
     # -- what AWS's clients call ------------------------------------------------------------------
 
@@ -92,6 +100,21 @@ class TrainingService:
         """
         with self.lock:
             return dict(self._job(request["TrainingJobName"]))
+
+    def list_training_jobs(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return a page of the jobs whose names contain a text, in the order of their creation."""
+        kept = ("TrainingJobName", "TrainingJobArn", "CreationTime", "TrainingJobStatus")
+        with self.lock:
+            found = [
+                {key: job[key] for key in (*kept, "SecondaryStatus")}
+                for name, job in self.jobs.items()
+                if request.get("NameContains", "") in name
+                and request.get("StatusEquals", job["TrainingJobStatus"])
+                == job["TrainingJobStatus"]
+            ]
+        begin, size = int(request.get("NextToken", 0)), request.get("MaxResults", 10)
+        more = {"NextToken": str(begin + size)} if len(found) > begin + size else {}
+        return {"TrainingJobSummaries": found[begin : begin + size], **more}
 
     def stop_training_job(self, request: dict[str, Any]) -> dict[str, Any]:
         """Begin to stop a job.
