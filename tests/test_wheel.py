@@ -29,6 +29,8 @@ def test_configs_and_samples_are_in_the_wheel(tmp_path: Path) -> None:
         names = set(archive.namelist())
         archive.extractall(tmp_path / "installed")
     assert {"nst_lightning/defaults.yaml", "nst_lightning/py.typed"} <= names
+    cloud = {f"nst_lightning/cloud/{name}" for name in ("catalogue.yaml", "requirements.txt")}
+    assert cloud <= names
     samples = ("klimt", "starry", "waves")
     assert {f"nst_lightning/data/samples/{name}.webp" for name in samples} <= names
     inside = {n.removeprefix("nst_lightning/") for n in names if "nst_lightning/configs/" in n}

@@ -97,23 +97,19 @@ def _role(given: str, caller: dict[str, Any], boto: Any) -> str:
 def _check_bucket(key: str, bucket: str, boto: Any, s3: Any) -> None:
     from botocore.exceptions import ClientError, ParamValidationError
 
-    region = boto.region_name
+    code, region = "", boto.region_name
     try:
         with explained(f"{key}: {bucket}", passing=("301", "400", "403", "404")):
-            head = s3.head_bucket(Bucket=bucket)
-        # boto3 follows S3 to another region without a word; a job there would not.
-        where = head["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region", region)
-        why = f"the bucket {bucket} is in {where}, and the jobs in {region}; name one of {region}"
-        if where == region:
-            return
+            answer = s3.head_bucket(Bucket=bucket)["ResponseMetadata"]
     except ClientError as error:
-        code = error.response["Error"]["Code"]
-        headers = error.response["ResponseMetadata"].get("HTTPHeaders", {})
-        where = headers.get("x-amz-bucket-region", "another region")
-        why = {
-            "404": f"there is no bucket {bucket}; create it, or name another",
-            "403": f"you may not use the bucket {bucket}; check its name and your permissions",
-        }.get(code, f"the bucket {bucket} is in {where}; name one of {region}")
+        code, answer = error.response["Error"]["Code"], error.response["ResponseMetadata"]
     except ParamValidationError as error:
         raise InputError(f"{key}: {bucket!r} cannot be a bucket's name") from error
-    raise InputError(f"{key}: {why}")
+    # boto3 follows S3 to another region without a word; a job there would not.
+    where = answer.get("HTTPHeaders", {}).get("x-amz-bucket-region", region)
+    if code == "404":
+        raise InputError(f"{key}: there is no bucket {bucket}; create it, or name another")
+    if where != region:
+        raise InputError(f"{key}: the bucket {bucket} is in {where}; name one of {region}")
+    if code:
+        raise InputError(f"{key}: you may not use the bucket {bucket} (S3 answers {code})")

@@ -109,6 +109,14 @@ def test_every_bucket_is_there_and_in_the_jobs_region(aws: FakeAws, key: str) ->
         boto3.client("s3", region_name="eu-west-1").delete_bucket(Bucket="far-away")
 
 
+def test_a_bucket_that_one_may_not_use(aws: FakeAws) -> None:
+    aws.service_fault = lambda name: (
+        ServiceError("AccessDenied", "no", 403) if name == "s3" else None
+    )
+    with pytest.raises(InputError, match=r"aws.bucket: you may not use the bucket .*answers 403"):
+        checked()
+
+
 @pytest.mark.parametrize(
     ("place", "value", "expected"),
     [

@@ -11,6 +11,7 @@ from helpers.launches import launch as account_launch
 from helpers.scripted_jobs import picture
 from PIL import Image
 
+from nst_lightning.cloud import staging
 from nst_lightning.cloud.aws import Aws
 from nst_lightning.cloud.config import Launch
 from nst_lightning.cloud.plan import WORDS, Plan, make_plan
@@ -147,3 +148,14 @@ def test_a_picture_that_no_job_could_paint(tmp_path: Path, kind: str, expected: 
 
 def test_words_that_name_no_file_are_those_of_a_run() -> None:
     assert {*STARTS} <= {*WORDS}
+
+
+def test_the_versions_that_a_job_installs_decide_the_picture(
+    tmp_path: Path, launch: Callable[..., Launch], monkeypatch: Any
+) -> None:
+    (before,) = make_plan(launch()).paintings.values()
+    other = tmp_path / "requirements.txt"
+    other.write_text(staging.PINNED.read_text().replace("pillow==", "pillow==1"))
+    monkeypatch.setattr(staging, "PINNED", other)
+    (after,) = make_plan(launch()).paintings.values()
+    assert after.fingerprint != before.fingerprint
