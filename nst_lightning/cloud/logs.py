@@ -24,40 +24,33 @@ def console_address(region: str, name: str, page: str = "jobs") -> str:
     return f"https://{host}/sagemaker/home?region={region}#/{page}/{name}"
 
 
-class JobLog:
-    """The log of one job, on all the instances that it has had.
+def new_lines(logs: Any, name: str, seen: dict[str, str]) -> Iterator[str]:
+    """Yield the lines of a job's log, on all its instances, that were not yielded before.
 
     Args:
-        aws: The account.
+        logs: boto3's client.
         name: Of the training job.
+        seen: Stream -> where its next page begins; it is kept from call to call.
     """
-
-    def __init__(self, aws: Aws, name: str) -> None:
-        self._aws, self._name = aws, name
-        self._client: Any = aws.boto.client("logs")
-        self._seen: dict[str, str] = {}  # stream -> where its next page begins
-
-    def lines(self) -> Iterator[str]:
-        """Yield the lines that were not yielded before; none where there is no log yet."""
-        with explained(f"the log of {self._name}"):
-            try:
-                pages = self._client.get_paginator("describe_log_streams").paginate(
-                    logGroupName=_GROUP, logStreamNamePrefix=f"{self._name}/"
+    with explained(f"the log of {name}"):
+        try:
+            pages = logs.get_paginator("describe_log_streams").paginate(
+                logGroupName=_GROUP, logStreamNamePrefix=f"{name}/"
+            )
+            # Named after the instance's start: the order is that of time.
+            streams = [item["logStreamName"] for page in pages for item in page["logStreams"]]
+        except logs.exceptions.ResourceNotFoundException:
+            return  # nothing was ever printed in this region
+        for stream in streams:
+            while True:
+                after = {"nextToken": seen[stream]} if stream in seen else {}
+                page = logs.get_log_events(
+                    logGroupName=_GROUP, logStreamName=stream, startFromHead=True, **after
                 )
-                # Named after the instance's start: the order is that of time.
-                streams = [item["logStreamName"] for page in pages for item in page["logStreams"]]
-            except self._client.exceptions.ResourceNotFoundException:
-                return
-            for stream in streams:
-                while True:
-                    after = {"nextToken": self._seen[stream]} if stream in self._seen else {}
-                    page = self._client.get_log_events(
-                        logGroupName=_GROUP, logStreamName=stream, startFromHead=True, **after
-                    )
-                    yield from (event["message"] for event in page["events"])
-                    if page["nextForwardToken"] == self._seen.get(stream):
-                        break  # AWS answers with the same place where there is no more yet
-                    self._seen[stream] = page["nextForwardToken"]
+                yield from (event["message"] for event in page["events"])
+                if page["nextForwardToken"] == seen.get(stream):
+                    break  # AWS answers with the same place where there is no more yet
+                seen[stream] = page["nextForwardToken"]
 
 
 def print_log(aws: Aws, name: str, follow: bool) -> int:
@@ -68,9 +61,10 @@ def print_log(aws: Aws, name: str, follow: bool) -> int:
         name: Of the training job.
         follow: Go on until the job has ended.
     """
-    log, ended = JobLog(aws, name), not follow
+    logs, ended = aws.boto.client("logs"), not follow
+    seen: dict[str, str] = {}
     while True:
-        for line in log.lines():
+        for line in new_lines(logs, name, seen):
             print(line, flush=True)
         if ended:
             return 0

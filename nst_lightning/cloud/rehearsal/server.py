@@ -106,13 +106,14 @@ class FakeAws:
         if not target.startswith(_TARGET):
             service = environ.get("HTTP_AUTHORIZATION", "").partition("/aws4_request")[0]
             service = service.rpartition("/")[2]
-            self._log(f"{service} {target.partition('.')[2] or environ['REQUEST_METHOD']}")
+            what = target.partition(".")[2] or environ["REQUEST_METHOD"]
+            self.calls.append((time.monotonic(), f"{service} {what}"))
             if self.service_fault and (refused := self.service_fault(service)):
                 return _refusal(refused, start_response)
             answer: Iterable[bytes] = self._moto(environ, start_response)
             return answer
         action = target.removeprefix(_TARGET)
-        self._log(action)
+        self.calls.append((time.monotonic(), action))
         length = int(environ.get("CONTENT_LENGTH") or 0)
         request = json.loads(environ["wsgi.input"].read(length) or b"{}")
         try:
@@ -131,9 +132,6 @@ class FakeAws:
         headers = [("Content-Type", "application/x-amz-json-1.1")]
         start_response(status, [*headers, ("Content-Length", str(len(data)))])
         return [data]
-
-    def _log(self, action: str) -> None:
-        self.calls.append((time.monotonic(), action))
 
     def _call(self, action: str, request: dict[str, Any]) -> dict[str, Any]:
         handlers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
