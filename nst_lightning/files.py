@@ -49,6 +49,12 @@ def write_error(path: str | os.PathLike[str], error: OSError) -> InputError:
     return InputError(f"cannot write {os.fspath(path)}: {why}")
 
 
+def cache_folder(name: str) -> Path:
+    """Return the folder of this name for what can be had again: in ``XDG_CACHE_HOME``."""
+    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return expanded(home) / "nst_lightning" / name
+
+
 def expanded(path: str | os.PathLike[str]) -> Path:
     """Return a path with the home folder in place of a ``~`` that it begins with, and only there.
 

@@ -20,6 +20,7 @@ Curves = dict[str, list[tuple[int, float]]]
 """Term -> (step, weighted loss); the sum is called ``loss``."""
 
 CONFIG, CURVES, CHECKPOINT = "config.yaml", "metrics.csv", "checkpoints/last.ckpt"
+MEASURES = "metrics.json"
 PICTURE = "stylized"
 """The name of a run's picture, without its ending."""
 

@@ -17,7 +17,7 @@ from nst_lightning.artworks.names import printable
 from nst_lightning.data.decoding import pillow_as_shipped
 from nst_lightning.data.which_pictures import SUFFIXES
 from nst_lightning.errors import InputError
-from nst_lightning.files import write_whole
+from nst_lightning.files import cache_folder, write_whole
 from nst_lightning.progress import ProgressBar
 
 _CACHE_FORMAT = 1
@@ -130,9 +130,8 @@ def _look(base: Path, path: str, decode: bool) -> Entry:
 
 
 def _cache_file(base: Path) -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     name = hashlib.sha256(os.fsencode(base.resolve())).hexdigest()[:16]
-    return Path(home, "nst_lightning", "artworks", f"{name}.json").expanduser()
+    return cache_folder("artworks") / f"{name}.json"
 
 
 def _read_cache(path: Path) -> dict[str, list[Any]]:

@@ -172,15 +172,9 @@ class Aws:
 
     def going(self) -> dict[str, str]:
         """Return the jobs of this launch that are in progress, and their secondary status."""
-        pages = self.sagemaker.get_paginator("list_training_jobs")
-        found: dict[str, Any] = self._call(
-            self.launch.name,
-            lambda **request: pages.paginate(**request).build_full_result(),
-            NameContains=self.launch.name,
-            StatusEquals="InProgress",
-            PaginationConfig={"PageSize": 100},
-        )
-        jobs = found["TrainingJobSummaries"]
+        wanted = {"NameContains": self.launch.name, "StatusEquals": "InProgress"}
+        pages = {"PaginationConfig": {"PageSize": 100}}
+        jobs = self._summaries(self.launch.name, "list_training_jobs", **wanted, **pages)
         return {job["TrainingJobName"]: job.get("SecondaryStatus", "") for job in jobs}
 
     def stop(self, name: str) -> None:
@@ -202,15 +196,15 @@ class Aws:
 
     def list_trials(self, name: str) -> list[dict[str, Any]]:
         """Return the summaries of a search's training jobs, in the order of their creation."""
-        pages = self.sagemaker.get_paginator("list_training_jobs_for_hyper_parameter_tuning_job")
-        trials: dict[str, Any] = self._call(
-            name,
-            lambda **request: pages.paginate(**request).build_full_result(),
-            HyperParameterTuningJobName=name,
-            SortBy="CreationTime",
-            SortOrder="Ascending",
-        )
-        return list(trials["TrainingJobSummaries"])
+        operation = "list_training_jobs_for_hyper_parameter_tuning_job"
+        order = {"SortBy": "CreationTime", "SortOrder": "Ascending"}
+        return self._summaries(name, operation, HyperParameterTuningJobName=name, **order)
+
+    def _summaries(self, name: str, operation: str, **request: Any) -> list[dict[str, Any]]:
+        """Return the training jobs on all pages of a list, about a job of that name."""
+        pages = self.sagemaker.get_paginator(operation)
+        whole = self._call(name, lambda **r: pages.paginate(**r).build_full_result(), **request)
+        return list(whole["TrainingJobSummaries"])
 
     def validated(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """Return a request that boto3 would send; nothing is sent.

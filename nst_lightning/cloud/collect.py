@@ -16,11 +16,10 @@ from nst_lightning.cloud.uploads import check_picture
 from nst_lightning.errors import InputError
 from nst_lightning.files import write_error
 from nst_lightning.options import lookup
-from nst_lightning.run_folder import CONFIG, RunFolder
+from nst_lightning.run_folder import CONFIG, MEASURES, RunFolder
 
 MARK = "job.json"
 """File of a collected folder that says where it came from."""
-MEASURES = "metrics.json"
 
 
 def is_collected(folder: Path, uri: str) -> bool:

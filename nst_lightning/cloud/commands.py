@@ -300,10 +300,10 @@ def finish(fleet: Fleet, wait: bool = True) -> int:
     elif good := here == len(manifest.pictures):
         make_page(fleet)
     states = {picture.state for picture in manifest.pictures.values()}
-    failed = bool(states.intersection(AGAIN))
-    if failed and not (manifest.rehearsal or manifest.search):
+    failed, can_relaunch = bool(states & {*AGAIN}), not (manifest.rehearsal or manifest.search)
+    if failed and can_relaunch:
         print(f"start the failed ones again: {again('relaunch', manifest)}")
-    if states & {"Stopped", "Not started"} and not (manifest.rehearsal or manifest.search):
+    if states & {"Stopped", "Not started"} and can_relaunch:
         print(f"start the stopped ones, too: {again('relaunch', manifest, '--stopped')}")
     if not fleet.over or any(job.state == "Pending" for job in manifest.jobs.values()):
         print(what_runs_on(manifest))

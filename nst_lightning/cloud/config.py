@@ -103,6 +103,11 @@ class JobConfig:
     price_per_hour: float | None = None
     currency: str = "USD"
 
+    @property
+    def longest_wait(self) -> int:
+        """Seconds that a spot job of one picture may take with waiting."""
+        return self.max_wait or 2 * self.max_run
+
 
 @dataclass
 class LimitsConfig:

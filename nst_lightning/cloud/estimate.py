@@ -27,7 +27,7 @@ def estimate(manifest: Manifest, plan: Plan) -> list[str]:
     if manifest.search:
         count = started = manifest.search.tuning.max_jobs
     kind = "spot" if job.spot else "on-demand"
-    waiting = job.spot * ((job.max_wait or 2 * job.max_run) - job.max_run)
+    waiting = job.spot * (job.longest_wait - job.max_run)
     seconds = math.ceil(started / limits.parallel) * (longest * job.max_run + waiting)
     hours, spared = count * job.max_run / 3600, (count - started) * START_UP / 3600
     size = sum(upload.size for upload in plan.uploads.values())

@@ -27,7 +27,7 @@ from nst_lightning.errors import InputError
 from nst_lightning.files import write_whole
 from nst_lightning.memory import keep_memory
 from nst_lightning.objective import SharedTargets
-from nst_lightning.run_folder import CHECKPOINT
+from nst_lightning.run_folder import CHECKPOINT, MEASURES
 from nst_lightning.session import Session, open_run
 
 # The toolkit takes over what follows a line with the name of one of Python's own exceptions.
@@ -178,7 +178,7 @@ def keep(session: Session, task: Task, seconds: float) -> None:
         # The finished checkpoint outlived the instance, and the picture did not.
         session.write_picture()
     root = task.folder
-    write_whole(root / "metrics.json", json.dumps(measures, indent=1) + "\n")
+    write_whole(root / MEASURES, json.dumps(measures, indent=1) + "\n")
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
         for path in sorted(root.rglob("*")):

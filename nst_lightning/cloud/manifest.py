@@ -172,7 +172,7 @@ class Manifest:
             change = {"spot": False} if other == ON_DEMAND else {"instance_type": other}
             how = replace(how, **change)
         run = min(len(keys) * how.max_run, max(how.max_run, _LONGEST_RUN))
-        wait = run + (how.max_wait or 2 * how.max_run) - how.max_run
+        wait = run + how.longest_wait - how.max_run
         wanted = {n: p.plan for n, p in enumerate(job.pictures.values(), 1) if p.state == "Pending"}
         given = job.plan.given(wanted, job.attempt)
         return given, replace(how, max_run=run, max_wait=wait if how.spot else None)

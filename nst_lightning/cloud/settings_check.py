@@ -9,7 +9,6 @@ import contextlib
 import hashlib
 import itertools
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +19,7 @@ from nst_lightning.cloud.container import CHANNEL_KEYS
 from nst_lightning.cloud.staging import ROOT
 from nst_lightning.data.sources import is_url
 from nst_lightning.errors import InputError
-from nst_lightning.files import write_whole
+from nst_lightning.files import cache_folder, write_whole
 from nst_lightning.options import digest, lookup
 
 WEIGHTS = CHANNEL_KEYS["weights"]
@@ -64,10 +63,9 @@ def asked(staged: bytes, **question: Any) -> Iterator[Callable[[], dict[str, Any
 
 def _place(staged: bytes, question: dict[str, Any]) -> Path:
     """Return where an answer is kept, once there is one."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     files = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in question["configs"]]
     name = digest([question, files, hashlib.sha256(staged).hexdigest()])[:32]
-    return home / "nst_lightning" / "settings" / f"{name}.json"
+    return cache_folder("settings") / f"{name}.json"
 
 
 def _answer(child: subprocess.Popen[str], kept: Path) -> dict[str, Any]:

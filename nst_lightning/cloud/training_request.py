@@ -67,7 +67,7 @@ def frame(launch: Launch, image: str) -> dict[str, Any]:
     aws, how = launch.aws, launch.job
     limits = {"MaxRuntimeInSeconds": how.max_run}
     if how.spot:
-        limits["MaxWaitTimeInSeconds"] = how.max_wait or 2 * how.max_run
+        limits["MaxWaitTimeInSeconds"] = how.longest_wait
     request = {
         "RoleArn": aws.role,
         "AlgorithmSpecification": {"TrainingImage": image, "TrainingInputMode": "File"},

@@ -10,8 +10,8 @@ from torch import Tensor
 from nst_lightning.baselines import Baseline
 from nst_lightning.compare.keys import CONTENT, OPTIMISED, STYLE
 from nst_lightning.compare.pair_folder import PairFolder
-from nst_lightning.data.image_pair import ImagePair
 from nst_lightning.data.images import load_image
+from nst_lightning.data.measured import references
 from nst_lightning.data.which_pictures import Pair
 from nst_lightning.errors import InputError
 from nst_lightning.fingerprint import file_digests
@@ -24,9 +24,7 @@ from nst_lightning.run_folder import PICTURE
 def write_references(pair: Pair, digests: Mapping[str, str], folder: PairFolder, size: int) -> None:
     """Write ``content.png`` and ``style.png`` as they are compared, unless they are there.
 
-    Both at the run's size, the style in its own shape and at scale 1, whatever the run's
-    ``style_scale``: the style distance should not depend on it. Remarks on how the pictures were
-    read go into the folder's record.
+    They are :func:`references`. Remarks on how the pictures were read go into the folder's record.
 
     Args:
         pair: The pictures.
@@ -42,9 +40,7 @@ def write_references(pair: Pair, digests: Mapping[str, str], folder: PairFolder,
     made_of = {name: digest([digests[name], sizing]) for name in (CONTENT, STYLE)}
     if all(folder.has(name, wanted) for name, wanted in made_of.items()):
         return
-    loaded = ImagePair(pair.content.source, "", **sizing)
-    loaded.set_styles([pair.style.source])
-    loaded.setup("test")
+    loaded = references(pair.content.source, [pair.style.source], **sizing)
     folder.add(CONTENT, loaded.content, made_of[CONTENT])
     folder.add(STYLE, loaded.styles[0], made_of[STYLE])
     folder.record.notes = loaded.notes

@@ -59,8 +59,14 @@ def quantise(pixels: Tensor, alpha: Tensor | None, bits: int, *, on_white: bool 
             band = torch.cat([band, opacity[:, rows].to("cpu", torch.float64)])
         if not bool(torch.isfinite(band).all()):
             raise ValueError("the picture holds values that are not finite (NaN or infinity)")
-        whole = (band.clamp(0, 1) * (2**bits - 1) + 0.5).floor()
+        whole = whole_levels(band, bits)
         levels[rows] = whole.permute(1, 2, 0).numpy()  # (3 or 4, h, W) -> (h, W, 3 or 4)
+    return levels
+
+
+def whole_levels(values: Tensor, bits: int) -> Tensor:
+    """Return values in [0, 1], doubles of any shape, as whole levels: halves up, clamped."""
+    levels: Tensor = (values.clamp(0, 1) * (2**bits - 1) + 0.5).floor()
     return levels
 
 

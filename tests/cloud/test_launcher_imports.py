@@ -22,16 +22,21 @@ finally:
 """
 
 
-@pytest.mark.parametrize("words", [["--help"], ["launch", "--help"], ["stop", "nobody"]])
-def test_nothing_heavy_is_imported(words: list[str], tmp_path: Path) -> None:
-    done = subprocess.run(
+def launcher(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run the launcher's command line in a process of its own."""
+    return subprocess.run(
         [sys.executable, "-c", PROGRAM, *words],
-        cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
+        **options,
     )
+
+
+@pytest.mark.parametrize("words", [["--help"], ["launch", "--help"], ["stop", "nobody"]])
+def test_nothing_heavy_is_imported(words: list[str], tmp_path: Path) -> None:
+    done = launcher(*words, cwd=tmp_path)
     assert done.stdout.strip().splitlines()[-1] == "heavy: []", done.stderr
     assert not done.stderr or done.stderr.startswith("error: there is no launch nobody")
 
@@ -41,11 +46,8 @@ def test_a_launch_leaves_torch_to_another_process(
     config: Callable[..., Path], tmp_path: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    words = [sys.executable, "-c", PROGRAM, "--config", str(config()), "--dry_run"]
-    first, done = (
-        subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
-        for _ in range(2)
-    )
+    file = str(config())
+    first, done = (launcher("--config", file, "--dry_run") for _ in range(2))
     # The second asked no other process, and says the same.
     assert len(list((tmp_path / "cache").rglob("settings/*.json"))) == 1
     assert first.stdout == done.stdout
@@ -61,13 +63,7 @@ def test_what_a_run_refuses_comes_back_from_that_process_in_one_line(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     file = config(settings={"data.size": 48, "model.style.weihgt": 3})
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, "--config", str(file), "--dry_run"],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = launcher("--config", str(file), "--dry_run")
     (line,) = done.stderr.strip().splitlines()
     assert re.match("error: unknown (key|option) .*weihgt; did you mean .*weight", line)
     assert done.stdout.startswith("heavy:")
@@ -95,12 +91,6 @@ def test_code_that_breaks_the_check_is_one_line_below_its_traceback(
     (tmp_path / "mine.py").write_text("import os\nos._exit(7)\n")
     settings = {"data.size": 48, "model.style": {"class_path": "mine.Loss"}}
     file = config(settings=settings, job__code=[str(tmp_path / "mine.py")])
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, "--config", str(file), "--dry_run"],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = launcher("--config", str(file), "--dry_run")
     last = done.stderr.strip().splitlines()[-1]
     assert last == "error: settings: their check ended with exit code 7; see above"

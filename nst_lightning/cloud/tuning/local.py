@@ -12,8 +12,8 @@ from nst_lightning.cloud.tuning.search import plan_search
 from nst_lightning.cloud.tuning.space import Tuning
 from nst_lightning.errors import InputError
 from nst_lightning.files import check_folder, write_whole
+from nst_lightning.run_folder import MEASURES
 
-MEASURES = "metrics.json"
 _STATES = {"COMPLETE": "Completed", "FAIL": "Failed"}
 
 
