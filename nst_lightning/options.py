@@ -30,6 +30,7 @@ CONFIG_FOLDERS = (
 CONFIG_KINDS = ("", "recipes", "overlays", "controls", "looks", "grids", "sagemaker")
 
 _MOST_PARTS = 100_000  # of a YAML document with its aliases written out
+_DEEPEST = 100  # Python's own limit is another in every program that this is a guest of
 
 EXTRA_TERMS = "model.extra"
 """The setting that is a dictionary: given whole, it replaces the one before it."""
@@ -149,13 +150,15 @@ def load_yaml(text: str, load: Callable[[str], Any] | None = None) -> Any:
     return content
 
 
-def _count(node: Any, loader: Any, known: dict[int, int]) -> int:
+def _count(node: Any, loader: Any, known: dict[int, int], depth: int = 0) -> int:
     """Return how many parts a node has, its aliases written out; ``known``: 0 while one counts."""
     import yaml
 
     def error(problem: str, at: Any) -> InputError:
         return InputError(f"{problem} (line {at.start_mark.line + 1})")
 
+    if depth > _DEEPEST:
+        raise error("it is nested too deeply", node)
     if id(node) not in known:
         known[id(node)], count, seen = 0, 1, set()
         if isinstance(node, yaml.MappingNode):
@@ -168,9 +171,9 @@ def _count(node: Any, loader: Any, known: dict[int, int]) -> int:
                 if same in seen:
                     raise error(f"the key {key.value} stands twice", key)
                 seen.add(same)
-                count += _count(value, loader, known)
+                count += _count(value, loader, known, depth + 1)
         elif isinstance(node, yaml.SequenceNode):
-            count += sum(_count(item, loader, known) for item in node.value)
+            count += sum(_count(item, loader, known, depth + 1) for item in node.value)
         if count > _MOST_PARTS:
             raise error("its aliases make too much of it", node)
         known[id(node)] = count

@@ -93,6 +93,7 @@ def test_an_unknown_config(configs: Path) -> None:
         (b"data: &x\n  a: *x\n", "bad.yaml: it holds itself .line 1."),
         (b"[" * 3000, "bad.yaml, line 1 is not YAML"),
         (b"[" * 900 + b"]" * 900, "bad.yaml: it is nested too deeply"),
+        (b"a: " + b"[" * 200 + b"]" * 200, "bad.yaml: it is nested too deeply"),
         (b"just words\n", "bad.yaml holds no settings"),
         (b"- 1\n- 2\n", "bad.yaml holds no settings"),
         (b"", "bad.yaml holds no settings"),
