@@ -13,7 +13,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from nst_lightning.errors import InputError
-from nst_lightning.files import check_folder, write_error
+from nst_lightning.files import check_folder, remove_parts, write_error
 from nst_lightning.options import load_yaml
 
 Curves = dict[str, list[tuple[int, float]]]
@@ -47,10 +47,15 @@ def forget_older_run(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def occupied(folder: Path) -> Iterator[None]:
+def occupied(folder: Path, *inner: str) -> Iterator[None]:
     """Keep a folder for this process alone; nothing of ours is left in it afterwards.
 
-    The lock is the operating system's, so that it ends with the process, however that ends.
+    The lock is the operating system's, so that it ends with the process, however that ends. Of one
+    that was killed, what it was writing is removed.
+
+    Args:
+        folder: Made if it is not there.
+        *inner: Patterns of the folders in it that nobody else writes into meanwhile.
 
     Raises:
         InputError: If another process or thread is at it, it cannot be written, or something in it
@@ -78,6 +83,8 @@ def occupied(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise write_error(path, error) from error
     try:
+        for place in (folder, *(place for pattern in inner for place in folder.glob(pattern))):
+            remove_parts(place)
         yield
     finally:
         path.unlink(missing_ok=True)

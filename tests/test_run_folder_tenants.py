@@ -54,6 +54,16 @@ def test_a_refused_run_loses_nothing(tmp_path: Path, pictures: tuple[Path, Path]
     assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
 
 
+def test_what_a_killed_process_was_writing_goes_where_this_one_alone_writes(tmp_path: Path) -> None:
+    name = ".plane.0123456789ab.part.svg"
+    for folder in (".", "report", "report/figures", "runs/other"):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / name).write_text("<svg")
+    with occupied(tmp_path, "report/**"):
+        left = [path.parent.name for path in tmp_path.rglob(name)]
+    assert left == ["other"]
+
+
 HOLDER = """
 import sys, time
 from pathlib import Path

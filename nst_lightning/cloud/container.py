@@ -102,22 +102,33 @@ class Container:
         return [path for path in self._files(CONFIG_CHANNEL) if path.name != SETTINGS_FILE]
 
     def tasks(self) -> list[Task]:
-        """Return the pictures to paint, in order.
+        """Return the pictures that the launcher wants to have painted, in order.
 
         Raises:
             InputError: If a channel does not hold exactly one file.
         """
+        told = sorted(item for item in self.settings.items() if item[0].startswith(PAINTING))
+        return [self.task(int(name.removeprefix(PAINTING)), one) for name, one in told]
+
+    def _shared(self) -> dict[str, Any]:
         shared: dict[str, Any] = {}
         for path in self._files(CONFIG_CHANNEL):
             if path.name == SETTINGS_FILE:
                 shared |= json.loads(path.read_text(encoding="utf-8"))
         ours = (*SDK_PREFIXES, PAINTING)
-        shared |= {k: v for k, v in self.settings.items() if not k.startswith(ours)}
-        told = sorted(item for item in self.settings.items() if item[0].startswith(PAINTING))
-        return [self._task(int(name.removeprefix(PAINTING)), shared, one) for name, one in told]
+        return shared | {k: v for k, v in self.settings.items() if not k.startswith(ours)}
 
-    def _task(self, number: int, shared: Mapping[str, Any], told: Mapping[str, Any]) -> Task:
-        made_of = told["id"]
+    def task(self, number: int, told: Mapping[str, Any]) -> Task:
+        """Return what is to be done for one picture.
+
+        Args:
+            number: In the job.
+            told: Its ``key``, ``id``, ``attempt``, ``settings``, and ``channels`` by role.
+
+        Raises:
+            InputError: If a channel does not hold exactly one file.
+        """
+        made_of, shared = told["id"], self._shared()
         if TRIAL in self.settings:  # other values make another picture, maybe on a warm instance
             made_of += f"-{digest(shared)[:10]}"
         folder = self.base / "checkpoints" / made_of

@@ -175,7 +175,7 @@ def _baselines(parser: OneLineParser, given: Namespace) -> dict[str, Baseline]:
 
 
 def _alone(comparison: "Comparison") -> int:
-    with occupied(comparison.out), occupied(comparison.painter.runs):
+    with occupied(comparison.out, "report/**"), occupied(comparison.painter.runs, "*"):
         return _carry_out(comparison)
 
 

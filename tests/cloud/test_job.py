@@ -41,6 +41,22 @@ def kept(base: Path, key: str) -> dict[str, bytes]:
         return {name: tar.extractfile(name).read() for name in tar.getnames()}  # type: ignore[union-attr]
 
 
+def test_a_job_that_no_launcher_planned_paints_what_its_settings_say(
+    tmp_path: Path, pictures: Pictures
+) -> None:
+    settings = small_run(tmp_path, pictures, steps=3) | {"images.every_n_steps": 0}
+    settings.pop("trainer.default_root_dir")
+    content = tmp_path / "content.png"
+    told = {"SAGEMAKER_BASE_DIR": str(tmp_path), "SM_MODEL_DIR": str(tmp_path / "model")}
+    made = []
+    for source in pictures:  # as where the instance is warm, and a file is another now
+        content.write_bytes(source.read_bytes())
+        given = settings | {"data.content": str(content)}
+        assert main({**told, "SM_HPS": json.dumps(given, default=str)}) == 0
+        made.append((tmp_path / "model" / "stylized.png").read_bytes())
+    assert made[0] != made[1]
+
+
 def test_a_job_goes_on_with_the_first_picture_that_is_not_finished(
     tmp_path: Path, pictures: Pictures, capsys: Any, monkeypatch: Any
 ) -> None:

@@ -131,6 +131,7 @@ def test_killed_at_a_random_moment_in_a_used_folder(
         asked.append("--ckpt_path=last")
     run(asked, folder)
     found = results(folder / "out")
+    assert wanted
     assert sorted(found) == sorted(wanted)
     for key, value in wanted.items():
         assert found[key] == value, key
