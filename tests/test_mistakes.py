@@ -127,6 +127,7 @@ def test_fewer_epochs_than_are_done(
         ((*ADAM[:1], "--model.optimizer.lr=1e6"), "nothing was painted"),
         (("--trainer.max_time=00:00:00:01", "--trainer.max_epochs=9999"), "ended after"),
         (("--model.style=null", "--model.tv=null"), ""),
+        (("--data.init=grey",), ""),  # without detail yet, which is not tv's doing
         ((), ""),
     ],
 )

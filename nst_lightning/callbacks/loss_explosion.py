@@ -154,11 +154,12 @@ class LossExplosion(Callback):
                     "note: nothing was painted: the weights (model.*.weight) may be too large, or "
                     "too small, or a learning rate"
                 )
-        pair = pictures_of(trainer)
+        pair, last = pictures_of(trainer), _scores(trainer)
         given = min(_detail(picture) for picture in (pair.content, *pair.styles))
-        if _detail(pl_module.image) < _BLURRED * given:
+        smoothed = last.get("tv_loss", 0) > last["loss"] / 2  # else it began so, or in few steps
+        if smoothed and _detail(pl_module.image) < _BLURRED * given:
             say("note: the picture is blurred all over; lower model.tv.weight")
-        for name, share in self._lost(pl_module, _scores(trainer)):
+        for name, share in self._lost(pl_module, last):
             say(
                 f"note: {name} counted for nothing, {share:.1g} of the loss; change the weights "
                 "(model.*.weight)"
