@@ -127,7 +127,14 @@ def test_fewer_epochs_than_are_done(
         ((*ADAM[:1], "--model.optimizer.lr=1e6"), "nothing was painted"),
         (("--trainer.max_time=00:00:00:01", "--trainer.max_epochs=9999"), "ended after"),
         (("--model.style=null", "--model.tv=null"), ""),
-        (("--data.init=grey",), ""),  # without detail yet, which is not tv's doing
+        # Without detail yet, which is not tv's doing.
+        (
+            (
+                *(*ADAM[:1], "--model.optimizer.lr=3e-3", "--data.init=grey", "--data.size=64"),
+                *("--data.content=sample:cat", "--data.style=sample:klimt"),
+            ),
+            "",
+        ),
         ((), ""),
     ],
 )
