@@ -155,6 +155,19 @@ RUNS = {
     scales=[{"size": 20, "steps": 1}],
     kept="light",
 )
+@example(
+    size=20,
+    style_layers=["conv1_1"],
+    weights=(0.0, 0.0, 5.731028740537791e-37),
+    seed=0,
+    steps=1,
+    killed_at=1,
+    every=1,
+    init="content",
+    mode="RGB",
+    scales=[],
+    kept="full",
+)
 def test_any_run_is_finite_repeatable_and_goes_on(
     size: int,
     style_layers: list[str],
@@ -189,7 +202,14 @@ def test_any_run_is_finite_repeatable_and_goes_on(
         }
         open_run(given_, summary=False, progress=False, **options).run(*callbacks)
 
-    run("whole")
+    try:
+        run("whole")
+    except InputError as error:
+        # All that is left of the loss at its first picture is too small for float32.
+        if max(weights[1:]) >= 1e-9 or "too large or small for float32" not in str(error):
+            raise
+        assert not (root / "whole").exists()
+        return
     found = np.asarray(Image.open(root / "whole" / "stylized.png"))
     assert found.shape[-1] == (4 if mode == "RGBA" else 3)
     try:
