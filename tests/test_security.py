@@ -1,5 +1,6 @@
 """Each line of SECURITY.md's promises."""
 
+import gc
 import http.server
 import io
 import pickle
@@ -7,6 +8,7 @@ import re
 import socket
 import threading
 import time
+import warnings
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,6 +90,9 @@ def server() -> Iterator[str]:
             elif kind == "circle":
                 self.send_response(302)
                 self.send_header("Location", "/circle")
+                self.end_headers()
+            elif kind == "answers":
+                self.send_response(int(rest))
                 self.end_headers()
             elif kind == "asked":
                 self.send_response(200)
@@ -178,6 +183,16 @@ def test_a_server_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         said = refused(f"http://127.0.0.1:{silent.getsockname()[1]}/a.png")
     assert "no answer in time" in said
+
+
+@pytest.mark.parametrize("way", ["answers/404", "answers/500", "to/file:///x", "circle"])
+@pytest.mark.filterwarnings("always::ResourceWarning")
+def test_a_refusal_leaves_no_connection_open(server: str, way: str) -> None:
+    gc.collect()
+    with warnings.catch_warnings(record=True) as seen:
+        refused(f"{server}/{way}")
+        gc.collect()
+    assert not [str(warning.message) for warning in seen]
 
 
 def test_a_circle_of_redirects(server: str) -> None:

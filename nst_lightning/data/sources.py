@@ -266,6 +266,7 @@ def _from_web(address: str, name: str) -> bytes:
         with opener.open(request, timeout=_SILENCE) as answer:
             return _limited(answer.read1, name, time.monotonic() + MAXIMUM_SECONDS)
     except urllib.error.HTTPError as error:
+        error.close()
         why = f"cannot be read: the server answers with error {error.code}"
         if error.code in (401, 403):
             why = f"permission denied (the server answers {error.code}); check the address"
@@ -276,9 +277,8 @@ def _from_web(address: str, name: str) -> bytes:
         raise InputError(f"{name}: {why}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
-        why = str(getattr(reason, "strerror", None) or reason)
-        if isinstance(reason, TimeoutError):
-            why = _LATE
+        late = isinstance(reason, TimeoutError)
+        why = _LATE if late else str(getattr(reason, "strerror", None) or reason)
         raise InputError(f"{name} cannot be reached ({why}); check the network") from error
 
 
@@ -289,6 +289,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> Any:
         """Refuse what `_refuse_inner` does; urllib itself refuses ``file://``."""
+        fp.close()  # what it says is not read, and a refusal would leave it open
         _refuse_inner(newurl)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
