@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
@@ -33,7 +33,7 @@ from nst_lightning.nulls import refuse_nulls
 from nst_lightning.objective import SharedTargets
 from nst_lightning.options import DEFAULTS, EXTRA_TERMS, Settings, differing, write_yaml
 from nst_lightning.parser import OneLineErrors, innermost, local_configs
-from nst_lightning.preview import PreviewAddress
+from nst_lightning.preview import PreviewAddress, previews, with_address
 from nst_lightning.refusals import check_callbacks
 from nst_lightning.say import say
 
@@ -113,7 +113,7 @@ class RunCLI(LightningCLI):
             },
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
-            args=list(given),
+            args=with_address(given),
             run=False,
         )
 
@@ -245,7 +245,7 @@ class RunCLI(LightningCLI):
             *([built["checkpoint"]] if checkpoints else []),
             self.stop,
             *([StyleProgressBar()] if shows_progress and not theirs else []),
-            *self._previews(built["preview"]),
+            *(previews(built["preview"]) if self.command == "fit" else []),
             *([RunSummary(self.images)] if "summary" in self.parts else []),
         ]
         config["enable_progress_bar"] = theirs
@@ -261,13 +261,6 @@ class RunCLI(LightningCLI):
             return self._instantiate_trainer(config, [])
         except (MisconfigurationException, ValueError) as error:
             raise InputError(f"trainer: {error}") from error
-
-    def _previews(self, given: Any) -> list[Callback]:
-        if not given or self.command != "fit":
-            return []
-        from nst_lightning.preview.callback import LivePreview
-
-        return [LivePreview(None if given is True else given)]
 
     def _loggers(self, given: Any, root: str) -> Any:
         if given is False or self.command != "fit" or not self.writes:

@@ -1,5 +1,6 @@
 """The run's side of the preview: what it shows between two steps, and what it does as asked."""
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -137,7 +138,9 @@ class LivePreview(Callback):
             self._started += time.monotonic() - paused
         if self._feed.finish_asked and not trainer.should_stop:
             trainer.should_stop = True
-            say("\nfinishing after this step, as the preview asks", error=True)
+            kept = trainer.checkpoint_callback is not None
+            further = "; --ckpt_path last goes on from there" if kept else ""
+            say(f"\nfinishing after this step, as the preview asks{further}", error=True)
         if _is_ended(trainer):
             trainer.should_stop = True
 
@@ -237,6 +240,6 @@ def _losses(trainer: Trainer) -> dict[str, float]:
 
 def _name(source: Any) -> str:
     """Return what a picture is called, without its folder."""
-    if not isinstance(source, str):
+    if not isinstance(source, str | os.PathLike):
         return "a picture"
-    return Path(public_name(source).removeprefix("sample:")).stem
+    return Path(public_name(os.fspath(source)).removeprefix("sample:")).stem
