@@ -72,7 +72,7 @@ class PreviewServer:
         self.host, self.token = at.host, new_token()
         self.names = own_names(at.host)
         self.feed: Feed | None = None
-        self.ends = False
+        self.ends = self.is_closed = False
         self._asked: dict[Any, tuple[float, bool]] = {}  # who -> when, and whether the end was told
         self._lock = threading.Lock()
         self._next = -math.inf
@@ -95,7 +95,8 @@ class PreviewServer:
         return f"http://{host}:{self.port}/{self.token}/"
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop listening, and answering where a connection is open."""
+        self.is_closed = True
         self._http.shutdown()
         self._http.server_close()
 
@@ -194,6 +195,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer, whatever the method."""
+        if self.server.preview.is_closed:
+            self.close_connection = True
+            return
         host, refusal = self._checked()
         parts = urlsplit(self.path)
         token, slash, name = parts.path.removeprefix("/").partition("/")

@@ -157,7 +157,7 @@
 
   async function ask() {
     clearTimeout(timer);
-    if (asking || document.hidden) return;
+    if (asking || document.hidden || state?.ends) return;
     asking = true;
     let again = SLOW;
     try {
@@ -167,11 +167,11 @@
       await fetchPicture("photograph");
       await fetchPicture("picture");
       silent = 0;
-      again = state.ends ? SLOW : 1000 * state.again;
+      if (state.ends) { asking = false; return; } // the next program has another address
+      again = 1000 * state.again;
     } catch (error) {
       silent += 1;
       if (error.message === "403") say("This address is another program's by now. Open the one that was printed last.", true);
-      else if (state?.ends) say(`${words()} The program has ended.`);
       else if (silent > 1) say("No answer: the program has ended, or the connection is cut. What is shown is what came last.", true);
       else again = 1000;
       if (silent > 1) for (const id of ["pause", "finish"]) find(id).disabled = true;
