@@ -26,9 +26,9 @@ from nst_lightning.preview.server import EVERY, server_at
 from nst_lightning.say import say
 from nst_lightning.view import View
 
-WATCHED, UNWATCHED = 0.01, 0.0025
-"""Shares of a run's time, at most, that go into what is shown."""
-_POINTS = 0.1  # seconds between two points of the curves, at least
+WATCHED, UNWATCHED = 0.004, 0.001
+"""Shares of a run's time, at most, that go into each thing shown: picture, colours, curves."""
+_POINTS = 0.25  # seconds between two points of the curves, at least
 
 
 class _Ration:
