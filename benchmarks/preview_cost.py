@@ -182,7 +182,7 @@ def main() -> None:
     process.kill()
     plain = [s.wall for block in switched.blocks if block.name == OFF for s in block.steps]
     print(f"without: {statistics.median(plain) * 1e3:.1f} ms a step of {given.size} px")
-    for name in (ALONE, CROWD):
+    for name in (OFF, ALONE, CROWD):
         slower = switched.slower(name)
         spread = " ".join(f"{100 * share:+.2f}" for share in slower)
         print(f"{name}: {100 * statistics.median(slower):+.2f} % of a step's time ({spread})")

@@ -1,5 +1,6 @@
 """The run's side of the preview: what it shows between two steps, and what it does as asked."""
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -211,7 +212,8 @@ class LivePreview(Callback):
         stopped = isinstance(exception, KeyboardInterrupt)
         why = str(exception) if isinstance(exception, InputError) else type(exception).__name__
         facts = {} if stopped else {"why": " ".join(why.split())}
-        self._end(trainer, pl_module, "stopped" if stopped else "failed", **facts)
+        with contextlib.suppress(Exception):  # the run's own is what counts
+            self._end(trainer, pl_module, "stopped" if stopped else "failed", **facts)
 
 
 def _was_signalled(trainer: Any) -> bool:

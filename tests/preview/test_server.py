@@ -4,6 +4,7 @@ import io
 import socket
 import threading
 import time
+import urllib.request
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,9 @@ def test_wishes(server: PreviewServer, feed: Feed) -> None:
     origin = f"http://127.0.0.1:{server.port}"
     assert ask(server, "pause", "POST", Origin=origin).json["phase"] == "pausing"
     assert ask(server, "resume", "POST", Origin=origin).json["phase"] == "painting"
+    tunnel = {"Host": "localhost:9999", "Origin": "http://localhost:9999"}
+    assert ask(server, "pause", "POST", **tunnel).json["phase"] == "pausing"
+    assert ask(server, "resume", "POST", **tunnel).json["phase"] == "painting"
     assert ask(server, "pause", "POST").json["phase"] == "pausing"  # no page: a program
     assert ask(server, "finish", "POST").json["phase"] == "finishing"
     assert feed.finish_asked
@@ -179,6 +183,19 @@ def test_before_the_first_run() -> None:
         assert ask(server, "state").json["phase"] == "waiting"
         assert ask(server, "finish", "POST").status == 200
         assert ask(server, "picture").status == 404
+    finally:
+        server.close()
+
+
+def test_other_numbers_of_this_machine() -> None:
+    try:
+        server = PreviewServer(PreviewAddress(host="::1"))
+    except InputError:
+        pytest.skip("no IPv6 here")
+    try:
+        assert server.address.startswith(f"http://[::1]:{server.port}/")
+        with urllib.request.urlopen(f"{server.address}state") as answer:
+            assert answer.status == 200
     finally:
         server.close()
 
