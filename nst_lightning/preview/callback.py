@@ -27,7 +27,7 @@ from nst_lightning.preview.server import EVERY, server_at
 from nst_lightning.say import say
 from nst_lightning.view import View
 
-WATCHED, UNWATCHED = 0.004, 0.001
+WATCHED, UNWATCHED = 0.0025, 0.001
 """Shares of a run's time, at most, that go into each thing shown: picture, colours, curves."""
 _POINTS = 0.25  # seconds between two points of the curves, at least
 

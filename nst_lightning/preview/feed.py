@@ -18,7 +18,7 @@ Phase = Literal["starting", "painting", "finished", "stopped", "failed"]
 
 SIDE = 512
 """Long side, at most, of what is sent, in pixels."""
-LOOKING = 5.0
+LOOKING = 6.0
 """Seconds for which somebody who asked counts as looking."""
 
 _QUALITY = 90

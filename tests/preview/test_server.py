@@ -14,7 +14,7 @@ from PIL import Image
 from nst_lightning.errors import InputError
 from nst_lightning.preview import PreviewAddress
 from nst_lightning.preview import server as server_module
-from nst_lightning.preview.feed import Feed
+from nst_lightning.preview.feed import LOOKING, Feed
 from nst_lightning.preview.server import PreviewServer, server_at
 
 from .conftest import ask, ask_raw, levels, send
@@ -301,8 +301,10 @@ def test_a_flood_of_questions_is_answered_slowly(server: PreviewServer) -> None:
 
 def test_the_more_look_the_less_often_each_asks(server: PreviewServer) -> None:
     asked: list[Any] = [server.state(n, -1, -1) for n in range(40)]
-    assert asked[0]["again"] == 1.0
-    assert asked[-1]["again"] == 4.0
+    assert [state["again"] for state in asked[:5]] == [1.0] * 5
+    assert asked[9]["again"] == 2.0
+    # Who asks less often than that does not count as looking.
+    assert asked[-1]["again"] == 4.0 < LOOKING - 1
 
 
 def test_the_end_is_told_before_the_program_is_gone(server: PreviewServer) -> None:
