@@ -109,24 +109,11 @@ class Aws:
 
     def send(self, upload: Upload) -> int:
         """Send those files of an upload that are not there; return how many were sent."""
-        sent = 0
-        for name, data in upload.files:
-            if not self._has("inputs", upload.folder, name, size=len(data)):
-                self.put(data, "inputs", upload.folder, name)
-                sent += 1
-        return sent
-
-    def _has(self, *parts: str, size: int) -> bool:
-        """Whether an object of that size is in the bucket."""
-        from botocore.exceptions import ClientError
-
-        aws = self.launch.aws
-        try:
-            with explained(aws.uri(*parts), passing=("404", "NoSuchKey")):
-                head = self.s3.head_object(Bucket=aws.bucket, Key=aws.key(*parts))
-        except ClientError:
-            return False
-        return bool(head["ContentLength"] == size)
+        there = self.names(self.launch.aws.uri("inputs", upload.folder, ""))
+        missing = [(name, data) for name, data in upload.files if name not in there]
+        for name, data in missing:
+            self.put(data, "inputs", upload.folder, name)
+        return len(missing)
 
     # -- training jobs and searches ---------------------------------------------------------------
 
@@ -177,16 +164,20 @@ class Aws:
         jobs = self._summaries(self.launch.name, "list_training_jobs", **wanted, **pages)
         return {job["TrainingJobName"]: job.get("SecondaryStatus", "") for job in jobs}
 
-    def stop(self, name: str) -> None:
-        """Stop a job; nothing happens if it has ended or is not there."""
-        with contextlib.suppress(JobNotFoundError, JobEndedError):
-            self._call(name, self.sagemaker.stop_training_job, TrainingJobName=name)
+    def stop(self, name: str) -> bool:
+        """Stop a job; return False if it has ended or is not there."""
+        return self._stop(name, self.sagemaker.stop_training_job, TrainingJobName=name)
 
-    def stop_tuning(self, name: str) -> None:
-        """Stop a search and its trials; nothing happens if it has ended or is not there."""
+    def stop_tuning(self, name: str) -> bool:
+        """Stop a search and its trials; return False if it has ended or is not there."""
         stop = self.sagemaker.stop_hyper_parameter_tuning_job
+        return self._stop(name, stop, HyperParameterTuningJobName=name)
+
+    def _stop(self, name: str, stop: Callable[..., Any], **request: Any) -> bool:
         with contextlib.suppress(JobNotFoundError, JobEndedError):
-            self._call(name, stop, HyperParameterTuningJobName=name)
+            self._call(name, stop, **request)
+            return True
+        return False
 
     def tuning_status(self, name: str) -> str:
         """Return the status of a search."""

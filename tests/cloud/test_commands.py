@@ -22,6 +22,9 @@ from nst_lightning import cli
 from nst_lightning.cloud.command_line import parse
 from nst_lightning.cloud.commands import main
 from nst_lightning.cloud.config import JobConfig, Launch
+from nst_lightning.cloud.estimate import estimate
+from nst_lightning.cloud.manifest import Manifest
+from nst_lightning.cloud.plan import Painting, Plan, PlannedJob
 from nst_lightning.cloud.rehearsal.server import FakeAws
 from nst_lightning.cloud.rehearsal.service import ServiceError
 from nst_lightning.cloud.table import Row, summary, table
@@ -78,6 +81,24 @@ def test_a_dry_run_prints_whole_requests_and_calls_nothing(
     assert "at most 3.00 USD, at 1.5 an instance hour" in shown.err
 
 
+def test_a_rehearsal_costs_nothing_and_asks_for_no_price() -> None:
+    wanted = Launch("x", [], [])
+    painting = Painting("a--b", "a", "b", {}, {}, "1")
+    plan = Plan(PlannedJob({}, {}, "", "", []), {"a--b": painting})
+    for rehearsal in (False, True):
+        manifest = Manifest(wanted, rehearsal=rehearsal)
+        manifest.adopt(wanted, plan)
+        assert ("price" in " ".join(estimate(manifest, plan))) is not rehearsal
+
+
+def test_help_says_how_a_setting_is_given(capsys: Any) -> None:
+    with pytest.raises(SystemExit):
+        main(["launch", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    (words,) = re.findall(r"as in (--settings\.\S+ \S+)\. ", shown)
+    assert parse(["--name", "x", *words.split()]).launch.settings == {"data.size": 512}
+
+
 @pytest.mark.slow
 def test_inputs_are_sent_once_and_a_second_launch_sends_and_starts_nothing(
     aws: FakeAws, config: Callable[..., Path], capsys: Any, tmp_path: Path
@@ -119,7 +140,9 @@ def test_another_machine_goes_on_by_the_name_alone(
     file = config(**PAIRS, limits__parallel=1, job__pictures=1)
     assert main(["--config", str(file), "--no_wait"]) == 0
     left = capsys.readouterr().out.strip().splitlines()[-1]
-    assert left.startswith("left: 1 jobs run on (and cost); come back with: ")
+    assert left.startswith(
+        "left: 1 jobs run on (and cost), and 1 wait, which watch alone starts; come back "
+    )
     assert len(aws.service.jobs) == 1
     shutil.rmtree(tmp_path / "out")
     for name in aws.service.jobs:
@@ -145,6 +168,9 @@ def test_stop_ends_what_runs_and_what_has_not_begun_never_does(
     (name,) = aws.service.jobs
     assert aws.service.status(name) == "Stopping"
     aws.service.move(name, "Stopped", status="Stopped")
+    capsys.readouterr()
+    assert main(["stop", "test", "--out", out]) == 0  # again: nothing is left to stop
+    assert capsys.readouterr().out.startswith("nothing runs, and nothing will start")
     assert main(["watch", "test", "--out", out]) == 1
     shown = capsys.readouterr().out
     assert "1 Stopped, 1 Not started" in shown
@@ -227,10 +253,12 @@ def test_the_log_of_a_job_is_that_of_all_its_instances_and_goes_on_until_its_end
 ) -> None:
     assert main(["--config", str(config()), "--no_wait"]) == 0
     (name,) = aws.service.jobs
-    say_in_log(name, 1700000000, "first", "second")
-    say_in_log(name + "0", 1700000000, "of another job")
     words = ["logs", "test", "cat--klimt", "--out", str(tmp_path / "out")]
     capsys.readouterr()
+    assert main(words) == 0
+    assert capsys.readouterr().err == f"nothing is printed yet: {name} is InProgress, Starting\n"
+    say_in_log(name, 1700000000, "first", "second")
+    say_in_log(name + "0", 1700000000, "of another job")
     assert main(words) == 0
     assert capsys.readouterr().out.splitlines() == ["first", "second"]
 

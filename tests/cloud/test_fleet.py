@@ -173,6 +173,9 @@ def test_what_aws_ended_goes_on_elsewhere_and_nothing_is_painted_twice(
     assert shown.count(why) >= 2
     assert "start the failed ones again" in shown
     assert " relaunch test" in shown
+    last = shown.splitlines()[-1]
+    elsewhere = why != "job.max_run"  # there was no instance, and others may be had
+    assert ("--job.instance_type" in last and "job.fallback" in last) == elsewhere
     assert states(tmp_path) == {"Completed": 2, "Failed": 2}
     # The same command once more pays for nothing; another instance is another matter.
     assert main("--config", file()) == 1

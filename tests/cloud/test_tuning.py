@@ -110,7 +110,9 @@ def test_a_search_goes_on_from_another_machine_and_can_be_stopped(
     assert main(["watch", "test", *where]) == 0
     assert "1 Stopped, 1 Not started, 1 Completed; 1 pictures here" in capsys.readouterr().out
     assert [row["state"] for row in rows(tmp_path / "other")] == ["Completed", "Stopped"]
+    capsys.readouterr()
     assert main(["stop", "test", *where]) == 0  # it has ended: nothing happens
+    assert capsys.readouterr().out.startswith("nothing runs: the search is over")
     assert len(aws.service.jobs) == 2
 
 
@@ -123,6 +125,15 @@ def test_another_search_of_the_same_name_is_refused(
     assert main(["--config", str(config()), "--no_wait"]) == 2
     assert "name: test is another search, or none" in capsys.readouterr().err
     assert len(aws.tuner.searches) == 1
+
+
+def test_a_search_by_the_estimator_is_refused(
+    aws: FakeAws, search: Callable[..., Path], capsys: Any
+) -> None:
+    pytest.importorskip("sagemaker.pytorch", reason="needs SageMaker's SDK v2")
+    assert main(["tune", "--config", str(search(TUNING, job__via="estimator")), "--dry_run"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "error: job.via: a search is sent by boto3 alone; leave job.via out"
 
 
 @pytest.mark.slow

@@ -134,16 +134,13 @@ class FakeAws:
         return [data]
 
     def _call(self, action: str, request: dict[str, Any]) -> dict[str, Any]:
-        handlers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-            "CreateTrainingJob": self.service.create_training_job,
-            "DescribeTrainingJob": self.service.describe_training_job,
-            "ListTrainingJobs": self.service.list_training_jobs,
-            "StopTrainingJob": self.service.stop_training_job,
-            **self.tuner.handlers(),
-        }
-        if action not in handlers:
-            raise ServiceError("UnknownOperationException", f"{action} is not rehearsed")
-        return handlers[action](request)
+        from botocore import xform_name
+
+        for keeper in (self.service, self.tuner):
+            if handler := getattr(keeper, xform_name(action), None):
+                answer: dict[str, Any] = handler(request)
+                return answer
+        raise ServiceError("UnknownOperationException", f"{action} is not rehearsed")
 
 
 @contextlib.contextmanager
