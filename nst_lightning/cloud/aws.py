@@ -14,7 +14,7 @@ from nst_lightning.cloud.aws_errors import (
     explained,
 )
 from nst_lightning.cloud.calls import PacedCalls
-from nst_lightning.cloud.config import JobConfig, Launch
+from nst_lightning.cloud.config import JobConfig, Launch, split_uri
 from nst_lightning.cloud.limits import beyond_limits
 from nst_lightning.cloud.plan import PlannedJob
 from nst_lightning.cloud.training_request import training_request
@@ -84,7 +84,7 @@ class Aws:
         """Return an object, or None if there is none."""
         from botocore.exceptions import ClientError
 
-        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        bucket, key = split_uri(uri)
         try:
             with explained(uri, passing=("404", "NoSuchKey")):
                 body: bytes = self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
@@ -94,7 +94,7 @@ class Aws:
 
     def names(self, folder: str) -> set[str]:
         """Return the names of the objects in an s3:// folder."""
-        bucket, _, prefix = folder.removeprefix("s3://").partition("/")
+        bucket, prefix = split_uri(folder)
         with explained(folder):
             pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
             found = [item["Key"] for page in pages for item in page.get("Contents", [])]

@@ -162,8 +162,7 @@ def launch(
         sent = sum(map(aws.send, plan.uploads.values()))
         count = sum(len(upload.files) for upload in plan.uploads.values())
         print(f"{sent} files uploaded, {count - sent} were there", flush=True)
-        for line in estimate(manifest, plan):
-            print(line, flush=True)
+        print("\n".join(estimate(manifest, plan)), flush=True)
         fleet = _fleet(manifest, aws)
         fleet.save(everywhere=True)
         if search:

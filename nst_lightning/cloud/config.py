@@ -14,6 +14,12 @@ ON_DEMAND = "on_demand"
 """In ``job.fallback``: the job's own instance type, not as a spot instance."""
 
 
+def split_uri(uri: str) -> tuple[str, str]:
+    """Return bucket and key of ``s3://bucket/key``, or of a bucket's name alone."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key
+
+
 @dataclass
 class AwsConfig:
     """Where in AWS.

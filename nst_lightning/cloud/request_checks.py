@@ -9,7 +9,14 @@ from dataclasses import replace
 from nst_lightning.cloud.account import DEFAULT, EXECUTION
 from nst_lightning.cloud.aws import Aws
 from nst_lightning.cloud.catalogue import image_uri, instance_mistakes
-from nst_lightning.cloud.config import MOST_PICTURES, ON_DEMAND, AwsConfig, JobConfig, Launch
+from nst_lightning.cloud.config import (
+    MOST_PICTURES,
+    ON_DEMAND,
+    AwsConfig,
+    JobConfig,
+    Launch,
+    split_uri,
+)
 from nst_lightning.cloud.limits import beyond_limits
 from nst_lightning.cloud.names import check_launch_name
 from nst_lightning.cloud.sdk import has_estimator
@@ -114,7 +121,7 @@ def _account_mistakes(aws: AwsConfig, job: JobConfig) -> Iterator[str]:
         uri = getattr(aws, key) or "s3://none"
         if key != "bucket" and not uri.startswith("s3://"):
             yield f"aws.{key}: {uri} is no s3:// address"
-        name = uri.removeprefix("s3://").split("/")[0]
+        name = split_uri(uri)[0]
         if not _BUCKET.fullmatch(name):
             yield (
                 f"aws.{key}: {name!r} is no name of a bucket: 3 to 63 lower-case letters, digits, "

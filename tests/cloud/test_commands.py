@@ -17,6 +17,7 @@ from typing import Any
 import boto3
 import pytest
 from helpers.scripted_jobs import complete, picture, result
+from helpers.troubled_aws import TroubledAws
 
 from nst_lightning import cli
 from nst_lightning.cloud.command_line import parse
@@ -25,7 +26,6 @@ from nst_lightning.cloud.config import JobConfig, Launch
 from nst_lightning.cloud.estimate import estimate
 from nst_lightning.cloud.manifest import Manifest
 from nst_lightning.cloud.plan import Painting, Plan, PlannedJob
-from nst_lightning.cloud.rehearsal.server import FakeAws
 from nst_lightning.cloud.rehearsal.service import ServiceError
 from nst_lightning.cloud.table import Row, summary, table
 
@@ -39,7 +39,7 @@ def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_dry_run_prints_whole_requests_and_calls_nothing(
-    aws: FakeAws, config: Callable[..., Path], capsys: Any, tmp_path: Path, monkeypatch: Any
+    aws: TroubledAws, config: Callable[..., Path], capsys: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
@@ -101,7 +101,7 @@ def test_help_says_how_a_setting_is_given(capsys: Any) -> None:
 
 @pytest.mark.slow
 def test_inputs_are_sent_once_and_a_second_launch_sends_and_starts_nothing(
-    aws: FakeAws, config: Callable[..., Path], capsys: Any, tmp_path: Path
+    aws: TroubledAws, config: Callable[..., Path], capsys: Any, tmp_path: Path
 ) -> None:
     source = tmp_path / "ein Kätzchen.png"
     source.write_bytes(picture(1))
@@ -124,7 +124,7 @@ def test_inputs_are_sent_once_and_a_second_launch_sends_and_starts_nothing(
 
 @pytest.mark.slow
 def test_other_settings_under_the_same_name_are_refused(
-    aws: FakeAws, config: Callable[..., Path], capsys: Any
+    aws: TroubledAws, config: Callable[..., Path], capsys: Any
 ) -> None:
     aws.service.on_create.append(lambda name: complete(aws.service, name, result(1)))
     assert main(["--config", str(config())]) == 0
@@ -135,7 +135,7 @@ def test_other_settings_under_the_same_name_are_refused(
 
 
 def test_another_machine_goes_on_by_the_name_alone(
-    aws: FakeAws, config: Callable[..., Path], capsys: Any, tmp_path: Path, monkeypatch: Any
+    aws: TroubledAws, config: Callable[..., Path], capsys: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
     file = config(**PAIRS, limits__parallel=1, job__pictures=1)
     assert main(["--config", str(file), "--no_wait"]) == 0
@@ -159,7 +159,7 @@ def test_another_machine_goes_on_by_the_name_alone(
 
 
 def test_stop_ends_what_runs_and_what_has_not_begun_never_does(
-    aws: FakeAws, config: Callable[..., Path], capsys: Any, tmp_path: Path
+    aws: TroubledAws, config: Callable[..., Path], capsys: Any, tmp_path: Path
 ) -> None:
     out = str(tmp_path / "out")
     file = config(**PAIRS, limits__parallel=1, job__pictures=1)
@@ -181,7 +181,7 @@ def test_stop_ends_what_runs_and_what_has_not_begun_never_does(
 
 @pytest.mark.parametrize("broken", ["missing", "no picture", "torn"])
 def test_a_job_without_a_whole_picture_is_not_done(
-    broken: str, aws: FakeAws, config: Callable[..., Path], capsys: Any, tmp_path: Path
+    broken: str, aws: TroubledAws, config: Callable[..., Path], capsys: Any, tmp_path: Path
 ) -> None:
     files = result(1)
     if broken == "no picture":
@@ -191,7 +191,7 @@ def test_a_job_without_a_whole_picture_is_not_done(
 
     def end(name: str) -> None:
         if broken == "missing":
-            aws.service.move(name, "Completed", "done", "Completed")
+            aws.service.move(name, "Completed", "Completed")
         else:
             complete(aws.service, name, files)
 
@@ -203,7 +203,7 @@ def test_a_job_without_a_whole_picture_is_not_done(
 
 
 def test_a_used_up_quota_is_waited_for(
-    aws: FakeAws, config: Callable[..., Path], capsys: Any
+    aws: TroubledAws, config: Callable[..., Path], capsys: Any
 ) -> None:
     refusals = iter([True, True])
 
@@ -219,7 +219,7 @@ def test_a_used_up_quota_is_waited_for(
 
 
 def test_every_call_that_was_made_is_in_the_documented_policy(
-    aws: FakeAws, config: Callable[..., Path], capsys: Any, tmp_path: Path
+    aws: TroubledAws, config: Callable[..., Path], capsys: Any, tmp_path: Path
 ) -> None:
     aws.service.on_create.append(lambda name: complete(aws.service, name, result(1)))
     assert main(["--config", str(config())]) == 0
@@ -249,7 +249,7 @@ def say_in_log(name: str, instance: int, *lines: str) -> None:
 
 
 def test_the_log_of_a_job_is_that_of_all_its_instances_and_goes_on_until_its_end(
-    aws: FakeAws, config: Callable[..., Path], capsys: Any, tmp_path: Path, asleep: Any
+    aws: TroubledAws, config: Callable[..., Path], capsys: Any, tmp_path: Path, asleep: Any
 ) -> None:
     assert main(["--config", str(config()), "--no_wait"]) == 0
     (name,) = aws.service.jobs
@@ -278,7 +278,7 @@ def test_the_log_of_a_job_is_that_of_all_its_instances_and_goes_on_until_its_end
 
 @pytest.mark.usefixtures("no_page")
 def test_off_a_terminal_there_is_a_line_an_event_and_the_address_of_every_job(
-    aws: FakeAws, config: Callable[..., Path], capsys: Any, asleep: Any
+    aws: TroubledAws, config: Callable[..., Path], capsys: Any, asleep: Any
 ) -> None:
     def turn(seconds: float) -> None:
         (name,) = aws.service.jobs
@@ -287,7 +287,7 @@ def test_off_a_terminal_there_is_a_line_an_event_and_the_address_of_every_job(
             complete(aws.service, name, result(1))
         elif step == "paints":
             began = time.time() - 60
-            aws.service.move(name, "Training", "", TrainingStartTime=began)
+            aws.service.move(name, "Training", TrainingStartTime=began)
             values = {"step": 5.0, "steps": 20.0, "picture": 1.0, "loss": 3.5}
             metrics = [{"MetricName": k, "Value": v, "Timestamp": 0} for k, v in values.items()]
             aws.service.note(name, FinalMetricDataList=metrics)
@@ -334,7 +334,7 @@ def test_on_a_terminal_it_says_how_far_how_long_and_what_it_costs() -> None:
 
 @pytest.mark.parametrize("by_signal", [False, True])
 def test_whatever_ends_the_launcher_the_last_line_says_what_runs_on_and_how_to_come_back(
-    by_signal: bool, aws: FakeAws, config: Callable[..., Path], capsys: Any, asleep: Any
+    by_signal: bool, aws: TroubledAws, config: Callable[..., Path], capsys: Any, asleep: Any
 ) -> None:
     def end(seconds: float) -> None:
         if by_signal:
@@ -353,7 +353,7 @@ def test_whatever_ends_the_launcher_the_last_line_says_what_runs_on_and_how_to_c
 
 
 def test_the_commands_that_are_named_are_those_of_the_program_that_was_started(
-    aws: FakeAws, config: Callable[..., Path], capsys: Any, monkeypatch: Any, tmp_path: Path
+    aws: TroubledAws, config: Callable[..., Path], capsys: Any, monkeypatch: Any, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("sys.argv", ["/somewhere/bin/nst"])
     assert cli.main(["sagemaker", "--config", str(config()), "--no_wait"]) == 0
@@ -367,7 +367,7 @@ def test_the_commands_that_are_named_are_those_of_the_program_that_was_started(
 
 @pytest.mark.usefixtures("no_page")
 def test_what_the_sdk_says_of_a_refusal_is_not_printed(
-    aws: FakeAws, config: Callable[..., Path], capfd: Any
+    aws: TroubledAws, config: Callable[..., Path], capfd: Any
 ) -> None:
     pytest.importorskip("sagemaker.pytorch", reason="needs SageMaker's SDK v2")
     refusals = iter([True])

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.troubled_aws import TroubledAws
 
 from nst_lightning.cloud.commands import main
-from nst_lightning.cloud.rehearsal.server import FakeAws
 from nst_lightning.cloud.rehearsal.service import ServiceError
 
 ACCOUNT_ARN = "arn:aws:iam::{}:role/{}"
 
 
-def refused(aws: FakeAws | None, capsys: Any, *args: str) -> str:
+def refused(aws: TroubledAws | None, capsys: Any, *args: str) -> str:
     code = main(list(args))
     err = capsys.readouterr().err
     assert code == 2, err
@@ -33,7 +33,10 @@ def refused(aws: FakeAws | None, capsys: Any, *args: str) -> str:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"name": "a-name-that-is-much-too-long-for-aws"}, r"name: 'a-.*' \(36 characters\) cannot .*; use 24 at most"),
+        (
+            {"name": "a-name-that-is-much-too-long-for-aws"},
+            r"name: 'a-.*' \(36 characters\) cannot .*; use 24 at most",
+        ),
         ({"name": "ends-"}, r"name: 'ends-' \(5 characters\) cannot name a job"),
         ({"aws__role": None}, "aws.role: no role is set"),
         ({"aws__role": "MyRole"}, "aws.role: there is no role MyRole in your account"),
@@ -117,14 +120,18 @@ def refused(aws: FakeAws | None, capsys: Any, *args: str) -> str:
     ],
 )
 def test_a_wrong_value(
-    changes: dict[str, Any], expected: str, aws: FakeAws, config: Callable[..., Path], capsys: Any
+    changes: dict[str, Any],
+    expected: str,
+    aws: TroubledAws,
+    config: Callable[..., Path],
+    capsys: Any,
 ) -> None:
     line = refused(aws, capsys, "--config", str(config(**changes)))
     assert re.search(expected, line), line
 
 
 def test_all_mistakes_are_told_at_once_each_by_its_own_key(
-    aws: FakeAws, config: Callable[..., Path], capsys: Any
+    aws: TroubledAws, config: Callable[..., Path], capsys: Any
 ) -> None:
     image = "763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:2.3.0-gpu-py310"
     wrong = config(name="a_b", job__instance_type="ml.p2.xlarge", job__warm_pool=5)
@@ -139,7 +146,7 @@ def test_all_mistakes_are_told_at_once_each_by_its_own_key(
 
 
 def test_no_type_is_suggested_that_would_be_refused(
-    aws: FakeAws, config: Callable[..., Path], capsys: Any
+    aws: TroubledAws, config: Callable[..., Path], capsys: Any
 ) -> None:
     line = refused(aws, capsys, "--config", str(config(job__instance_type="ml.p2.xlrage")))
     (near,) = re.findall(r"did you mean (ml\.\S+)\?", line)
@@ -150,7 +157,7 @@ def test_no_type_is_suggested_that_would_be_refused(
 
 @pytest.mark.parametrize("value", ["s3cr3t" * 100, ["s3cr3t"], {"b": "s3cr3t"}])
 def test_the_value_of_an_environment_variable_is_never_shown(
-    value: Any, aws: FakeAws, config: Callable[..., Path], capsys: Any
+    value: Any, aws: TroubledAws, config: Callable[..., Path], capsys: Any
 ) -> None:
     line = refused(aws, capsys, "--config", str(config(job__environment={"A": value})))
     assert line.startswith("error: job.environment")
@@ -172,7 +179,7 @@ def test_a_region_of_any_partition_is_planned(
 
 
 def test_no_credentials(
-    aws: FakeAws, config: Callable[..., Path], capsys: Any, monkeypatch: Any
+    aws: TroubledAws, config: Callable[..., Path], capsys: Any, monkeypatch: Any
 ) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
@@ -189,14 +196,14 @@ def test_no_credentials(
     ],
 )
 def test_what_aws_says_of_credentials(
-    code: str, expected: str, aws: FakeAws, config: Callable[..., Path], capsys: Any
+    code: str, expected: str, aws: TroubledAws, config: Callable[..., Path], capsys: Any
 ) -> None:
     aws.service_fault = lambda service: ServiceError(code, "no", 403) if service == "sts" else None
     assert expected in refused(aws, capsys, "--config", str(config()))
 
 
 def test_a_token_that_expires_between_two_jobs_stops_the_launcher_and_loses_nothing(
-    aws: FakeAws, config: Callable[..., Path], capsys: Any, tmp_path: Path
+    aws: TroubledAws, config: Callable[..., Path], capsys: Any, tmp_path: Path
 ) -> None:
     aws.fault = lambda action: (
         ServiceError("ExpiredTokenException", "The security token included is expired")
@@ -212,7 +219,7 @@ def test_a_token_that_expires_between_two_jobs_stops_the_launcher_and_loses_noth
 
 
 def test_ctrl_c_leaves_the_jobs_running_and_says_how_to_come_back(
-    aws: FakeAws, config: Callable[..., Path], capsys: Any, monkeypatch: Any, asleep: Any
+    aws: TroubledAws, config: Callable[..., Path], capsys: Any, monkeypatch: Any, asleep: Any
 ) -> None:
     def pressed(seconds: float) -> None:
         raise KeyboardInterrupt
@@ -229,7 +236,7 @@ def test_ctrl_c_leaves_the_jobs_running_and_says_how_to_come_back(
 
 
 def test_the_command_and_the_launch_must_exist(
-    aws: FakeAws, capsys: Any, tmp_path: Path, monkeypatch: Any
+    aws: TroubledAws, capsys: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert "unknown command 'wacth'; did you mean watch?" in refused(aws, capsys, "wacth", "x")

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 from helpers.scripted_jobs import complete, result
+from helpers.troubled_aws import TroubledAws
 
 from nst_lightning.cloud.commands import main
-from nst_lightning.cloud.rehearsal.server import FakeAws
 
 TUNING = {
     "objective": "tradeoff",
@@ -43,7 +43,7 @@ def search(config: Callable[..., Path]) -> Callable[..., Path]:
 
 @pytest.mark.slow
 def test_sagemakers_tuner(
-    aws: FakeAws, search: Callable[..., Path], tmp_path: Path, capsys: Any
+    aws: TroubledAws, search: Callable[..., Path], tmp_path: Path, capsys: Any
 ) -> None:
     dice = random.Random(1)
 
@@ -71,7 +71,7 @@ def test_sagemakers_tuner(
     assert len(aws.service.jobs) == created
 
 
-def test_a_dry_run_of_a_search(aws: FakeAws, search: Callable[..., Path], capsys: Any) -> None:
+def test_a_dry_run_of_a_search(aws: TroubledAws, search: Callable[..., Path], capsys: Any) -> None:
     before = len(aws.calls)
     assert main(["tune", "--config", str(search(TUNING)), "--dry_run"]) == 0
     assert len(aws.calls) == before
@@ -86,7 +86,7 @@ def test_a_dry_run_of_a_search(aws: FakeAws, search: Callable[..., Path], capsys
 
 
 def test_a_search_goes_on_from_another_machine_and_can_be_stopped(
-    aws: FakeAws, search: Callable[..., Path], tmp_path: Path, capsys: Any
+    aws: TroubledAws, search: Callable[..., Path], tmp_path: Path, capsys: Any
 ) -> None:
     file = search(TUNING)
     assert main(["tune", "--config", str(file), "--no_wait"]) == 0
@@ -117,7 +117,7 @@ def test_a_search_goes_on_from_another_machine_and_can_be_stopped(
 
 
 def test_another_search_of_the_same_name_is_refused(
-    aws: FakeAws, search: Callable[..., Path], config: Callable[..., Path], capsys: Any
+    aws: TroubledAws, search: Callable[..., Path], config: Callable[..., Path], capsys: Any
 ) -> None:
     assert main(["tune", "--config", str(search(TUNING)), "--no_wait"]) == 0
     assert main(["tune", "--config", str(search({**TUNING, "seed": 1})), "--no_wait"]) == 2
@@ -128,7 +128,7 @@ def test_another_search_of_the_same_name_is_refused(
 
 
 def test_a_search_by_the_estimator_is_refused(
-    aws: FakeAws, search: Callable[..., Path], capsys: Any
+    aws: TroubledAws, search: Callable[..., Path], capsys: Any
 ) -> None:
     pytest.importorskip("sagemaker.pytorch", reason="needs SageMaker's SDK v2")
     assert main(["tune", "--config", str(search(TUNING, job__via="estimator")), "--dry_run"]) == 2
@@ -170,7 +170,11 @@ def test_optuna_goes_on_where_it_was_and_writes_the_same_report(
     ],
 )
 def test_bad_searches(
-    changes: dict[str, Any], expected: str, aws: FakeAws, search: Callable[..., Path], capsys: Any
+    changes: dict[str, Any],
+    expected: str,
+    aws: TroubledAws,
+    search: Callable[..., Path],
+    capsys: Any,
 ) -> None:
     assert main(["tune", "--config", str(search({**TUNING, **changes}))]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()

@@ -33,11 +33,9 @@ class FakeTuner:
         """Take a search and begin it.
 
         Raises:
-            ServiceError: For a name in use, or one too long.
+            ServiceError: For a name in use.
         """
         name = request[_NAME]
-        if len(name) > 32:
-            raise ServiceError("ValidationException", f"{name} is longer than 32 characters")
         if name in self.searches:
             raise ServiceError("ResourceInUse", f"The tuning job {name} already exists")
         arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:hyper-parameter-tuning-job/{name}"
