@@ -280,9 +280,10 @@ def stop(manifest: Manifest, aws: Aws) -> int:
     manifest.save(aws)
     if stopping:
         what = f"{len(stopping)} jobs are being stopped; see how they end"
+        print(f"{what}: {again('watch', manifest)}")
     else:
-        what = "nothing runs, and nothing will start; bring back what is finished"
-    print(f"{what}: {again('watch' if stopping else 'collect', manifest)}")
+        ended = f"; bring back what is finished: {again('collect', manifest)}" if running else ""
+        print(f"nothing runs, and nothing will start{ended}")
     return 0
 
 

@@ -170,7 +170,12 @@ def test_stop_ends_what_runs_and_what_has_not_begun_never_does(
     aws.service.move(name, "Stopped", status="Stopped")
     capsys.readouterr()
     assert main(["stop", "test", "--out", out]) == 0  # again: nothing is left to stop
-    assert capsys.readouterr().out.startswith("nothing runs, and nothing will start")
+    told = capsys.readouterr().out
+    assert told.startswith("nothing runs, and nothing will start; bring back what is finished: ")
+    assert main(["watch", "test", "--out", out]) == 1
+    capsys.readouterr()
+    assert main(["stop", "test", "--out", out]) == 0
+    assert capsys.readouterr().out == "nothing runs, and nothing will start\n"
     assert main(["watch", "test", "--out", out]) == 1
     shown = capsys.readouterr().out
     assert "1 Stopped, 1 Not started" in shown
