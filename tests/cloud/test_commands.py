@@ -321,7 +321,7 @@ def test_on_a_terminal_it_says_how_far_how_long_and_what_it_costs() -> None:
     metrics = {"step": 25.0, "steps": 100.0, "loss": 12.34567}
     rows = [
         Row("a [b]--c", "InProgress", "Training", "job", metrics, began),
-        Row("d--c", "Failed", "out of memory"),
+        Row("d--c", "Failed", "out of memory: " + "a long reason " * 9),
         *(Row(f"{n}--c", "Pending") for n in range(3)),
     ]
     console.print(table("title", rows, ("loss",), "us-west-2", None))
@@ -329,6 +329,7 @@ def test_on_a_terminal_it_says_how_far_how_long_and_what_it_costs() -> None:
     assert re.search(
         r"a \[b\]--c +│ InProgress +│ 25/100 +│ 0:01:4\d │ 0:0[45]:\d\d │ 12\.35", shown
     )
+    assert re.search(r"d--c +│ Failed +│.*│ out of memory: a long .*…", shown)
     launch = Launch("x", [], [], job=JobConfig(price_per_hour=2.0, currency="EUR"))
     line = summary(launch, rows, 0, (1800.0, 7200.0))
     assert line == (
