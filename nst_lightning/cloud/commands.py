@@ -310,7 +310,7 @@ def finish(fleet: Fleet, wait: bool = True) -> int:
     if failed and can_relaunch:
         line = f"start the failed ones again: {again('relaunch', manifest)}"
         if any(NO_CAPACITY.search(picture.reason) for picture in manifest.pictures.values()):
-            line += " --job.instance_type OTHER (or --job.spot false; job.fallback tries by itself)"
+            line += " --job.instance_type OTHER; or --job.spot false; job.fallback tries by itself"
         print(line)
     if states & {"Stopped", "Not started"} and can_relaunch:
         print(f"start the stopped ones, too: {again('relaunch', manifest, '--stopped')}")
