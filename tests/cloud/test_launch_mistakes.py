@@ -151,6 +151,7 @@ def test_no_type_is_suggested_that_would_be_refused(
     line = refused(aws, capsys, "--config", str(config(job__instance_type="ml.p2.xlrage")))
     (near,) = re.findall(r"did you mean (ml\.\S+)\?", line)
     assert main(["--config", str(config(job__instance_type=near)), "--dry_run"]) == 0
+    capsys.readouterr()
     line = refused(aws, capsys, "--config", str(config(job__instance_type="ml.p2.xlarge")))
     assert "has a K80, which" in line
 
