@@ -129,7 +129,7 @@ def test_a_first_picture_in_s3_travels_too(elsewhere: Any) -> None:
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        ("small", "is 15 x 40 pixels; every side needs 16"),
+        ("small", "is 15 x 40 pixels; every side must have at least 16: use another picture"),
         ("torn", "is truncated or damaged"),
         ("clear", "is wholly transparent"),
         ("text", "is not a picture"),
