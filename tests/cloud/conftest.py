@@ -71,3 +71,9 @@ def asleep(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[float], 
         monkeypatch.setattr(f"nst_lightning.cloud.{module}.time", clock)
 
     return replace
+
+
+@pytest.fixture
+def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make no page, which says what it lacks: pictures of 20 pixels are too small for it."""
+    monkeypatch.setattr("nst_lightning.cloud.commands.make_page", lambda fleet: None)
