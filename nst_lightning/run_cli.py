@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ProgressBar
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from nst_lightning.callbacks import (
     GracefulStop,
@@ -24,16 +23,19 @@ from nst_lightning.callbacks import (
 from nst_lightning.checkpoint_io import WholeCheckpointIO, checkpoint_settings, checkpoint_step
 from nst_lightning.csv_logger import RunCSVLogger
 from nst_lightning.data.image_pair import ImagePair
+from nst_lightning.data.images import Picture
 from nst_lightning.data.metadata import public_settings
 from nst_lightning.encoder import VGG19Encoder
 from nst_lightning.errors import InputError
-from nst_lightning.files import check_folder, local_path, write_whole
+from nst_lightning.files import check_folder, local_path
 from nst_lightning.module import NeuralStyleTransfer
 from nst_lightning.nulls import refuse_nulls
 from nst_lightning.objective import SharedTargets
-from nst_lightning.options import DEFAULTS, EXTRA_TERMS, Settings, differing, write_yaml
+from nst_lightning.options import DEFAULTS, EXTRA_TERMS, Settings, differing
 from nst_lightning.parser import OneLineErrors, innermost, local_configs
 from nst_lightning.refusals import check_callbacks
+from nst_lightning.run_config import SaveRunConfig
+from nst_lightning.run_place import check_out, find_place, made_of, name_of
 from nst_lightning.say import say
 
 PARTS = frozenset({"summary", "progress", "pictures", "checkpoints"})
@@ -42,21 +44,6 @@ PARTS = frozenset({"summary", "progress", "pictures", "checkpoints"})
 
 class RunParser(OneLineErrors, LightningArgumentParser):
     """Lightning's parser with one-line errors."""
-
-
-class SaveRunConfig(SaveConfigCallback):
-    """Writes ``config.yaml`` once the run really starts, so that a refused run leaves nothing."""
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Write nothing yet."""
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the configuration that repeats this run."""
-        config = self.config.clone()
-        config.pop("config", None)
-        config.pop("ckpt_path", None)
-        path = Path(trainer.default_root_dir, self.config_filename)
-        write_whole(path, write_yaml(yaml.safe_load(self.parser.dump(config, skip_none=False))))
 
 
 class RunCLI(LightningCLI):
@@ -71,6 +58,8 @@ class RunCLI(LightningCLI):
         parts: Which of :data:`PARTS` the run has.
         shared: Encoders and targets of other runs, to be used again.
         resume: Checkpoint to go on from where ``given`` names none: a path, or ``last``.
+        content: The content, where it is not what ``data.content`` names.
+        styles: The same for ``data.style``.
 
     Raises:
         InputError: If something given is wrong.
@@ -87,8 +76,11 @@ class RunCLI(LightningCLI):
         parts: frozenset[str] = PARTS,
         shared: SharedTargets | None = None,
         resume: str | None = None,
+        content: Picture | None = None,
+        styles: Sequence[Picture] | None = None,
     ) -> None:
         self.command, self.parts, self.shared, self.resume = command, parts, shared, resume
+        self._content, self._styles = content, styles
         self.writes = not parts.isdisjoint({"pictures", "checkpoints"})
         self.stop = GracefulStop()
         super().__init__(
@@ -128,6 +120,12 @@ class RunCLI(LightningCLI):
             help="Log to TensorBoard, with pictures.",
         )
         parser.add_argument(
+            "--overwrite",
+            type=bool,
+            default=False,
+            help="Replace what another run left in the folder, or in the file --out.",
+        )
+        parser.add_argument(
             "--ckpt_path",
             type=str | None,
             default=self.resume,
@@ -140,13 +138,18 @@ class RunCLI(LightningCLI):
         """Parse; with a checkpoint its settings go below the configs and the command line."""
         self.config = self._parsed(parser, args, {})
         self._settle_paths()
+        goes_on = self.config.ckpt_path == "last"
+        if self.config.ckpt_path is None or goes_on:
+            self._settle_folder(goes_on=goes_on)
         if self.config.ckpt_path is None:
             return
         path = self._find_checkpoint()
         if path is not None:
             settings = checkpoint_settings(path)
+            root = self.config.trainer.default_root_dir if goes_on else None
             self.config = self._parsed(parser, args, settings)
             self._settle_paths()
+            self._settle_folder(root)
             self._dump_config()
             for key, now, then in differing(self.config_dump, settings):
                 say(f"note: {key} is {now} (the checkpoint was made with {then})", error=True)
@@ -162,6 +165,26 @@ class RunCLI(LightningCLI):
                 except InputError as error:
                     name = f"--{key}" if group is self.config else f"trainer.{key}"
                     raise InputError(f"{name}: {error}") from error
+
+    def _settle_folder(self, found: str | None = None, *, goes_on: bool = False) -> None:
+        """Give the run its folder, unless that was found already."""
+        data, trainer = self.config.data, self.config.trainer
+        named = trainer.default_root_dir
+        if named is None:
+            raise InputError("trainer.default_root_dir: null is no folder; name one")
+        content = data.content if self._content is None else self._content
+        styles = data.style if isinstance(data.style, list) else [data.style]
+        made = made_of(self.config.as_dict(), content, self._styles or styles)
+        writes = self.writes and self.command == "fit"
+        if found is None:
+            name, free = name_of(data.content, styles), self.config.overwrite
+            goes_on = goes_on or self.command == "test"
+            place = find_place(named, name, made, overwrite=free, goes_on=goes_on, writes=writes)
+            if writes and self.config.images.out is not None:
+                check_out(self.config.images.out, place, overwrite=free)
+            found = str(place)
+        trainer.default_root_dir = found
+        self.save_config_kwargs = {"named_folder": named, "made_of": made}
 
     @staticmethod
     @local_configs()
@@ -215,8 +238,6 @@ class RunCLI(LightningCLI):
         self.explosion: LossExplosion = built["explosion"]
         config = {**built["trainer"], **kwargs}
         root = config["default_root_dir"]
-        if root is None:
-            raise InputError("trainer.default_root_dir: null is no folder; name one")
         if self.command == "fit" and self.writes:
             check_folder(root)
         if config["devices"] not in (1, "1", "auto", -1, "-1") or config["num_nodes"] != 1:

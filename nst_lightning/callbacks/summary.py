@@ -69,7 +69,7 @@ class RunSummary(Callback):
         ssim = float(structural_similarity(seen, wanted))
         mse = float(mean_squared_error(seen, wanted))
         if self._images is not None:
-            say(f"picture  {self._images.result_path(trainer)}")
+            say(f"picture  {self._images.out or self._images.result_path(trainer)}")
         say(f"loss     {total:.4g} ({terms}) of this picture, after {trainer.global_step} steps")
         say(f"content  SSIM {ssim:.3f}, MSE {mse:.4f}")
         say(f"time     {_duration(time.monotonic() - self._started)}")
