@@ -12,6 +12,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
+from nst_lightning.board import make_logger
 from nst_lightning.callbacks import (
     GracefulStop,
     ImageCheckpoint,
@@ -277,15 +278,10 @@ class RunCLI(LightningCLI):
             return False
         loggers = given if isinstance(given, list) else [] if given in (None, True) else [given]
         if self.config_init["tensorboard"]:
-            from lightning.pytorch.loggers import TensorBoardLogger
-
+            path = self.config.ckpt_path
+            step = checkpoint_step(Path(path)) if path else 0
             try:
-                path = self.config.ckpt_path
-                # What a killed run logged after its checkpoint is not to stand there twice.
-                step = checkpoint_step(Path(path)) if path else 0
-                loggers.append(
-                    TensorBoardLogger(root, name="", version="tensorboard", purge_step=step)
-                )
+                loggers.append(make_logger(root, self.config.as_dict(), step))
             except ModuleNotFoundError as error:
                 raise InputError("--tensorboard: install the package tensorboard first") from error
         return [RunCSVLogger(root), *loggers]

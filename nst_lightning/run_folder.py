@@ -34,7 +34,7 @@ _ENDINGS = ("png", "jpg", "webp", "tiff", "gif")
 _PICTURES = [f"{name}.{end}" for name in (PICTURE, "film") for end in _ENDINGS]
 _FILES = (CONFIG, FULL_CONFIG, MADE_OF, CURVES, CHECKPOINT, *_PICTURES, "contact_sheet.png")
 _ON_THE_WAY = [f"images/{name}.{end}" for name in ("step-[0-9]*[0-9]", "best") for end in _ENDINGS]
-_OF_A_RUN = (*_FILES[3:], *_ON_THE_WAY, "tensorboard/events.out.*")
+_OF_A_RUN = (*_FILES[3:], *_ON_THE_WAY, "tensorboard/events.out.*", "tensorboard/hparams.yaml")
 LOCK = ".lock"
 
 

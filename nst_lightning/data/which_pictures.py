@@ -19,7 +19,10 @@ from nst_lightning.errors import InputError
 from nst_lightning.files import check_name, expanded
 
 SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".avif")
+    (
+        *(".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm"),
+        *(".avif", ".heic", ".heif"),
+    )
 )
 """What counts as a picture in a folder."""
 _KNOWN = ", ".join(sorted(SUFFIXES))
