@@ -77,6 +77,7 @@ def spell_out(words: Sequence[str]) -> list[str]:
         for name, value in options
         if name in own
     ]
+    long |= own_folder([*layers, own | long])
     given = [f"--config={path}" for path in configs]
     spelled = [f"--{name}={value}" for name, value in long.items()]
     # After an option that asks for help jsonargparse takes no other one.
@@ -176,7 +177,7 @@ def _out(out: str, own: Mapping[str, Any]) -> dict[str, str]:
     for name, value in written.items():
         if own.get(name, value) != value:
             raise InputError(f"--{OUT} {out} and --{name} {own[name]} contradict; give one of them")
-    return written
+    return {name: value for name, value in written.items() if name not in own}
 
 
 def own_folder(layers: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -36,15 +36,18 @@ from nst_lightning.options import DEFAULTS, EXTRA_TERMS, Settings, differing
 from nst_lightning.parser import OneLineErrors, innermost, local_configs
 from nst_lightning.refusals import check_callbacks
 from nst_lightning.run_config import SaveRunConfig
-from nst_lightning.run_place import check_out, find_place, made_of, name_of
+from nst_lightning.run_place import find_place, made_of, name_of, refuse_others
 from nst_lightning.say import say
+from nst_lightning.short_names import LOOK, OUT, SHORT_NAMES
 
 PARTS = frozenset({"summary", "progress", "pictures", "checkpoints"})
 """What a run may be opened without: the closing lines, the bar, all pictures, all checkpoints."""
 
 
 class RunParser(OneLineErrors, LightningArgumentParser):
-    """Lightning's parser with one-line errors."""
+    """Lightning's parser with one-line errors; ``short`` are names spelled out before it."""
+
+    short = tuple(f"--{name}" for name in (*SHORT_NAMES, LOOK, OUT))
 
 
 class RunCLI(LightningCLI):
@@ -139,15 +142,13 @@ class RunCLI(LightningCLI):
         """Parse; with a checkpoint its settings go below the configs and the command line."""
         self.config = self._parsed(parser, args, {})
         self._settle_paths()
-        goes_on = self.config.ckpt_path == "last"
-        if self.config.ckpt_path is None or goes_on:
-            self._settle_folder(goes_on=goes_on)
-        if self.config.ckpt_path is None:
-            return
-        path = self._find_checkpoint()
+        last = self.config.ckpt_path == "last"
+        if last or self.config.ckpt_path is None:
+            self._settle_folder(goes_on=last)
+        path = None if self.config.ckpt_path is None else self._find_checkpoint()
         if path is not None:
             settings = checkpoint_settings(path)
-            root = self.config.trainer.default_root_dir if goes_on else None
+            root = self.config.trainer.default_root_dir if last else None
             self.config = self._parsed(parser, args, settings)
             self._settle_paths()
             self._settle_folder(root)
@@ -156,6 +157,9 @@ class RunCLI(LightningCLI):
                 say(f"note: {key} is {now} (the checkpoint was made with {then})", error=True)
             del self.config_dump
         self.config.ckpt_path = path and str(path)
+        if self.writes and self.command == "fit" and not self.config.overwrite:
+            place = Path(self.config.trainer.default_root_dir)
+            refuse_others(place, self.made_of, self.config.images.out, goes_on=path is not None)
 
     def _settle_paths(self) -> None:
         """Expand ``~`` once, before anything asks where the run's folder is; refuse addresses."""
@@ -175,17 +179,16 @@ class RunCLI(LightningCLI):
             raise InputError("trainer.default_root_dir: null is no folder; name one")
         content = data.content if self._content is None else self._content
         styles = data.style if isinstance(data.style, list) else [data.style]
-        made = made_of(self.config.as_dict(), content, self._styles or styles)
-        writes = self.writes and self.command == "fit"
+        self.made_of = made_of(self.config.as_dict(), content, self._styles or styles)
         if found is None:
-            name, free = name_of(data.content, styles), self.config.overwrite
-            goes_on = goes_on or self.command == "test"
-            place = find_place(named, name, made, overwrite=free, goes_on=goes_on, writes=writes)
-            if writes and self.config.images.out is not None:
-                check_out(self.config.images.out, place, overwrite=free)
-            found = str(place)
+            again, anew = (
+                goes_on or self.command == "test",
+                not self.writes or self.config.overwrite,
+            )
+            name = name_of(data.content, styles)
+            found = str(find_place(named, name, self.made_of, goes_on=again, anew=anew))
         trainer.default_root_dir = found
-        self.save_config_kwargs = {"named_folder": named, "made_of": made}
+        self.save_config_kwargs = {"named_folder": named, "made_of": self.made_of}
 
     @staticmethod
     @local_configs()

@@ -167,7 +167,8 @@ class RunFolder:
     @property
     def holds_a_run(self) -> bool:
         """Whether a run left something in it that a new one would replace."""
-        return any(next(self.path.glob(pattern), None) for pattern in (*_FILES, *_ON_THE_WAY))
+        left = (path for pattern in (*_FILES, *_ON_THE_WAY) for path in self.path.glob(pattern))
+        return any(path.is_file() for path in left)
 
     @cached_property
     def curves(self) -> Curves:

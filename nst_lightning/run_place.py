@@ -1,7 +1,6 @@
 """Where a run writes: a folder named after its pictures, and never over another pair's picture."""
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from itertools import chain, count
 from pathlib import Path
@@ -13,7 +12,7 @@ from nst_lightning.data.images import Picture
 from nst_lightning.data.sources import is_url, source_digest
 from nst_lightning.data.which_pictures import SEPARATOR, folder_name, safe_name
 from nst_lightning.errors import InputError
-from nst_lightning.files import check_folder, local_path
+from nst_lightning.files import local_path
 from nst_lightning.options import digest
 from nst_lightning.run_folder import MADE_OF, RunFolder
 
@@ -51,7 +50,7 @@ def _identity(picture: Picture) -> str:
     if isinstance(picture, Image.Image):
         pixels = [str(picture.size).encode(), picture.mode.encode(), picture.tobytes()]
         return hashlib.sha256(b"".join(pixels)).hexdigest()
-    source = os.fspath(picture)
+    source = str(picture)
     if is_url(source) and not source.startswith("file:"):  # not fetched twice
         return source
     try:
@@ -62,12 +61,13 @@ def _identity(picture: Picture) -> str:
 
 def name_of(content: str, styles: Sequence[str]) -> str:
     """Return the name of a run's folder: ``cat--klimt``; of several styles ``cat--klimt-waves``."""
-    style = safe_name("-".join(map(folder_name, styles)))
-    return f"{folder_name(content)}{SEPARATOR}{style}"
+    # Null is refused where the run is built.
+    style = safe_name("-".join(folder_name(str(style)) for style in styles))
+    return f"{folder_name(str(content))}{SEPARATOR}{style}"
 
 
 def find_place(
-    named: str, name: str, made: Mapping[str, Any], *, overwrite: bool, goes_on: bool, writes: bool
+    named: str, name: str, made: Mapping[str, Any], *, goes_on: bool = False, anew: bool = False
 ) -> Path:
     """Return the folder of a run.
 
@@ -78,36 +78,49 @@ def find_place(
         named: ``trainer.default_root_dir``.
         name: Stands there for ``{pictures}``.
         made: What the run is made of.
-        overwrite: Whether the picture of another pair, or with other settings, may be replaced.
         goes_on: Whether the run looks for its checkpoint in the folder: then that of the same
             pictures that was used last will do.
-        writes: Whether the run writes at all.
-
-    Raises:
-        InputError: If a folder that is named in full holds a run of other pictures.
+        anew: Whether it does not matter what is in the folder.
     """
     first = Path(named.replace(PICTURES, name))
-    if PICTURES not in named:
-        theirs = writes and not overwrite and RunFolder(first).holds_a_run
-        if theirs and not _same(first, made, "content", "style"):
-            raise InputError(
-                f"{first} holds a run of other pictures; choose another folder, or --overwrite true"
-            )
+    if PICTURES not in named or (anew and not goes_on):
         return first
-    if not goes_on and (overwrite or not writes):
-        return first
-    numbered = chain([first], (first.with_name(f"{first.name}-{n}") for n in count(2)))
     used: list[Path] = []
-    for folder in numbered:
+    for folder in chain([first], (first.with_name(f"{first.name}-{n}") for n in count(2))):
         if not RunFolder(folder).holds_a_run:
             break
         if _same(folder, made, "content", "style", "settings"):
             return folder
-        used.append(folder)
-    if goes_on:
-        of_pair = [place for place in used if _same(place, made, "content", "style")]
-        return max(of_pair, key=_used_last, default=first)
-    return folder
+        used += [folder] if _same(folder, made, "content", "style") else []
+    return max(used, key=_used_last) if used and goes_on else folder
+
+
+def refuse_others(place: Path, made: Mapping[str, Any], out: str | None, *, goes_on: bool) -> None:
+    """Refuse to write over what is not this run's.
+
+    Args:
+        place: The run's folder.
+        made: What it is made of.
+        out: ``images.out``.
+        goes_on: Whether the run goes on from a checkpoint.
+
+    Raises:
+        InputError: If the folder holds a run of other pictures, or the file another picture.
+    """
+    there = RunFolder(place)
+    # A run of an older version does not say what it is made of.
+    known = there.made_of or not goes_on
+    if there.holds_a_run and known and not _same(place, made, "content", "style"):
+        raise InputError(
+            f"{place} holds a run of other pictures; choose another folder, or --overwrite true"
+        )
+    if out is None:
+        return
+    path = local_path(out)
+    if path.is_file() and (
+        there.picture is None or there.picture.read_bytes() != path.read_bytes()
+    ):
+        raise InputError(f"{out} is there already; name another file, or --overwrite true")
 
 
 def _same(folder: Path, made: Mapping[str, Any], *keys: str) -> bool:
@@ -117,25 +130,3 @@ def _same(folder: Path, made: Mapping[str, Any], *keys: str) -> bool:
 
 def _used_last(folder: Path) -> float:
     return (folder / MADE_OF).stat().st_mtime
-
-
-def check_out(out: str, place: Path, *, overwrite: bool) -> None:
-    """Refuse to replace a file that is not this run's own picture.
-
-    Args:
-        out: ``images.out``.
-        place: The run's folder.
-        overwrite: Whether any file may be replaced.
-
-    Raises:
-        InputError: If it is another one's, or cannot be written.
-    """
-    path = local_path(out)
-    if path.is_dir():
-        raise InputError(f"images.out: {out} is a folder; name a file")
-    check_folder(path.parent)
-    own = RunFolder(place).picture
-    if not path.is_file() or overwrite:
-        return
-    if own is None or own.read_bytes() != path.read_bytes():
-        raise InputError(f"{out} is there already; write to another file, or --overwrite true")

@@ -45,11 +45,11 @@ def spelled_out(
     for name, value in short.items():
         own = {SHORT_NAMES[name]: value} | (_LENGTH if name == "steps" else {})
         for setting in own:
+            if setting in given and setting == SHORT_NAMES[name]:
+                both = f"{dashes}{name} and {dashes}{setting}"
+                raise InputError(f"{both} are the same setting; give one of the two")
             if setting in given:
-                same = setting == SHORT_NAMES[name]
-                why = "is the same setting" if same else "says how long the run is, too"
-                raise InputError(
-                    f"{dashes}{name} and {dashes}{setting}: the second {why}; give one of the two"
-                )
+                instead = f"with {dashes}{setting} use {dashes}{SHORT_NAMES[name]}"
+                raise InputError(f"{dashes}{name} is the length of the whole run; {instead}")
         settings |= own
     return settings

@@ -11,10 +11,10 @@ from torch import Tensor
 from nst_lightning.checks import whole_number
 from nst_lightning.data.decoding import pillow_as_shipped
 from nst_lightning.data.image_pair import pictures_of
-from nst_lightning.data.output import check_path, contact_sheet, save_animation, save_image
+from nst_lightning.data.output import FORMATS, check_path, contact_sheet, save_animation, save_image
 from nst_lightning.data.resizing import MINIMUM_SIDE, at_most
 from nst_lightning.errors import InputError
-from nst_lightning.files import local_path, remove_parts, write_whole
+from nst_lightning.files import check_folder, local_path, remove_parts, write_whole
 from nst_lightning.run_folder import forget_older_run
 from nst_lightning.say import say
 
@@ -71,7 +71,11 @@ class ImageCheckpoint(Callback):
         self.quality = quality
         self.film = film
         self.sheet = sheet
-        self.out = None if out is None else local_path(out)
+        self.out = None if out is None else check_path(local_path(out), bits, quality)
+        if self.out is not None:
+            check_folder(self.out.parent)
+            if FORMATS[self.out.suffix.lower()] != FORMATS[f".{format}"]:
+                raise InputError(f"images.out: {out} is no {format}, as images.format says")
         self.side = None if side is None else whole_number("images.side", side, MINIMUM_SIDE)
         self._best_written: float | None = None
 
