@@ -73,7 +73,7 @@ def test_a_group(capsys: pytest.CaptureFixture[str]) -> None:
             "--config recipes/gatys.yaml --model.style.help",
             ["losses.GramLoss;", "--model.style.divisor"],
         ),
-        ("--model.optimizer.help", ["optim.BoundedLBFGS;", "--model.optimizer.history"]),
+        ("--model.optimizer.help", ["BoundedLBFGS;", "--model.optimizer.history"]),
         ("--model.encoder.help", ["VGG19Encoder;", "now: replicate)", "now: auto)"]),
         ("--model.tv null --model.tv.help", ["model.tv is null: left out", "GramLoss"]),
     ],
