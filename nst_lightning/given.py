@@ -154,7 +154,7 @@ def _take_pictures(
         last = Path(styles[-1])
         if last.suffix.lower() in WRITTEN and not is_url(styles[-1]) and not last.exists():
             raise InputError(f"no such file: {last}; to write the picture there: -o {last}")
-        say(f"note: {len(styles)} paintings, blended into one style", error=True)
+        say(f"note: blended into one style: {', '.join(styles)}", error=True)
     if styles:
         short["style"] = styles[0] if len(styles) == 1 else json.dumps(styles, ensure_ascii=False)
     elif "style" in free and not any("data.style" in layer for layer in layers):

@@ -56,7 +56,7 @@ def stylize(
             laid over one another from left to right.
         settings: Any setting of the command line by its name, as ``{"model.style.divisor": "hw"}``.
         folder: Where to write pictures on the way, metrics and checkpoints; nothing is kept if left
-            out.
+            out. A run of other pictures in it is refused without the setting ``overwrite``.
         callbacks: Further Lightning callbacks.
         progress: Show a bar where the output is a terminal.
         **options: ``size``, ``content_weight``, ``style_weight``, ``tv_weight``, ``style_scale``,

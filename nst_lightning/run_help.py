@@ -124,7 +124,7 @@ def _names(parser: Any) -> str:
         lines += _wrapped(f"  --{group}.KEY  {', '.join(filter(None, names))}", 4)
         if group == "model":
             of_parts = " ".join(f"--model.{name}.help" for name in CLASSES)
-            lines += _wrapped(f"  in effect of each of its parts: {of_parts}", 4)
+            lines += _wrapped(f"  parts, with what is in effect: {of_parts}", 4)
     return "\n".join(lines)
 
 

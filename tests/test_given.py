@@ -71,7 +71,7 @@ def test_configs_come_first_and_then_the_look() -> None:
 def test_several_paintings_are_blended(capsys: pytest.CaptureFixture[str]) -> None:
     words = spell_out(["photo.jpg", "klimt.jpg", "waves.jpg"])
     assert '--data.style=["klimt.jpg", "waves.jpg"]' in words
-    assert capsys.readouterr().err == "note: 2 paintings, blended into one style\n"
+    assert capsys.readouterr().err == "note: blended into one style: klimt.jpg, waves.jpg\n"
 
 
 @pytest.mark.parametrize(

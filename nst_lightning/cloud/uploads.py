@@ -82,6 +82,8 @@ def check_picture(data: bytes, name: str, role: str) -> None:
     try:
         with pillow_as_shipped():
             picture = open_header(data, name)
+            if picture.format == "HEIF":
+                raise InputError(f"{name} is HEIC, which no job reads; export it as JPEG or PNG")
             if min(picture.size) < _LEAST_SIDE:
                 size = f"{picture.width} x {picture.height}"
                 raise InputError(f"{name} is {size} pixels; every side needs {_LEAST_SIDE}")
