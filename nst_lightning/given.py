@@ -16,6 +16,7 @@ from nst_lightning.files import check_name, expanded
 from nst_lightning.options import (
     CONFIG_FOLDERS,
     DEFAULTS,
+    EXTRA_TERMS,
     Settings,
     find_config,
     flatten,
@@ -36,6 +37,7 @@ WRITTEN = {
 }
 """Ending of ``--out`` -> ``images.format``; what has none of a picture is a folder."""
 
+_MAY_STAND_ALONE = ("--overwrite", "--preview")
 _ALONE = ("-h", "--help", "--print_config")
 
 
@@ -106,6 +108,8 @@ def _split(words: Sequence[str]) -> tuple[list[str], list[tuple[str, str | None]
         follows = waiting and not waiting[0].startswith("--") and name not in _ALONE
         if follows and name.endswith(".help"):  # of a class, by its name
             follows = not is_picture(waiting[0]) or "." in waiting[0]
+        if follows and name in _MAY_STAND_ALONE:
+            follows = waiting[0].startswith("{") or not is_picture(waiting[0])
         if value is None and follows:
             value = waiting.pop(0)
         name = {"-c": "--config", "-o": f"--{OUT}"}.get(name, name)
@@ -241,3 +245,20 @@ def _plain(name: str, value: Any) -> Any:
         return int(value) if isinstance(value, numbers.Integral) else float(value)
     expected = "a text, a number, true or false, None, a list or a mapping"
     raise InputError(f"{name}: expected {expected}, not {type_of(value)}")
+
+
+def with_other_terms(layer: Settings, config: Any) -> dict[str, Any]:
+    """Turn ``model.extra.NAME...`` into the whole dictionary, as an option of that name would."""
+    whole: dict[str, Any] = {}
+    for name, value in layer.items():
+        if not name.startswith(f"{EXTRA_TERMS}."):
+            whole[name] = value
+            continue
+        terms = dict(config.model.extra or {})
+        term, _, argument = name.removeprefix(f"{EXTRA_TERMS}.").partition(".")
+        if argument:
+            before = terms.get(term) or {}
+            init_args = {**dict(before.get("init_args") or {}), argument: value}
+            value = {**dict(before), "init_args": init_args}
+        whole[EXTRA_TERMS] = terms | {term: value}
+    return whole

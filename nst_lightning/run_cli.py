@@ -29,11 +29,13 @@ from nst_lightning.data.metadata import public_settings
 from nst_lightning.encoder import VGG19Encoder
 from nst_lightning.errors import InputError
 from nst_lightning.files import check_folder, local_path
+from nst_lightning.given import with_other_terms
 from nst_lightning.module import NeuralStyleTransfer
 from nst_lightning.nulls import refuse_nulls
 from nst_lightning.objective import SharedTargets
-from nst_lightning.options import DEFAULTS, EXTRA_TERMS, Settings, differing
+from nst_lightning.options import DEFAULTS, Settings, differing
 from nst_lightning.parser import OneLineErrors, innermost, local_configs
+from nst_lightning.preview import PreviewAddress, previews, with_address
 from nst_lightning.refusals import check_callbacks
 from nst_lightning.run_config import SaveRunConfig
 from nst_lightning.run_place import find_place, made_of, name_of, refuse_others
@@ -107,7 +109,7 @@ class RunCLI(LightningCLI):
             },
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
-            args=list(given),
+            args=with_address(given),
             run=False,
         )
 
@@ -126,8 +128,18 @@ class RunCLI(LightningCLI):
         parser.add_argument(
             "--overwrite",
             type=bool,
+            nargs="?",
+            const=True,
             default=False,
             help="Replace what another run left in the folder, or in the file --out.",
+        )
+        parser.add_argument(
+            "--preview",
+            type=bool | PreviewAddress,
+            nargs="?",
+            const=True,
+            default=False,
+            help="Show the picture in a browser as it is painted: at an address that is printed.",
         )
         parser.add_argument(
             "--ckpt_path",
@@ -199,7 +211,7 @@ class RunCLI(LightningCLI):
         config = lowest
         for layer in given:
             # As the command line does: one after another, and what is not named stays.
-            config = parser.parse_object(_with_other_terms(layer, config), config, defaults=False)
+            config = parser.parse_object(with_other_terms(layer, config), config, defaults=False)
         # A class that was named anew gets its defaults, which the run's files then state.
         return parser.parse_object({}, config)
 
@@ -260,6 +272,7 @@ class RunCLI(LightningCLI):
             *([built["checkpoint"]] if checkpoints else []),
             self.stop,
             *([StyleProgressBar()] if shows_progress and not theirs else []),
+            *(previews(built["preview"]) if self.command == "fit" else []),
             *([RunSummary(self.images)] if "summary" in self.parts else []),
         ]
         config["enable_progress_bar"] = theirs
@@ -305,20 +318,3 @@ _DESCRIPTIONS: Mapping[str, str] = {
     "fit": "Paint a picture. What a term or the optimiser takes: --model.style.help and so on.",
     "test": "Measure a finished picture; needs --ckpt_path.",
 }
-
-
-def _with_other_terms(layer: Settings, config: Any) -> dict[str, Any]:
-    """Turn ``model.extra.NAME...`` into the whole dictionary, as an option of that name would."""
-    whole: dict[str, Any] = {}
-    for name, value in layer.items():
-        if not name.startswith(f"{EXTRA_TERMS}."):
-            whole[name] = value
-            continue
-        terms = dict(config.model.extra or {})
-        term, _, argument = name.removeprefix(f"{EXTRA_TERMS}.").partition(".")
-        if argument:
-            before = terms.get(term) or {}
-            init_args = {**dict(before.get("init_args") or {}), argument: value}
-            value = {**dict(before), "init_args": init_args}
-        whole[EXTRA_TERMS] = terms | {term: value}
-    return whole

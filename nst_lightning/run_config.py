@@ -13,7 +13,7 @@ from nst_lightning.files import write_whole
 from nst_lightning.options import EXTRA_TERMS, Settings, write_yaml
 from nst_lightning.run_folder import CONFIG, FULL_CONFIG, MADE_OF
 
-OF_ONE_START = ("config", "ckpt_path", "overwrite")
+OF_ONE_START = ("config", "ckpt_path", "overwrite", "preview")
 """Settings of one start of a run; a file that repeats it has none of them."""
 
 _HEAD = f"""\

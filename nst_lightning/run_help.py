@@ -35,13 +35,14 @@ _HELP: dict[str, dict[str, str]] = {
         "--style_weight": "and --content_weight, --tv_weight: the balance of losses",
     },
     "how long, how large": {
-        "--steps": "at full size; smaller ones before take data.octave_steps",
+        "--steps": "at full size; smaller ones take data.octave_steps",
         "--size": "long side in pixels",
     },
     "output": {
         "-o, --out": "a file such as out.png, or a folder for the whole run",
         "--overwrite true": "replace that file, or a run of other pictures",
         "--ckpt_path last": "go on where the same command was stopped",
+        "--preview true": "see it painted in a browser (--preview.host, --preview.port)",
         "-c, --config": "settings from YAML, by path or by a name in configs/",
         "--seed": "of noise; --weights: of VGG-19, bundled, imagenet or a file",
     },

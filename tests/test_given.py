@@ -54,6 +54,10 @@ LENGTH = ["--trainer.max_epochs=1", "--trainer.max_steps=-1"]
         ("--data.size 1 --data.size 2", ["--data.size=1", "--data.size=2"]),
         ("--model.style.help GramLoss --size 5", ["--data.size=5", "--model.style.help=GramLoss"]),
         ("-- photo.jpg klimt.jpg", PAIR),
+        ("--overwrite photo.jpg klimt.jpg", ["--overwrite", *PAIR]),
+        ("photo.jpg klimt.jpg --overwrite true", ["--overwrite=true", *PAIR]),
+        ("--preview photo.jpg klimt.jpg", ["--preview", *PAIR]),
+        ("--preview {host:0.0.0.0} --size 3", ["--preview={host:0.0.0.0}", "--data.size=3"]),
     ],
 )
 def test_spelled_out(words: str, spelled: list[str]) -> None:
