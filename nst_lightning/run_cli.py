@@ -36,6 +36,7 @@ from nst_lightning.objective import SharedTargets
 from nst_lightning.options import DEFAULTS, Settings, differing
 from nst_lightning.parser import OneLineErrors, innermost, local_configs
 from nst_lightning.preview import PreviewAddress, previews, with_address
+from nst_lightning.processor import usable_accelerator
 from nst_lightning.refusals import check_callbacks
 from nst_lightning.run_config import SaveRunConfig
 from nst_lightning.run_place import find_place, made_of, name_of, refuse_others
@@ -259,6 +260,7 @@ class RunCLI(LightningCLI):
         if config["devices"] not in (1, "1", "auto", -1, "-1") or config["num_nodes"] != 1:
             raise InputError("trainer.devices: one picture is optimised on one device; use 1")
         config["devices"] = 1
+        config["accelerator"] = usable_accelerator(config["accelerator"])
         given = config["callbacks"] or []
         given = given if isinstance(given, list) else [given]
         check_callbacks(given)
