@@ -154,6 +154,7 @@ class RunCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse; with a checkpoint its settings go below the configs and the command line."""
         self.config = self._parsed(parser, args, {})
+        self._refuse_nulls()
         self._settle_paths()
         last = self.config.ckpt_path == "last"
         if last or self.config.ckpt_path is None:
@@ -163,6 +164,7 @@ class RunCLI(LightningCLI):
             settings = checkpoint_settings(path)
             root = self.config.trainer.default_root_dir if last else None
             self.config = self._parsed(parser, args, settings)
+            self._refuse_nulls()
             self._settle_paths()
             self._settle_folder(root)
             self._dump_config()
@@ -173,6 +175,21 @@ class RunCLI(LightningCLI):
         if self.writes and self.command == "fit" and not self.config.overwrite:
             place = Path(self.config.trainer.default_root_dir)
             refuse_others(place, self.made_of, self.config.images.out, goes_on=path is not None)
+
+    def _refuse_nulls(self) -> None:
+        classes: dict[str, type] = {
+            "model": NeuralStyleTransfer,
+            "data": ImagePair,
+            "trainer": Trainer,
+            "explosion": LossExplosion,
+            "images": ImageCheckpoint,
+            "checkpoint": RunCheckpoint,
+        }
+        given = self.config.as_dict()
+        # A null with keys laid over it has those keys alone.
+        if "content" not in (given["data"] or {}):
+            given["data"] = None
+        refuse_nulls(given, classes)
 
     def _settle_paths(self) -> None:
         """Expand ``~`` once, before anything asks where the run's folder is; refuse addresses."""
@@ -234,15 +251,6 @@ class RunCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Build the objects; what one of them says of a wrong value becomes the whole message."""
-        classes: dict[str, type] = {
-            "model": NeuralStyleTransfer,
-            "data": ImagePair,
-            "trainer": Trainer,
-            "explosion": LossExplosion,
-            "images": ImageCheckpoint,
-            "checkpoint": RunCheckpoint,
-        }
-        refuse_nulls(self.config.as_dict(), classes)
         try:
             super().instantiate_classes()
         except ValueError as error:

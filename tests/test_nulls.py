@@ -44,15 +44,19 @@ def nested(key: str) -> dict:
 
 
 def command(folder: Path, pictures: tuple[Path, Path], key: str) -> list[str]:
+    words = arguments(folder / "run", pictures, steps=1)
+    if ".init_args." in key:  # a class that is named on the command line beats a file's arguments
+        return [*words, f"--{key.replace('.init_args', '')}=null"]
     config = folder / "nulls.yaml"
     config.write_text(yaml.safe_dump(nested(key)))
-    return [*arguments(folder / "run", pictures, steps=1), f"--config={config}"]
+    return [*words, f"--config={config}"]
 
 
 def without(args: list[str], key: str) -> list[str]:
     """Drop what the command line says of the key: it would beat the file."""
     option = f"--{key.replace('.init_args', '')}"
-    return [a for a in args if not (a.startswith((f"{option}=", f"{option}.")))]
+    beats = (f"{option}=", f"{option}.")
+    return [a for a in args if not a.startswith(beats) or a == f"{option}=null"]
 
 
 @pytest.mark.parametrize("key", REFUSED)
@@ -113,3 +117,10 @@ def test_the_last_of_a_class_and_a_null_holds(last: str) -> None:
         checkpoints=False,
     )
     assert ("tv" in session.model.objective.terms) == (last == "class")
+
+
+def test_keys_laid_over_a_null(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "null.yaml"
+    config.write_text("data: null\n")
+    assert main([f"--config={config}", "--data.size=64"]) == 2
+    assert capsys.readouterr().err.startswith("error: data: null is no value here")
