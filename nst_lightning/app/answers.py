@@ -50,6 +50,14 @@ def sample_picture(name: str) -> Image.Image:
     return _small(f"{SAMPLE_PREFIX}{name}", "content")[0]
 
 
+def in_words(seconds: float) -> str:
+    """Return a time as one says it."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} seconds" if seconds >= 1.5 else "a second"
+    minutes = seconds / 60
+    return f"{round(minutes)} minutes" if minutes < 90 else f"{minutes / 60:.1f} hours"
+
+
 def _small(source: str, role: str) -> tuple[Image.Image, list[str]]:
     loaded = load_image(source, lambda width, height: min(_VIEW, max(width, height)), role=role)
     return Image.fromarray(quantise(loaded.pixels, loaded.alpha, 8)), loaded.notes
@@ -142,9 +150,9 @@ class Answers:
             return line(f"error: {error}", wrong=True), gr.skip()
         seconds = self._gallery.expected(choices)
         if seconds is not None:
-            words = f"About {duration(seconds)}, as pictures in this look took here."
+            words = f"About {in_words(seconds)}, as pictures in this look took here."
         else:
-            least, most = (duration(each * (choices.size / 512) ** 2) for each in _FIRST)
+            least, most = (in_words(each * (choices.size / 512) ** 2) for each in _FIRST)
             words = f"About {least} to {most} on two cores; it is measured with the first picture."
         return line(words), gr.Radio(visible=choices.size > _LARGE)
 
@@ -213,7 +221,7 @@ class Answers:
         except InputError as error:
             gr.Warning(str(error))
             return (gr.skip(),) * 5
-        words = [f"### {entry.label}", "", entry.caption(), "", f"`{entry.file}`", ""]
+        words = [f"### {entry.label}", "", f"`{entry.file}`", ""]
         data, model = chosen["data"], chosen["model"]
         words += [
             f"- look: {entry.record.get('look', '')}",
@@ -222,9 +230,10 @@ class Answers:
             f"- colours: {data['colour']}",
             f"- size: {data['size']} px",
             f"- steps: {entry.record.get('steps', '')}",
+            f"- time: {duration(entry.record.get('seconds') or 0)}",
         ]
         file = str(entry.file)
-        return gr.Group(visible=True), name, file, "\n".join(words), gr.DownloadButton(value=file)
+        return gr.Column(visible=True), name, file, "\n".join(words), gr.DownloadButton(value=file)
 
 
 _ORDER = ("strength", "stroke_size", "strokes", "colours", "size")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nst_lightning.app.choices import FROM_PICTURE, Choices
+from nst_lightning.app.choices import Choices
 from nst_lightning.app.jobs import Job
 from nst_lightning.data.images import load_image
 from nst_lightning.data.metadata import read_settings
@@ -18,7 +18,6 @@ from nst_lightning.data.which_pictures import SEPARATOR, label_of, safe_name
 from nst_lightning.errors import InputError
 from nst_lightning.files import write_whole
 from nst_lightning.options import lookup
-from nst_lightning.progress import duration
 from nst_lightning.run_folder import PICTURE
 
 _RECORD = "app.json"
@@ -52,12 +51,8 @@ class Entry:
     def caption(self) -> str:
         """Say how it was made, in one line."""
         settings = read_settings(self.file)
-        look, strength = self.record.get("look"), lookup(settings, "model.strength")
-        words = [self.label, f"{look}" if look and look != FROM_PICTURE else ""]
-        words += [f"strength {strength:g}", f"{lookup(settings, 'data.size')} px"]
-        if seconds := self.record.get("seconds"):
-            words.append(f"{duration(seconds)}")
-        return " \N{MIDDLE DOT} ".join(filter(None, words))
+        strength, size = (lookup(settings, key) for key in ("model.strength", "data.size"))
+        return f"{self.label}, strength {strength}, {size} px"
 
 
 class Gallery:

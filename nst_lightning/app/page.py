@@ -1,5 +1,6 @@
 """The page of the app: what is on it, and what happens when it is used."""
 
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -33,15 +34,37 @@ SIZES = {
 
 STYLE = """
 .gradio-container { max-width: 1280px !important; margin: 0 auto; }
-.line { min-height: 1.5em; margin: 0; }
-.line.wrong { color: var(--error-text-color, #b91c1c); font-weight: 600; overflow-wrap: anywhere; }
-.status progress { width: 100%; height: 10px; accent-color: var(--color-accent); }
-.status p { margin: 4px 0; overflow-wrap: anywhere; }
-.status ol { margin: 4px 0 0 1.4em; }
-.samples .grid-wrap { max-height: none !important; }
+.html-container { padding: 0 !important; }
+.block:has(> .html-container .line:only-child:empty) { display: none; }
+.line { margin: 0; overflow-wrap: anywhere; }
+.line.wrong { color: #b91c1c; font-weight: 600; }
+.dark .line.wrong { color: #fca5a5; }
+.status progress { width: 100%; height: 12px; accent-color: #d97706; }
+.status p { margin: 4px 0; }
+.status ol { margin: 4px 0 0 1.4em; list-style: decimal; }
+.pictures .grid-wrap { min-height: 0 !important; max-height: none !important; }
+.pictures .caption-label { white-space: normal; max-width: 100%; font-size: 0.8em; }
+#gallery .thumbnail-item { aspect-ratio: auto; display: block; height: auto; }
+#gallery .thumbnail-item img { aspect-ratio: 1; height: auto; }
+#gallery .caption-label { position: static; border: 0; text-align: left; }
+@media (min-width: 700px) { #right { position: sticky; top: 8px; align-self: flex-start; } }
+#gallery .grid-container { grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)) !important; }
 footer { display: none !important; }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
 """
+
+
+class Download(gr.DownloadButton):
+    """Saves a picture under the name of its folder: every result has the same name in its own."""
+
+    is_template = True
+
+    def postprocess(self, value: str | None) -> Any:
+        """Return what the page is given of a file."""
+        data = super().postprocess(value)
+        if data is not None and value is not None:
+            data.orig_name = f"{Path(value).parent.name}{Path(value).suffix}"
+        return data
 
 
 def theme() -> Any:
@@ -62,7 +85,7 @@ def build(jobs: Jobs, gallery: Gallery) -> Any:
     ) as page:
         gr.Markdown(f"# {TITLE}")
         with gr.Row():
-            with gr.Column(min_width=340):
+            with gr.Column(min_width=280):
                 photograph = _picture("1. Photograph", "photograph", PHOTOGRAPHS, answer)
                 painting = _picture("2. Painting", "painting", PAINTINGS, answer)
                 gr.Markdown("## 3. How")
@@ -96,6 +119,7 @@ def build(jobs: Jobs, gallery: Gallery) -> Any:
                     label="Size",
                     info="The long side. Twice the size takes four times as long.",
                     allow_custom_value=True,
+                    elem_id="size",
                 )
                 strokes = gr.Radio(
                     [("grow with the picture", "large"), ("stay as fine as at 1000 px", "fine")],
@@ -111,26 +135,26 @@ def build(jobs: Jobs, gallery: Gallery) -> Any:
                     settings_of = gr.File(
                         label="Drop a picture that was painted here", height=110, elem_id="settings"
                     )
-                    settings_line = gr.HTML(answers.line(""))
-            with gr.Column(min_width=340):
+                    settings_line = gr.HTML(answers.line(""), padding=False)
+            with gr.Column(min_width=280, elem_id="right"):
                 gr.Markdown("## 4. Paint")
-                expected = gr.HTML(answers.line(""))
+                expected = gr.HTML(answers.line(""), padding=False)
                 with gr.Row():
                     paint = gr.Button("Paint", variant="primary", elem_id="paint", min_width=120)
                     stop = gr.Button(
-                        "Stop, and keep it", interactive=False, elem_id="stop", min_width=120
+                        "Stop", interactive=False, elem_id="stop", min_width=120
                     )
-                problem = gr.HTML(answers.line(""), elem_id="problem")
-                status = gr.HTML(answers.line(""), elem_id="status", elem_classes="status")
+                problem = gr.HTML(answers.line(""), padding=False, elem_id="problem")
+                status = gr.HTML(answers.line(""), padding=False, elem_id="status", elem_classes="status")
                 forget = gr.Button("Paint nothing of what waits", visible=False, size="sm")
                 picture = gr.Image(
                     label="Picture",
                     interactive=False,
                     buttons=["fullscreen"],
                     elem_id="picture",
-                    height=520,
+                    height="min(520px, 90vw)",
                 )
-                download = gr.DownloadButton(
+                download = Download(
                     "Download the PNG, with its settings", interactive=False, elem_id="download"
                 )
         gr.Markdown("## Painted so far")
@@ -143,17 +167,18 @@ def build(jobs: Jobs, gallery: Gallery) -> Any:
             object_fit="contain",
             buttons=[],
             elem_id="gallery",
+            elem_classes="pictures",
         )
-        with gr.Group(visible=False) as chosen:
+        with gr.Column(visible=False) as chosen:
             chosen_file = gr.State("")
             with gr.Row():
                 chosen_picture = gr.Image(
-                    show_label=False, interactive=False, buttons=["fullscreen"], height=420
+                    show_label=False, interactive=False, buttons=["fullscreen"], height="min(420px, 90vw)"
                 )
                 with gr.Column():
                     chosen_words = gr.Markdown()
                     use = gr.Button("Use these settings", elem_id="use")
-                    chosen_download = gr.DownloadButton("Download the PNG, with its settings")
+                    chosen_download = Download("Download the PNG, with its settings")
 
         # What a job is added by, so that every page follows it.
         added = gr.State(0)
@@ -198,30 +223,31 @@ def _picture(title: str, role: str, samples: tuple[str, ...], answer: Any) -> An
     gr.Markdown(f"## {title}")
     source = gr.State("")
     with gr.Row():
-        with gr.Column(scale=2, min_width=150):
+        with gr.Column(scale=2, min_width=200):
             # Of any kind: what is no picture is answered by the line of the command line.
-            file = gr.File(label=f"Drop a {role}, or press", height=130, elem_id=role)
-        with gr.Column(scale=1, min_width=120):
+            file = gr.File(label=f"Drop a {role}, or press", height=170, elem_id=role)
+        with gr.Column(scale=1, min_width=140):
             view = gr.Image(
                 label=title.partition(". ")[2],
                 interactive=False,
                 buttons=[],
-                height=130,
+                height=170,
                 elem_id=f"{role}-view",
             )
-    line = gr.HTML(answers.line(""), elem_id=f"{role}-line")
-    # Not every sample's own size: they are shown small.
+    line = gr.HTML(answers.line(""), padding=False, elem_id=f"{role}-line")
+    gr.Markdown(f"Or take a sample {role}:")
     tried = gr.Gallery(
         [(answers.sample_picture(name), name) for name in samples],
         label=f"Or take a sample {role}",
+        show_label=False,
         columns=len(samples),
-        height=110,
+        height="auto",
         allow_preview=False,
         object_fit="cover",
         buttons=[],
         interactive=False,
         elem_id=f"{role}-samples",
-        elem_classes="samples",
+        elem_classes="pictures",
     )
     put = {"api_visibility": "private", "show_progress": "hidden"}
     outputs = [source, view, line]

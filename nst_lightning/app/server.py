@@ -36,6 +36,7 @@ def serve(folder: Path, host: str, port: int | None, browser: bool) -> None:
     Raises:
         InputError: If the address is not to be had.
     """
+    say("starting the app")  # its libraries take seconds
     place = _free(host, port)
     token = secrets.token_urlsafe(24)
     with tempfile.TemporaryDirectory(prefix="nst-app-") as uploads:
