@@ -3,9 +3,9 @@
 import html
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import gradio as gr
 from PIL import Image
@@ -28,7 +28,6 @@ from nst_lightning.data.sources import SAMPLE_PREFIX
 from nst_lightning.data.which_pictures import label_of
 from nst_lightning.errors import InputError
 from nst_lightning.progress import duration
-from nst_lightning.say import say
 
 _VIEW = 384
 _PAUSE = 0.3
@@ -43,6 +42,17 @@ def line(words: str, wrong: bool = False) -> str:
     """Return a line of the page, read out when it changes."""
     role = "alert" if wrong else "status"
     return f'<p class="line{" wrong" * wrong}" role="{role}">{html.escape(words)}</p>'
+
+
+def download(file: Path | None) -> str:
+    """Return the link that saves a picture under its folder's name; nothing to see without one."""
+    # Not Gradio's button: every result would be saved under the same name.
+    if file is None:
+        return '<p class="no-file"></p>'
+    address = html.escape(f"gradio_api/file={quote(str(file))}")
+    name = html.escape(f"{file.parent.name}{file.suffix}")
+    words = "Download the PNG, with its settings"
+    return f'<a class="download" href="{address}" download="{name}">{words}</a>'
 
 
 def sample_picture(name: str) -> Image.Image:
@@ -131,7 +141,9 @@ class Answers:
         choices = [(name.replace("_", " "), name) for name in (*self._looks, FROM_PICTURE)]
         return (
             gr.Radio(
-                choices, value=FROM_PICTURE, info=f"All settings of {Path(file).name} but those below."
+                choices,
+                value=FROM_PICTURE,
+                info=f"All settings of {Path(file).name} but those below.",
             ),
             *(getattr(chosen, name) for name in _ORDER),
             chosen.base,
@@ -201,12 +213,11 @@ class Answers:
             picture = state.picture
         elif before is not None and state.job != before.job:
             picture = None
-        file = str(state.file) if state.file is not None else None
         is_new = before is None or before.finished != state.finished
         return (
             _status(state),
             picture,
-            gr.DownloadButton(value=file, interactive=file is not None),
+            download(state.file),
             gr.Button(interactive=state.phase == "painting"),
             gr.Button(visible=bool(state.waiting)),
             self._gallery.shown() if is_new else gr.skip(),
@@ -232,8 +243,8 @@ class Answers:
             f"- steps: {entry.record.get('steps', '')}",
             f"- time: {duration(entry.record.get('seconds') or 0)}",
         ]
-        file = str(entry.file)
-        return gr.Column(visible=True), name, file, "\n".join(words), gr.DownloadButton(value=file)
+        file = entry.file
+        return gr.Column(visible=True), name, str(file), "\n".join(words), download(file)
 
 
 _ORDER = ("strength", "stroke_size", "strokes", "colours", "size")

@@ -36,7 +36,9 @@ _KEPT = ("seed_everything", "model", "data")
 _LEFT_OUT = ("data.content", "data.style", "data.style_weights", "model.memory", "model.compile")
 _PARTS = tuple(f"model.{part}" for part in ("content", "style", "tv", "encoder", "optimizer"))
 # A picture may come from a stranger, and what is called by such a name is imported.
-_CLASS = re.compile(r"(nst_lightning(\.(losses|optim|encoder))?|torch\.optim)(\.[a-z]\w*)?\.[A-Z]\w*")
+_CLASS = re.compile(
+    r"(nst_lightning(\.(losses|optim|encoder))?|torch\.optim)(\.[a-z]\w*)?\.[A-Z]\w*"
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Choices:
     @property
     def config(self) -> list[str]:
         """Config files of the run."""
-        return [] if self.look == FROM_PICTURE else [f"looks/{self.look}.yaml"]
+        return [] if self.look == FROM_PICTURE else [str(_folder() / f"{self.look}.yaml")]
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -75,10 +77,13 @@ class Choices:
 
 def looks() -> dict[str, str]:
     """Return each look with its line of words, the default first."""
-    folder = next(found for f in CONFIG_FOLDERS[1:] if (found := f / "looks").is_dir())
-    found = {path.stem: _first_sentence(path) for path in sorted(folder.glob("*.yaml"))}
+    found = {path.stem: _first_sentence(path) for path in sorted(_folder().glob("*.yaml"))}
     order = (DEFAULT_LOOK, "subtle", "strong")
     return {name: found[name] for name in dict.fromkeys([*order, *found]) if name in found}
+
+
+def _folder() -> Path:
+    return next(looks for folder in CONFIG_FOLDERS[1:] if (looks := folder / "looks").is_dir())
 
 
 def _first_sentence(config: Path) -> str:
@@ -89,7 +94,9 @@ def _first_sentence(config: Path) -> str:
 
 def of_look(name: str) -> Choices:
     """Return where a look puts the controls; what it does not say is the default's."""
-    config = next(found for f in CONFIG_FOLDERS[1:] if (found := f / f"looks/{name}.yaml").is_file())
+    config = next(
+        found for f in CONFIG_FOLDERS[1:] if (found := f / f"looks/{name}.yaml").is_file()
+    )
     given = lay_over(flatten(read_yaml(DEFAULTS)), flatten(read_yaml(config)))
     own = {key: given[setting] for key, setting in CONTROLS.items() if setting in given}
     return Choices(look=name, **own)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,9 +85,7 @@ class Gallery:
             kept.append(source)
         return kept[0], kept[1]
 
-    def finish(
-        self, folder: Path, job: Job, seconds: float, steps: int, *, stopped: bool
-    ) -> None:
+    def finish(self, folder: Path, job: Job, seconds: float, steps: int, *, stopped: bool) -> None:
         """Note what the picture itself does not say, and make it small for the page."""
         pixels = load_image(folder / f"{PICTURE}.png")
         small, alpha = at_most(pixels.pixels, pixels.alpha, _SIDE)
@@ -95,6 +94,11 @@ class Gallery:
         if not stopped:  # else it says nothing of the time that others take
             record["size"] = job.choices.size
         write_whole(folder / _RECORD, json.dumps(record | {"seconds": round(seconds, 1)}))
+
+    def forget(self, folder: Path) -> None:
+        """Remove the folder of a picture that was refused; one with a picture in it stays."""
+        if not (folder / f"{PICTURE}.png").is_file():
+            shutil.rmtree(folder, ignore_errors=True)
 
     def entries(self) -> list[Entry]:
         """Return the newest pictures, the newest first."""
@@ -135,7 +139,7 @@ class Gallery:
         for entry in self.entries():
             seconds, size = (entry.record.get(key) for key in ("seconds", "size"))
             if entry.record.get("look") == choices.look and seconds and size:
-                return float(seconds) * (choices.size / size) ** 2
+                return float(seconds * (choices.size / size) ** 2)
         return None
 
     def _folders(self) -> list[Path]:

@@ -66,7 +66,6 @@ class Guard:
     def _knows(self, given: str) -> bool:
         return secrets.compare_digest(given.encode(), self._token.encode())
 
-
     async def _within_limits(
         self, scope: Scope, headers: Mapping[str, str], receive: Receive, send: Send
     ) -> None:

@@ -3,6 +3,7 @@
 import itertools
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -164,10 +165,9 @@ class Jobs:
         try:
             file = self.paint(job, self)
         except Exception as error:
-            line = as_mistake(error)
-            if line is None:
-                line = report_line(error)
-                say(f"{job.label}: {line}", error=True)
+            line = str(as_mistake(error) or "") or report_line(error).removeprefix("error: ")
+            if as_mistake(error) is None:
+                say(f"{job.label}: {line}\n{traceback.format_exc()}", error=True)
             self.report(phase="failed", line=line, details="")
             return
         stopped = self.stop.is_set() and self._state.step < self._state.steps

@@ -1,6 +1,5 @@
 """The page of the app: what is on it, and what happens when it is used."""
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -36,6 +35,7 @@ STYLE = """
 .gradio-container { max-width: 1280px !important; margin: 0 auto; }
 .html-container { padding: 0 !important; }
 .block:has(> .html-container .line:only-child:empty) { display: none; }
+.block:has(> .html-container .no-file) { display: none; }
 .line { margin: 0; overflow-wrap: anywhere; }
 .line.wrong { color: #b91c1c; font-weight: 600; }
 .dark .line.wrong { color: #fca5a5; }
@@ -48,23 +48,17 @@ STYLE = """
 #gallery .thumbnail-item img { aspect-ratio: 1; height: auto; }
 #gallery .caption-label { position: static; border: 0; text-align: left; }
 @media (min-width: 700px) { #right { position: sticky; top: 8px; align-self: flex-start; } }
-#gallery .grid-container { grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)) !important; }
+#gallery .grid-container {
+  grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)) !important; }
+.download { display: block; text-align: center; padding: 10px; border-radius: 6px; font-weight: 600;
+  background: var(--button-secondary-background-fill); text-decoration: none !important;
+  color: var(--button-secondary-text-color) !important; }
+.download:hover, .download:focus { background: var(--button-secondary-background-fill-hover); }
 footer { display: none !important; }
-@media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
+@media (prefers-reduced-motion: reduce) {
+  * { animation: none !important; transition: none !important; }
+}
 """
-
-
-class Download(gr.DownloadButton):
-    """Saves a picture under the name of its folder: every result has the same name in its own."""
-
-    is_template = True
-
-    def postprocess(self, value: str | None) -> Any:
-        """Return what the page is given of a file."""
-        data = super().postprocess(value)
-        if data is not None and value is not None:
-            data.orig_name = f"{Path(value).parent.name}{Path(value).suffix}"
-        return data
 
 
 def theme() -> Any:
@@ -141,11 +135,11 @@ def build(jobs: Jobs, gallery: Gallery) -> Any:
                 expected = gr.HTML(answers.line(""), padding=False)
                 with gr.Row():
                     paint = gr.Button("Paint", variant="primary", elem_id="paint", min_width=120)
-                    stop = gr.Button(
-                        "Stop", interactive=False, elem_id="stop", min_width=120
-                    )
+                    stop = gr.Button("Stop", interactive=False, elem_id="stop", min_width=120)
                 problem = gr.HTML(answers.line(""), padding=False, elem_id="problem")
-                status = gr.HTML(answers.line(""), padding=False, elem_id="status", elem_classes="status")
+                status = gr.HTML(
+                    answers.line(""), padding=False, elem_id="status", elem_classes="status"
+                )
                 forget = gr.Button("Paint nothing of what waits", visible=False, size="sm")
                 picture = gr.Image(
                     label="Picture",
@@ -154,9 +148,7 @@ def build(jobs: Jobs, gallery: Gallery) -> Any:
                     elem_id="picture",
                     height="min(520px, 90vw)",
                 )
-                download = Download(
-                    "Download the PNG, with its settings", interactive=False, elem_id="download"
-                )
+                download = gr.HTML(answers.download(None), padding=False, elem_id="download")
         gr.Markdown("## Painted so far")
         shown = gr.Gallery(
             label="Painted so far; choose one",
@@ -173,16 +165,19 @@ def build(jobs: Jobs, gallery: Gallery) -> Any:
             chosen_file = gr.State("")
             with gr.Row():
                 chosen_picture = gr.Image(
-                    show_label=False, interactive=False, buttons=["fullscreen"], height="min(420px, 90vw)"
+                    show_label=False,
+                    interactive=False,
+                    buttons=["fullscreen"],
+                    height="min(420px, 90vw)",
                 )
                 with gr.Column():
                     chosen_words = gr.Markdown()
                     use = gr.Button("Use these settings", elem_id="use")
-                    chosen_download = Download("Download the PNG, with its settings")
+                    chosen_download = gr.HTML(answers.download(None), padding=False)
 
         # What a job is added by, so that every page follows it.
         added = gr.State(0)
-        put = {"api_visibility": "private", "show_progress": "hidden"}
+        put: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         once = put | {"trigger_mode": "once"}
         estimate = [*controls.values()]
         for control in (look, size):
@@ -249,7 +244,7 @@ def _picture(title: str, role: str, samples: tuple[str, ...], answer: Any) -> An
         elem_id=f"{role}-samples",
         elem_classes="pictures",
     )
-    put = {"api_visibility": "private", "show_progress": "hidden"}
+    put: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     outputs = [source, view, line]
     dropped = answer.drop_photograph if role == "photograph" else answer.drop_painting
     file.upload(dropped, file, [*outputs, file], **put)

@@ -1,7 +1,7 @@
 """Paints one job of the app, and shows it as it is painted."""
 
+import functools
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,11 +23,14 @@ _EVERY = 1.0
 """Seconds between two pictures on the way, at least."""
 
 
-def painter(gallery: Gallery) -> Callable[[Job, Jobs], Path]:
-    """Return what paints jobs into a gallery."""
+def paint(gallery: Gallery, job: Job, jobs: Jobs) -> Path:
+    """Paint a job into a gallery and return the picture's file.
 
-    def paint(job: Job, jobs: Jobs) -> Path:
-        began, folder = time.monotonic(), gallery.new_folder(job)
+    Raises:
+        InputError: If a picture or a setting is wrong.
+    """
+    began, folder = time.monotonic(), gallery.new_folder(job)
+    try:
         sources = gallery.keep_sources(job, folder)
         session = open_run(
             job.choices.settings
@@ -42,13 +45,13 @@ def painter(gallery: Gallery) -> Callable[[Job, Jobs], Path]:
             progress=False,
             checkpoints=False,
         )
-        bar = StyleProgressBar(lambda steps, details: _Bar(jobs, steps, details))
-        session.run(bar, _Feed(jobs))
-        seconds, steps = time.monotonic() - began, session.trainer.global_step
-        gallery.finish(folder, job, seconds, steps, stopped=not session.finished)
-        return session.picture_path
-
-    return paint
+        session.run(StyleProgressBar(functools.partial(_Bar, jobs)), _Feed(jobs))
+    except BaseException:
+        gallery.forget(folder)
+        raise
+    seconds, steps = time.monotonic() - began, session.trainer.global_step
+    gallery.finish(folder, job, seconds, steps, stopped=not session.finished)
+    return session.picture_path
 
 
 class _Bar:

@@ -1,5 +1,6 @@
 """Gradio's server, on this machine alone: no telemetry, no sharing, nothing from the network."""
 
+import functools
 import os
 import secrets
 import signal
@@ -9,11 +10,15 @@ import tempfile
 import threading
 import webbrowser
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nst_lightning.app.guard import LOOPBACK, Guard
 from nst_lightning.errors import InputError
 from nst_lightning.say import is_terminal, say
+
+if TYPE_CHECKING:
+    from nst_lightning.app.gallery import Gallery
+    from nst_lightning.app.jobs import Job, Jobs
 
 _OFFLINE = {
     "GRADIO_ANALYTICS_ENABLED": "False",
@@ -48,10 +53,9 @@ def serve(folder: Path, host: str, port: int | None, browser: bool) -> None:
         from nst_lightning.app.gallery import Gallery
         from nst_lightning.app.jobs import Jobs
         from nst_lightning.app.page import STYLE, build, theme
-        from nst_lightning.app.painting import painter
 
         gallery = Gallery(folder)
-        jobs = Jobs(painter(gallery))
+        jobs = Jobs(functools.partial(_paint, gallery))
         gradio.set_static_paths([folder])  # served as they are, not copied for every page
         hosts = LOOPBACK if host in LOOPBACK else frozenset[str]()
         guard = Middleware(Guard, token=token, cookie=f"nst_app_{place}", hosts=hosts)
@@ -94,6 +98,13 @@ def serve(folder: Path, host: str, port: int | None, browser: bool) -> None:
                 say("finishing the step in hand; the picture is kept")
             jobs.close()
             page.close(verbose=False)
+
+
+def _paint(gallery: "Gallery", job: "Job", jobs: "Jobs") -> Path:
+    # Lightning takes seconds to be imported, in which the page is there already.
+    from nst_lightning.app.painting import paint
+
+    return paint(gallery, job, jobs)
 
 
 def _set_environment(uploads: str) -> None:
