@@ -45,14 +45,12 @@ def line(words: str, wrong: bool = False) -> str:
 
 
 def download(file: Path | None) -> str:
-    """Return the link that saves a picture under its folder's name; nothing to see without one."""
-    # Not Gradio's button: every result would be saved under the same name.
+    """Return the link that saves a picture as it is; nothing to see without one."""
     if file is None:
         return '<p class="no-file"></p>'
     address = html.escape(f"gradio_api/file={quote(str(file))}")
-    name = html.escape(f"{file.parent.name}{file.suffix}")
     words = "Download the PNG, with its settings"
-    return f'<a class="download" href="{address}" download="{name}">{words}</a>'
+    return f'<a class="download" href="{address}" download>{words}</a>'
 
 
 def sample_picture(name: str) -> Image.Image:

@@ -86,14 +86,18 @@ class Gallery:
         return kept[0], kept[1]
 
     def finish(self, folder: Path, job: Job, seconds: float, steps: int, *, stopped: bool) -> None:
-        """Note what the picture itself does not say, and make it small for the page."""
-        pixels = load_image(folder / f"{PICTURE}.png")
+        """Note what the picture itself does not say, and make it small for the page; return it."""
+        # Under a name of its own: under that it is saved from the page.
+        file = _result(folder)
+        (folder / f"{PICTURE}.png").replace(file)
+        pixels = load_image(file)
         small, alpha = at_most(pixels.pixels, pixels.alpha, _SIDE)
         save_image(small, _thumbnail(folder), alpha=alpha)
         record = {"label": job.label, "look": job.choices.look, "steps": steps}
         if not stopped:  # else it says nothing of the time that others take
             record["size"] = job.choices.size
         write_whole(folder / _RECORD, json.dumps(record | {"seconds": round(seconds, 1)}))
+        return file
 
     def forget(self, folder: Path) -> None:
         """Remove the folder of a picture that was refused; one with a picture in it stays."""
@@ -104,7 +108,7 @@ class Gallery:
         """Return the newest pictures, the newest first."""
         found = []
         for folder in sorted(self._folders(), key=_number, reverse=True):
-            file, record = folder / f"{PICTURE}.png", {}
+            file, record = _result(folder), {}
             if not (file.is_file() and _thumbnail(folder).is_file()):
                 continue
             with contextlib.suppress(OSError, ValueError):
@@ -144,6 +148,10 @@ class Gallery:
 
     def _folders(self) -> list[Path]:
         return [path for path in self.folder.glob("[0-9]*-*") if path.is_dir()]
+
+
+def _result(folder: Path) -> Path:
+    return folder / f"{folder.name}.png"
 
 
 def _thumbnail(folder: Path) -> Path:

@@ -49,7 +49,7 @@ class State:
         steps: Steps in all; 0 before that is known.
         left: Seconds left, if known.
         details: What it is doing at the moment.
-        picture: As far as it is painted, at most `painting.SIDE` pixels.
+        picture: As far as it is painted, small.
         file: The finished picture.
         line: What went wrong, in one line, or what else there is to say.
         waiting: The jobs after this one.

@@ -43,6 +43,7 @@ STYLE = """
 .status p { margin: 4px 0; }
 .status ol { margin: 4px 0 0 1.4em; list-style: decimal; }
 .pictures .grid-wrap { min-height: 0 !important; max-height: none !important; }
+.samples .grid-container { grid-template-columns: repeat(3, minmax(0, 1fr)) !important; }
 .pictures .caption-label { white-space: normal; max-width: 100%; font-size: 0.8em; }
 #gallery .thumbnail-item { aspect-ratio: auto; display: block; height: auto; }
 #gallery .thumbnail-item img { aspect-ratio: 1; height: auto; }
@@ -83,6 +84,7 @@ def build(jobs: Jobs, gallery: Gallery) -> Any:
                 photograph = _picture("1. Photograph", "photograph", PHOTOGRAPHS, answer)
                 painting = _picture("2. Painting", "painting", PAINTINGS, answer)
                 gr.Markdown("## 3. How")
+                settings_line = gr.HTML(answers.line(""), padding=False, elem_id="settings-line")
                 look = gr.Radio(
                     [(name.replace("_", " "), name) for name in known],
                     value=first.look,
@@ -96,6 +98,7 @@ def build(jobs: Jobs, gallery: Gallery) -> Any:
                     value=first.strength,
                     step=0.01,
                     label="Strength",
+                    elem_id="strength",
                     info="0 is nearly the photograph, 1 the painting's own forms.",
                 )
                 stroke_size = gr.Slider(
@@ -125,11 +128,12 @@ def build(jobs: Jobs, gallery: Gallery) -> Any:
                     **{"look": look, "strength": strength, "stroke_size": stroke_size},
                     **{"strokes": strokes, "colours": colours, "size": size},
                 }
-                with gr.Accordion("Use the settings of a picture", open=False):
+                with gr.Accordion(
+                    "Use the settings of a picture", open=False, elem_id="settings-of"
+                ):
                     settings_of = gr.File(
                         label="Drop a picture that was painted here", height=110, elem_id="settings"
                     )
-                    settings_line = gr.HTML(answers.line(""), padding=False)
             with gr.Column(min_width=280, elem_id="right"):
                 gr.Markdown("## 4. Paint")
                 expected = gr.HTML(answers.line(""), padding=False)
@@ -242,7 +246,7 @@ def _picture(title: str, role: str, samples: tuple[str, ...], answer: Any) -> An
         buttons=[],
         interactive=False,
         elem_id=f"{role}-samples",
-        elem_classes="pictures",
+        elem_classes=["pictures", "samples"],
     )
     put: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     outputs = [source, view, line]
