@@ -41,7 +41,7 @@ def app(
         port: The first free one from 7860 on if left out.
         browser: Open the page, where this is a terminal of a desktop.
     """
-    folder = check_folder(out)
+    folder = check_folder(out).absolute()
     if port is not None and not 1 <= port <= 65535:
         raise InputError(f"--port: {port} is not a port; use 1024 to 65535, or leave it out")
     if find_spec("gradio") is None:
