@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nst_lightning.checks import choice, number
 from nst_lightning.data.resizing import check_size
 from nst_lightning.errors import InputError
 from nst_lightning.options import (
@@ -30,6 +31,15 @@ CONTROLS = {
     "size": "data.size",
 }
 """What the app has a control for -> the setting that it is."""
+
+COLOURS = {
+    "The painting's": "palette",
+    "The photograph's": "luminance",
+    "The painting's, moved towards the photograph's": "covariance",
+    "The photograph's, channel by channel": "histogram",
+    "As the strokes bring them": "style",
+}
+"""What people read -> ``data.colour``."""
 
 _KEPT = ("seed_everything", "model", "data")
 # Of a picture's own pictures, and of the machine that painted it.
@@ -133,9 +143,13 @@ def from_picture(settings: Mapping[str, Any], name: str) -> Choices:
     own = {control: lookup(settings, setting) for control, setting in CONTROLS.items()}
     if missing := [CONTROLS[control] for control, value in own.items() if value is None]:
         raise InputError(f"{name}: its settings lack {missing[0]}: another version made it")
+    parts = {key: base.get(key) for key in _PARTS}
     terms = base.get(EXTRA_TERMS) or {}
-    terms = {f"{EXTRA_TERMS}.{term}": given for term, given in terms.items()}
-    for key, value in {**{key: base.get(key) for key in _PARTS}, **terms}.items():
+    if isinstance(terms, Mapping):
+        parts |= {f"{EXTRA_TERMS}.{term}": given for term, given in terms.items()}
+    else:
+        parts[EXTRA_TERMS] = terms
+    for key, value in parts.items():
         if not (value is None or (isinstance(value, Mapping) and "class_path" in value)):
             raise InputError(f"{name}: its {key} is {value!r:.40}, which is no part of a run")
     for key, value in _strings(base):
@@ -144,6 +158,14 @@ def from_picture(settings: Mapping[str, Any], name: str) -> Choices:
                 raise InputError(f"{name}: its {key} is {value}; the app takes our own alone")
         elif "/" in value or "\\" in value or "." in value:
             raise InputError(f"{name}: its {key} is the file {value}, which is not inside it")
+    try:
+        number("model.strength", own["strength"], least=0, most=1)
+        number("data.style_scale", own["stroke_size"], above=0)
+        choice("data.strokes", own["strokes"], ("large", "fine"))
+        choice("data.colour", own["colours"], [*COLOURS.values()])
+        as_size(own["size"])
+    except InputError as error:
+        raise InputError(f"{name}: its {error}") from error
     return Choices(look=FROM_PICTURE, base=base, **own)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from nst_lightning.app import answers
-from nst_lightning.app.choices import CONTROLS, DEFAULT_LOOK, looks, of_look
+from nst_lightning.app.choices import COLOURS, CONTROLS, DEFAULT_LOOK, looks, of_look
 from nst_lightning.app.gallery import Gallery
 from nst_lightning.app.jobs import Jobs
 from nst_lightning.data.samples import SAMPLES
@@ -15,13 +15,6 @@ TITLE = "Paint a photograph"
 PHOTOGRAPHS = tuple(name for name in SAMPLES if name in ("cat", "astronaut", "coffee"))
 PAINTINGS = tuple(name for name in SAMPLES if name not in PHOTOGRAPHS)
 
-COLOURS = {
-    "The painting's": "palette",
-    "The photograph's": "luminance",
-    "The painting's, moved towards the photograph's": "covariance",
-    "The photograph's, channel by channel": "histogram",
-    "As the strokes bring them": "style",
-}
 SIZES = {
     "128 px: a stamp": 128,
     "256 px: a first look": 256,
