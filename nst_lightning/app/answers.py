@@ -50,7 +50,7 @@ def download(file: Path | None) -> str:
         return '<p class="no-file"></p>'
     address = html.escape(f"gradio_api/file={quote(str(file))}")
     words = "Download the PNG, with its settings"
-    return f'<a class="download" href="{address}" download>{words}</a>'
+    return f'<a class="keep" href="{address}" download>{words}</a>'
 
 
 def sample_picture(name: str) -> Image.Image:

@@ -44,10 +44,10 @@ STYLE = """
 @media (min-width: 700px) { #right { position: sticky; top: 8px; align-self: flex-start; } }
 #gallery .grid-container {
   grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)) !important; }
-.download { display: block; text-align: center; padding: 10px; border-radius: 6px; font-weight: 600;
+.keep { display: block; text-align: center; padding: 10px; border-radius: 6px; font-weight: 600;
   background: var(--button-secondary-background-fill); text-decoration: none !important;
   color: var(--button-secondary-text-color) !important; }
-.download:hover, .download:focus { background: var(--button-secondary-background-fill-hover); }
+.keep:hover, .keep:focus { background: var(--button-secondary-background-fill-hover); }
 footer { display: none !important; }
 @media (prefers-reduced-motion: reduce) {
   * { animation: none !important; transition: none !important; }
@@ -61,7 +61,7 @@ def theme() -> Any:
         primary_hue="amber",
         font=["ui-sans-serif", "system-ui", "sans-serif"],
         font_mono=["ui-monospace", "monospace"],
-    )
+    ).set(block_info_text_color="*neutral_600", block_info_text_color_dark="*neutral_300")
 
 
 def build(jobs: Jobs, gallery: Gallery) -> Any:
@@ -199,6 +199,7 @@ def build(jobs: Jobs, gallery: Gallery) -> Any:
             concurrency_limit=None,
             **once,
         )
+        shown.change(answer.expect, estimate, [expected, strokes], **put)
         page.load(answer.expect, estimate, [expected, strokes], **put)
         shown.select(
             answer.choose,
