@@ -85,7 +85,7 @@ class Gallery:
             kept.append(source)
         return kept[0], kept[1]
 
-    def finish(self, folder: Path, job: Job, seconds: float, steps: int, *, stopped: bool) -> None:
+    def finish(self, folder: Path, job: Job, seconds: float, steps: int, *, stopped: bool) -> Path:
         """Note what the picture itself does not say, and make it small for the page; return it."""
         # Under a name of its own: under that it is saved from the page.
         file = _result(folder)
