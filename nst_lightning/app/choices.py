@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nst_lightning.checks import choice, number
-from nst_lightning.data.resizing import check_size
+from nst_lightning.data.sides import check_size
 from nst_lightning.errors import InputError
 from nst_lightning.options import (
     CONFIG_FOLDERS,

@@ -2,13 +2,13 @@
 
 import contextlib
 import re
-import secrets
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from nst_lightning.errors import too_large
+from nst_lightning.preview.guard import LOOPBACK, is_own_host, is_own_origin, is_token
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -18,7 +18,6 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAXIMUM_UPLOAD = 2**29
 """Bytes of one request; a larger file is refused before it is kept."""
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _FILE_NAME = re.compile(rb'filename="([^"\r\n]{1,200})"')
 # The app asks itself, once, and browsers ask for the other without a cookie: neither says anything.
 _OPEN = frozenset({"/gradio_api/startup-events", "/manifest.json"})
@@ -33,11 +32,11 @@ class Guard:
         app: What is guarded.
         token: The secret.
         cookie: Name of the cookie: of another port's app it is another.
-        hosts: Names under which the app may be asked for; any if empty.
+        hosts: Names under which the app may be asked for.
     """
 
     def __init__(
-        self, app: Application, token: str, cookie: str, hosts: frozenset[str] = LOOPBACK
+        self, app: Application, token: str, cookie: str, hosts: Sequence[str] = LOOPBACK
     ) -> None:
         self._app, self._token, self._cookie, self._hosts = app, token, cookie, hosts
 
@@ -48,23 +47,20 @@ class Guard:
                 await self._app(scope, receive, send)
             return
         headers = {key.decode("latin-1"): v.decode("latin-1") for key, v in scope["headers"]}
-        host, origin = headers.get("host", ""), headers.get("origin")
-        if self._hosts and urlsplit(f"//{host}").hostname not in self._hosts:
+        host, address = headers.get("host"), (scope.get("server") or ("",))[0]
+        if not is_own_host(host, self._hosts, address):
             await _answer(send, 403, "this is not the app's own address")
-        elif origin is not None and urlsplit(origin).netloc != host:
+        elif not is_own_origin(headers.get("origin"), host):
             await _answer(send, 403, "another page may not ask the app for anything")
-        elif scope["path"] in _OPEN or self._knows(_cookie(headers, self._cookie)):
+        elif scope["path"] in _OPEN or is_token(_cookie(headers, self._cookie), self._token):
             await self._within_limits(scope, headers, receive, send)
-        elif self._knows(given := _token(scope["query_string"])):
+        elif is_token(given := _token(scope["query_string"]), self._token):
             cookie = f"{self._cookie}={self._token}; HttpOnly; SameSite=Lax; Path=/"
             await _answer(send, 303, "", {"location": "/", "set-cookie": cookie})
         else:
             # 401 where there is none: Gradio looks for itself that way as it starts.
             words = "open the address that nst app has printed, with its token"
             await _answer(send, 403 if given else 401, words)
-
-    def _knows(self, given: str) -> bool:
-        return secrets.compare_digest(given.encode(), self._token.encode())
 
     async def _within_limits(
         self, scope: Scope, headers: Mapping[str, str], receive: Receive, send: Send

@@ -2,7 +2,6 @@
 
 import functools
 import os
-import secrets
 import signal
 import socket
 import sys
@@ -10,10 +9,11 @@ import tempfile
 import threading
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from nst_lightning.app.guard import LOOPBACK, Guard
+from nst_lightning.app.guard import Guard
 from nst_lightning.errors import InputError
+from nst_lightning.preview.guard import is_wildcard, new_token, own_names
 from nst_lightning.say import is_terminal, say
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def serve(folder: Path, host: str, port: int | None, browser: bool) -> None:
     """
     say("starting the app")  # its libraries take seconds
     place = _free(host, port)
-    token = secrets.token_urlsafe(24)
+    token = new_token()
     with tempfile.TemporaryDirectory(prefix="nst-app-") as uploads:
         _set_environment(uploads)
         # Only now: Gradio reads the environment as it is imported.
@@ -57,7 +57,7 @@ def serve(folder: Path, host: str, port: int | None, browser: bool) -> None:
         gallery = Gallery(folder)
         jobs = Jobs(functools.partial(_paint, gallery))
         gradio.set_static_paths([folder])  # served as they are, not copied for every page
-        hosts = LOOPBACK if host in LOOPBACK else frozenset[str]()
+        hosts = own_names(host)
         guard = Middleware(Guard, token=token, cookie=f"nst_app_{place}", hosts=hosts)
         page = build(jobs, gallery)
         ended = threading.Event()
@@ -135,8 +135,7 @@ def _free(host: str, port: int | None) -> int:
 
 
 def _in_address(host: str) -> str:
-    names: dict[str, Any] = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}
-    host = names.get(host, host)
+    host = socket.gethostname() if is_wildcard(host) else host
     return f"[{host}]" if ":" in host else host
 
 

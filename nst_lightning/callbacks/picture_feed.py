@@ -10,7 +10,8 @@ from PIL import Image
 
 from nst_lightning.data.encoding import quantise
 from nst_lightning.data.image_pair import pictures_of
-from nst_lightning.data.resizing import at_most, fit_long_side
+from nst_lightning.data.resizing import at_most
+from nst_lightning.data.sides import fit_long_side
 
 SIDE = 512
 """Long side, at most, of what is shown, in pixels."""

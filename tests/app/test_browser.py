@@ -13,7 +13,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.browser import asked_for, needs_chromium, open_browser, show_as, until, whole_page
+from helpers.browser import (
+    chromium,
+    hosts_asked,
+    look_as,
+    needs_chromium,
+    save_in,
+    until,
+    whole_page,
+)
 from PIL import Image
 
 from nst_lightning.data.metadata import read_settings
@@ -83,8 +91,9 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 @pytest.fixture
 def page(app: App, tmp_path: Path) -> Iterator[Any]:
-    with open_browser(tmp_path / "downloads") as browser:
-        show_as(browser, 1440)
+    with chromium() as browser:
+        save_in(browser, tmp_path / "downloads")
+        look_as(browser, 1440)
         browser.get(app.address)
         until(lambda: find(browser, "#photograph input[type=file]"))
         until(
@@ -93,12 +102,7 @@ def page(app: App, tmp_path: Path) -> Iterator[Any]:
         yield browser
         refused = [e for e in browser.get_log("browser") if e["level"] == "SEVERE"]
         assert refused == []
-        elsewhere = [
-            address
-            for address in asked_for(browser)
-            if not re.match(r"http://127\.0\.0\.1:\d+/|data:|blob:", address)
-        ]
-        assert elsewhere == []
+        assert hosts_asked(browser) == {"127.0.0.1"}
 
 
 def find(browser: Any, selector: str) -> Any:
@@ -272,7 +276,7 @@ def _bomb() -> bytes:
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_fits(page: Any, app: App, width: int, scheme: str) -> None:
-    show_as(page, width, scheme)
+    look_as(page, width, scheme)
     page.refresh()
     until(lambda: find(page, "#gallery img"))
     press(page, "#gallery button")
@@ -296,7 +300,7 @@ def test_the_gallery_outlives_the_program_and_nothing_left_this_machine(
     assert made
     assert app.end() == 0
     other = App(app.folder)
-    with open_browser(tmp_path) as browser:
+    with chromium() as browser:
         browser.get(other.address)
         until(lambda: len(browser.find_elements("css selector", "#gallery img")) == made)
         press(browser, "#gallery button")

@@ -1,15 +1,16 @@
 """A real Chromium without a screen."""
 
 import base64
+import contextlib
 import io
 import json
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
@@ -18,14 +19,15 @@ CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
 )
 DRIVER = shutil.which("chromedriver") or ""
+
 needs_chromium = pytest.mark.skipif(
     not (CHROMIUM and DRIVER), reason="there is no chromium with chromedriver"
 )
 
 
-@contextmanager
-def open_browser(downloads: Path) -> Iterator[Any]:
-    """Open a browser that saves files in a folder, and notes what it asks for."""
+@contextlib.contextmanager
+def chromium() -> Iterator[Any]:
+    """Start a browser that logs its console and every request."""
     pytest.importorskip("selenium")
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
@@ -39,22 +41,67 @@ def open_browser(downloads: Path) -> Iterator[Any]:
         options.add_argument("--no-sandbox")  # Chromium has none for root
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    downloads.mkdir(exist_ok=True)
-    where = {"behavior": "allow", "downloadPath": str(downloads)}
-    driver.execute_cdp_cmd("Browser.setDownloadBehavior", where)
     try:
         yield driver
     finally:
         driver.quit()
 
 
-def show_as(browser: Any, width: int, scheme: str = "light") -> None:
-    """Be a phone (under 500 px) or a desktop, in light or dark colours, and move nothing."""
+def look_as(browser: Any, width: int, scheme: str = "light") -> None:
+    """Let pages be shown as on a phone (under 500 px) or a desktop, light or dark."""
     metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     features = [{"name": "prefers-color-scheme", "value": scheme}]
+    # Else a click waits for no scrolling: what is clicked on is not where it was.
     features.append({"name": "prefers-reduced-motion", "value": "reduce"})
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+
+def screenshot(shown: Any) -> Image.Image:
+    """Return what is shown of the browser's window or an element of the page."""
+    from selenium.common.exceptions import TimeoutException
+
+    for attempt in range(3):
+        try:
+            shot = getattr(shown, "screenshot_as_base64", None) or shown.get_screenshot_as_base64()
+            return Image.open(io.BytesIO(base64.b64decode(shot))).convert("RGB")
+        except TimeoutException:  # a busy machine
+            if attempt == 2:
+                raise
+    raise AssertionError
+
+
+def complaints(browser: Any) -> list[str]:
+    """Return what the console has said since the last call, but for plain remarks."""
+    return [entry["message"] for entry in browser.get_log("browser") if entry["level"] != "INFO"]
+
+
+def hosts_asked(browser: Any) -> set[str]:
+    """Return the hosts of all requests since the last call, with the browser's own addresses."""
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = [
+        urlsplit(event["params"]["request"]["url"])
+        for event in events
+        if event["method"] == "Network.requestWillBeSent"
+    ]
+    return {url.hostname or url.scheme for url in asked if url.scheme not in ("data", "blob")}
+
+
+def save_in(browser: Any, folder: Path) -> None:
+    """Let what is downloaded go into a folder."""
+    folder.mkdir(exist_ok=True)
+    where = {"behavior": "allow", "downloadPath": str(folder)}
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", where)
+
+
+def whole_page(browser: Any) -> Image.Image:
+    """Return a screenshot of the page from its top to its end."""
+    size = browser.execute_script("return [innerWidth, document.documentElement.scrollHeight]")
+    clip = {"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1}
+    shot = browser.execute_cdp_cmd(
+        "Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip}
+    )
+    return Image.open(io.BytesIO(base64.b64decode(shot["data"]))).convert("RGB")
 
 
 def until(what: Callable[[], Any], seconds: float = 120) -> Any:
@@ -69,23 +116,3 @@ def until(what: Callable[[], Any], seconds: float = 120) -> Any:
             error = failed
         time.sleep(0.2)
     raise AssertionError("it did not become so in time") from error
-
-
-def asked_for(browser: Any) -> list[str]:
-    """Return all addresses that were asked for since the last call."""
-    messages = (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
-    return [
-        message["params"]["request"]["url"]
-        for message in messages
-        if message["method"] == "Network.requestWillBeSent"
-    ]
-
-
-def whole_page(browser: Any) -> Image.Image:
-    """Return a screenshot of the page from its top to its end."""
-    size = browser.execute_script("return [innerWidth, document.documentElement.scrollHeight]")
-    clip = {"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1}
-    shot = browser.execute_cdp_cmd(
-        "Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip}
-    )
-    return Image.open(io.BytesIO(base64.b64decode(shot["data"]))).convert("RGB")
