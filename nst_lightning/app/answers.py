@@ -121,12 +121,11 @@ class Answers:
     def choose_look(self, look: str) -> tuple[Any, ...]:
         """Put the controls where a look has them; the size stays."""
         if look == FROM_PICTURE:
-            return (gr.skip(),) * (len(CONTROLS) + 2)
+            return (gr.skip(),) * (len(CONTROLS) + 1)
         chosen = of_look(look)
         return (
             gr.Radio(info=self._looks[look]),
             *(gr.skip() if name == "size" else getattr(chosen, name) for name in _ORDER),
-            {},
         )
 
     def read_settings(self, file: str) -> tuple[Any, ...]:

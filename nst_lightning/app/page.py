@@ -179,7 +179,7 @@ def build(jobs: Jobs, gallery: Gallery) -> Any:
         estimate = [*controls.values()]
         for control in (look, size):
             control.change(answer.expect, estimate, [expected, strokes], **put)
-        look.input(answer.choose_look, look, [*controls.values(), base], **put)
+        look.input(answer.choose_look, look, [*controls.values()], **put)
         settings_outputs = [*controls.values(), base, settings_line]
         settings_of.upload(answer.read_settings, settings_of, settings_outputs, **put)
         use.click(answer.use_settings, chosen_file, settings_outputs, **put)

@@ -98,7 +98,7 @@ def as_pillow(levels: Samples, text: str) -> Image.Image:
     """
     picture: Any = Image.fromarray(levels)
     picture.info |= {"icc_profile": srgb_profile(), PNG_KEYWORD: text}
-    # What `Image.save` takes into the file by itself, from Pillow 11.3 on.
+    # What `Image.save` takes into the file by itself, from Pillow 11.1 on.
     picture.encoderinfo = {"pnginfo": _png_info(text), "icc_profile": srgb_profile()}
     if len(text) <= JPEG_TEXT:
         picture.encoderinfo["exif"] = _exif(text)
