@@ -39,6 +39,9 @@ COMMANDS = {
         "nst_lightning.grids.command",
         "Paint any settings times any values, on one labelled sheet and in one table.",
     ),
+    "app": Command(
+        "nst_lightning.app.command", "Paint in the browser: two files dropped, a picture kept."
+    ),
     "artworks": Command(
         "nst_lightning.artworks.command",
         "Count and measure a folder of paintings, with tables and figures.",

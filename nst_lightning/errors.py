@@ -37,3 +37,8 @@ def did_you_mean(name: str, known: Iterable[object]) -> str:
     )
     close = difflib.get_close_matches(name, longer or parts or names, n=1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def too_large(name: str, limit: int) -> InputError:
+    """Return what is said of a file of more than so many bytes."""
+    return InputError(f"{name} is larger than {limit // 2**20} MiB; use a smaller file")

@@ -1,17 +1,22 @@
 """One call for notebooks: the command line's engine and defaults, pictures in and a picture out."""
 
+import base64
 import contextlib
+import io
 import os
 import signal
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lightning.pytorch import Callback
 from PIL import Image
 
+from nst_lightning.callbacks.picture_feed import PictureFeed
+from nst_lightning.cell import Place, in_notebook
 from nst_lightning.checks import typed
 from nst_lightning.data.images import PICTURE, Picture
+from nst_lightning.data.metadata import as_text
 from nst_lightning.given import find_look
 from nst_lightning.mistakes import in_one_line
 from nst_lightning.options import flatten
@@ -20,7 +25,7 @@ from nst_lightning.short_names import SHORT_NAMES, spelled_out
 
 _OPTIONS = [name for name in SHORT_NAMES if name not in ("content", "style", "steps")]
 _IN_MEMORY = "a picture in memory"
-"""What the settings call a Pillow picture."""
+"""What the settings call a picture that has no name."""
 
 
 @typed(content=PICTURE, style=f"{PICTURE}, or a list of them")
@@ -35,6 +40,7 @@ def stylize(
     folder: str | os.PathLike[str] | None = None,
     callbacks: Sequence[Callback] = (),
     progress: bool = True,
+    preview: bool = False,
     **options: Any,
 ) -> Image.Image:
     """Paint ``content`` in the manner of ``style``.
@@ -47,7 +53,9 @@ def stylize(
     that it used; call `nst_lightning.memory.keep_memory` first for the same.
 
     Args:
-        content: A path, URL, ``sample:NAME``, or a Pillow picture.
+        content: A path, URL, ``sample:NAME``, a Pillow picture of any mode, a NumPy array (H, W) or
+            (H, W, C), or a torch tensor (C, H, W) or (1, C, H, W): uint8, uint16, or floats in
+            [0, 1]; grey, RGB, or either with alpha.
         style: The same, or a sequence of them.
         steps: Optimiser steps, those of the octaves not counted; the configuration's epochs and
             steps if left out.
@@ -58,12 +66,14 @@ def stylize(
         folder: Where to write pictures on the way, metrics and checkpoints; nothing is kept if left
             out. A run of other pictures in it is refused without the setting ``overwrite``.
         callbacks: Further Lightning callbacks.
-        progress: Show a bar where the output is a terminal.
+        progress: Show a bar in a notebook's cell, or on a terminal.
+        preview: Show the picture in a notebook's cell as it is painted; elsewhere nothing is shown.
         **options: ``size``, ``content_weight``, ``style_weight``, ``tv_weight``, ``style_scale``,
             ``init``, ``weights``, ``seed``: short names for the most used settings.
 
     Returns:
-        The picture, RGB, or RGBA if the content is transparent.
+        The picture, RGB, or RGBA if the content is transparent. Its settings are the JSON text
+        ``info["nst_lightning"]``; ``save`` writes them into the file as the command line does.
 
     Raises:
         InputError: If something given is wrong.
@@ -103,7 +113,8 @@ def stylize(
             pictures=folder is not None,
             checkpoints=folder is not None,
         )
-        session.run(*callbacks)
+        feed = [PictureFeed(_in_cell())] if preview and in_notebook() else []
+        session.run(*callbacks, *feed)
         picture = _as_pillow(session)
         if session.interrupted:
             # To whom it was meant, now that what there is was written: the loop around this call.
@@ -114,12 +125,25 @@ def stylize(
 
 def _source_name(source: Picture) -> str:
     """Return what the settings call a picture."""
-    return _IN_MEMORY if isinstance(source, Image.Image) else os.fspath(source)
+    return os.fspath(source) if isinstance(source, str | os.PathLike) else _IN_MEMORY
 
 
 def _as_pillow(session: Session) -> Image.Image:
-    from nst_lightning.data.encoding import quantise, srgb_profile
+    from nst_lightning.data.encoding import as_pillow, quantise
 
-    picture = Image.fromarray(quantise(session.picture().cpu(), session.pair.alpha, 8))
-    picture.info["icc_profile"] = srgb_profile()
-    return picture
+    levels = quantise(session.picture().cpu(), session.pair.alpha, 8)
+    return as_pillow(levels, as_text(session.model.public_settings))
+
+
+def _in_cell() -> Callable[[Image.Image], None]:
+    """Return what shows one picture after another in one place of the cell that runs."""
+    place = Place()
+
+    def show(picture: Image.Image) -> None:
+        file, clear = io.BytesIO(), picture.mode == "RGBA"
+        # A notebook keeps what its cells show: a JPEG is a fifth of a PNG.
+        picture.save(file, "PNG" if clear else "JPEG", quality=90)
+        kind = "image/png" if clear else "image/jpeg"
+        place.show({kind: base64.b64encode(file.getvalue()).decode(), "text/plain": "the picture"})
+
+    return show

@@ -1,10 +1,16 @@
-"""One progress bar, on the standard error stream, and only where that is a terminal."""
+"""One progress bar: in a notebook's cell, or where the standard error stream is a terminal."""
 
+import html
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any, Self
 
+from nst_lightning.cell import Place, in_notebook
 from nst_lightning.say import is_terminal, say
+
+_EVERY = 0.2
+"""Seconds between two changes of a cell's bar, at least."""
 
 
 def duration(seconds: float) -> str:
@@ -40,9 +46,9 @@ class _Fitting:
 class ProgressBar:
     """Description, bar, count, time taken and time left, then any further words.
 
-    A context manager; or :meth:`start` and :meth:`stop`, which may be called twice. Where the
-    standard error stream is no terminal, or there is none, nothing is shown, and :meth:`print`
-    writes plain lines. rich is imported when a bar is shown.
+    A context manager; or :meth:`start` and :meth:`stop`, which may be called twice. Where this is
+    no notebook and the standard error stream no terminal, or there is none, nothing is shown, and
+    :meth:`print` writes plain lines. rich is imported when a bar is shown.
 
     Args:
         total: Steps in all; None if it is not known.
@@ -75,9 +81,15 @@ class ProgressBar:
         self._task: Any = None
 
     def start(self) -> Self:
-        """Show the bar, if there is a terminal; it hides the cursor until :meth:`stop`."""
+        """Show the bar, in a notebook or on a terminal, whose cursor it hides until `stop`."""
+        if self._progress is not None:
+            return self
+        if in_notebook():
+            self._progress = _CellBar(self._unit, self._lasting)
+            self._task = self._progress.add_task(**self._state)
+            return self
         # The standard error stream may be missing, or replaced.
-        if self._progress is not None or not is_terminal(sys.stderr):
+        if not is_terminal(sys.stderr):
             return self
         from rich import progress
         from rich.console import Console
@@ -169,7 +181,56 @@ class ProgressBar:
 
     def print(self, line: str) -> None:
         """Print a line to the standard error stream, above the bar."""
-        if self._progress is not None:
+        if self._progress is not None and not isinstance(self._progress, _CellBar):
             self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
         elif sys.stderr is not None:
             say(line, error=True)
+
+
+class _CellBar:
+    """A progress bar in a cell: what `ProgressBar` needs of rich's."""
+
+    def __init__(self, unit: str = "", lasting: bool = True) -> None:
+        self._place, self._unit, self._lasting = Place(), unit, lasting
+        self._state: dict[str, Any] = {}
+        self._began = self._changed = time.monotonic()
+
+    def start(self) -> None:
+        """Nothing is shown before there is a task."""
+
+    def add_task(self, **state: Any) -> int:
+        """Show the one task that there is."""
+        self._state = state
+        self._show()
+        return 0
+
+    def update(self, task: int, **changes: Any) -> None:
+        """Change it."""
+        self._state |= changes
+        if time.monotonic() - self._changed >= _EVERY:
+            self._show()
+
+    def stop(self) -> None:
+        """Leave it as it is now, or take it away."""
+        if self._lasting:
+            self._show()
+        else:
+            self._place.show({"text/html": "", "text/plain": ""})
+
+    def _show(self) -> None:
+        state, self._changed = self._state, time.monotonic()
+        done, total = f"{state['completed']:g}", state["total"]
+        words = [state["description"], f"{done}/{total:g}" if total else done, self._unit]
+        words += [duration(self._changed - self._began)]
+        if state["left"] is not None and state["completed"] != total:
+            words += ["left", duration(state["left"])]
+        line = " ".join(filter(None, words))
+        share = f'max="{total:g}" value="{done}"' if total else ""
+        details = html.escape(state["details"])
+        self._place.show(
+            {
+                "text/plain": f"{line}  {state['details']}".rstrip(),
+                "text/html": f"<div>{html.escape(line)}<br><progress style='width:100%' {share}>"
+                f"</progress><br><small>{details}</small></div>",
+            }
+        )

@@ -1,5 +1,7 @@
 """stylize(): the command line's engine, for notebooks."""
 
+import io
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -7,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from helpers.painting import OBJECTIVE, files, paint
 from lightning.pytorch import Callback
-from PIL import Image
+from PIL import Image, ImageCms
 
 import nst_lightning
 from nst_lightning import InputError, stylize
@@ -210,3 +213,60 @@ def test_an_interrupt_stays_an_interrupt(pictures: tuple[Path, Path], temporary:
 def test_the_package_offers_the_function_and_not_the_module() -> None:
     assert callable(nst_lightning.stylize)
     assert nst_lightning.stylize is stylize
+
+
+def test_arrays_and_tensors_are_pictures(pictures: tuple[Path, Path]) -> None:
+    expected = levels(stylize(*pictures, steps=2, settings=SMALL))
+    content, style = (levels(opened(path)) for path in pictures)
+    tensor = torch.from_numpy(np.moveaxis(content, -1, 0).copy())
+    for given in (content, content / 255, tensor, tensor[None].to(torch.float32) / 255):
+        painted = stylize(given, [style], steps=2, settings=SMALL)
+        difference = np.abs(levels(painted).astype(int) - expected.astype(int))
+        assert difference.max() <= 1  # floats are not rounded to levels
+
+
+def test_pillow_pictures_of_every_mode(pictures: tuple[Path, Path]) -> None:
+    content = opened(pictures[0])
+    modes = ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "La", "CMYK", "YCbCr"]
+    modes += ["HSV", "LAB", "I", "F", "I;16"]
+    for mode in modes:
+        given = _as_mode(content, mode)
+        assert given.mode == mode
+        painted = stylize(given, pictures[1], steps=1, settings=SMALL)
+        assert (painted.mode, painted.size) == ("RGB", (32, 24)), mode
+        assert np.asarray(painted).std() > 5, mode
+
+
+def _as_mode(picture: Image.Image, mode: str) -> Image.Image:
+    if mode == "LAB":
+        srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+        changed = ImageCms.profileToProfile(picture, srgb, lab, outputMode="LAB")
+        assert changed is not None
+        return changed
+    if mode == "I;16":
+        return Image.fromarray(np.asarray(picture.convert("L")).astype(np.uint16) * 257)
+    if mode == "F":
+        return Image.fromarray(np.asarray(picture.convert("L")).astype(np.float32) / 255)
+    between = {"PA": "P", "La": "LA", "RGBa": "RGBA"}.get(mode)
+    return (picture.convert(between) if between else picture).convert(mode)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tiff"])
+def test_a_picture_takes_its_settings_along(
+    pictures: tuple[Path, Path], tmp_path: Path, suffix: str
+) -> None:
+    painted = stylize(*pictures, steps=1, settings=SMALL, folder=tmp_path / "run")
+    expected = read_settings(tmp_path / "run" / "stylized.png")
+    assert json.loads(painted.info["nst_lightning"]) == expected
+    assert json.loads(painted.copy().info["nst_lightning"]) == expected
+    saved = tmp_path / f"saved.{suffix}"
+    painted.save(saved)
+    assert read_settings(saved) == expected
+    assert ImageCms.ImageCmsProfile(io.BytesIO(opened(saved).info["icc_profile"])).profile
+
+
+def test_elsewhere_than_in_a_notebook_a_preview_is_nothing(
+    pictures: tuple[Path, Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    stylize(*pictures, steps=1, settings=SMALL, preview=True)
+    assert tuple(capfd.readouterr()) == ("", "")

@@ -2,6 +2,7 @@
 
 import functools
 import time
+from collections.abc import Callable
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -41,12 +42,18 @@ class _Evaluation:
 
 
 class StyleProgressBar(Callback):
-    """Shows the run's progress on a terminal, and nothing at all elsewhere."""
+    """Shows the run's progress on a terminal, and nothing at all elsewhere.
+
+    Args:
+        bar: Makes another bar of all steps, with words to begin with: what
+            `nst_lightning.progress.ProgressBar` can do but for its ``print``.
+    """
 
     # Not Lightning's ProgressBar: that is one bar an epoch, and wants to count validation too.
 
-    def __init__(self) -> None:
-        self._bar: ProgressBar | None = None
+    def __init__(self, bar: Callable[[float, str], Any] | None = None) -> None:
+        self._make_bar = bar or (lambda steps, words: ProgressBar(steps, "painting", details=words))
+        self._bar: Any = None
         self._began = 0.0
         self._pace = Pace()
         self._left: float | None = None  # seconds, as the last step ended
@@ -56,7 +63,7 @@ class StyleProgressBar(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the bar: what is done before the first step takes minutes for large pictures."""
         steps, details = trainer.estimated_stepping_batches, self._looking(trainer)
-        self._bar = ProgressBar(steps, "painting", details=details).start()
+        self._bar = self._make_bar(steps, details).start()
         if self._bar.is_shown:
             self._watch(pl_module, functools.partial(self._within_step, trainer))
 

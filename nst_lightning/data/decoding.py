@@ -8,6 +8,7 @@ import threading
 import warnings
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
@@ -212,9 +213,16 @@ def decode(image: Image.Image, name: str) -> tuple[Image.Image, list[str]]:
         except Exception as error:
             notes.append(f"{name}: orientation ignored, its EXIF is damaged ({_one_line(error)})")
     notes += [
-        f"{name}: {message}" for message in dict.fromkeys(_one_line(w.message) for w in caught)
+        f"{name}: {message}"
+        for message in dict.fromkeys(_one_line(w.message) for w in caught if _about_it(w.filename))
     ]
     return image, notes
+
+
+def _about_it(file: str) -> bool:
+    """Return whether a warning comes from here; what other threads are warned of is caught, too."""
+    here = (Path(__file__).parent, Path(Image.__file__).parent)
+    return any(Path(file).is_relative_to(folder) for folder in here)
 
 
 def is_turned(image: Image.Image) -> bool:

@@ -18,6 +18,8 @@ from nst_lightning.data.decoding import PNG_KEYWORD
 from nst_lightning.data.metadata import SOFTWARE
 from nst_lightning.data.rows import bands
 
+JPEG_TEXT = 60_000
+"""Bytes of a text that a JPEG takes; its EXIF block ends at 65,535."""
 _PALETTE_FRAMES = 8  # frames, spread over the run, that the palette of a GIF is drawn from
 _PALETTE_SIDE = 256
 _CLASSIC_TIFF = 2**32 - 2**25  # bytes; its offsets have 32 bits, and there is more than pixels
@@ -86,11 +88,21 @@ def encode_png(levels: Samples, text: str | None, file: BinaryIO) -> None:
     if levels.dtype == np.uint16:
         _png16(levels, text, file)
         return
-    info = PngInfo()
-    info.add_text("Software", SOFTWARE)
-    if text is not None:
-        info.add_itxt(PNG_KEYWORD, text)
-    _pillow(levels, "PNG", file, pnginfo=info, optimize=False, compress_level=6)
+    _pillow(levels, "PNG", file, pnginfo=_png_info(text), optimize=False, compress_level=6)
+
+
+def as_pillow(levels: Samples, text: str) -> Image.Image:
+    """Return levels of 8 bits as a Pillow picture that takes its settings along when it is saved.
+
+    They are its ``info["nst_lightning"]``, too, which its copies keep.
+    """
+    picture: Any = Image.fromarray(levels)
+    picture.info |= {"icc_profile": srgb_profile(), PNG_KEYWORD: text}
+    # What `Image.save` takes into the file by itself, from Pillow 11.1 on.
+    picture.encoderinfo = {"pnginfo": _png_info(text), "icc_profile": srgb_profile()}
+    if len(text) <= JPEG_TEXT:
+        picture.encoderinfo["exif"] = _exif(text)
+    return picture  # type: ignore[no-any-return]
 
 
 def encode_jpeg(levels: Samples, text: str | None, file: BinaryIO, quality: int) -> None:
@@ -129,6 +141,14 @@ def encode_tiff(levels: Samples, text: str | None, file: BinaryIO) -> None:
 
 def _pillow(levels: Samples, format_: str, file: BinaryIO, **options: Any) -> None:
     Image.fromarray(levels).save(file, format_, icc_profile=srgb_profile(), **options)
+
+
+def _png_info(text: str | None) -> PngInfo:
+    info = PngInfo()
+    info.add_text("Software", SOFTWARE)
+    if text is not None:
+        info.add_itxt(PNG_KEYWORD, text)
+    return info
 
 
 def _exif(text: str | None) -> Image.Exif:

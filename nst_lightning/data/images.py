@@ -4,10 +4,12 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
 from PIL import Image
 from torch import Tensor
 
 from nst_lightning.checks import typed
+from nst_lightning.data.arrays import Array, from_array
 from nst_lightning.data.colour import to_srgb
 from nst_lightning.data.decoding import (
     decode,
@@ -17,12 +19,13 @@ from nst_lightning.data.decoding import (
     pillow_as_shipped,
 )
 from nst_lightning.data.resizing import resized
+from nst_lightning.data.rows import Rows
 from nst_lightning.data.sides import check_sides, check_size, fit_long_side, wholly_transparent
 from nst_lightning.data.sources import open_source
 from nst_lightning.errors import InputError
 
-Picture = str | os.PathLike[str] | Image.Image
-PICTURE = "a path, an address, sample:NAME or a Pillow picture (Image.fromarray makes one)"
+Picture = str | os.PathLike[str] | Image.Image | Array
+PICTURE = "a path, an address, sample:NAME, a Pillow picture, a NumPy array or a torch tensor"
 """What is said where something else was given."""
 SizeOf = Callable[[int, int], int]
 """A rule: ``(width, height)`` of a picture as displayed -> its long side in pixels."""
@@ -68,7 +71,8 @@ def load_image(
     values, and premultiplied where there is transparency.
 
     Args:
-        source: A path, a URL of any fsspec file system, ``sample:NAME``, or a Pillow picture.
+        source: A path, a URL of any fsspec file system, ``sample:NAME``, a Pillow picture, a NumPy
+            array or a torch tensor (see `nst_lightning.data.arrays`).
         size: The long side in pixels (16 to 16384), or a function of the picture's width and height
             that returns it; enlarges too. None keeps the picture's own size.
         role: What the picture is for; it begins the messages.
@@ -80,23 +84,22 @@ def load_image(
     try:
         if size is not None and not callable(size):
             size = check_size(size)
-        if isinstance(source, Image.Image):
-            name = "the picture given"
-            picture = given(source, name)
+        picture, name = _opened(source)
+        notes: list[str] = []
+        if isinstance(picture, Rows):
+            width, height = picture.width, picture.height
         else:
-            data, name = open_source(source)
-            picture = open_header(data, name)
-            del data  # Pillow lets go of it once the pixels are decoded.
-        # Before decoding: a strip or a dot is refused without spending memory on it.
-        check_sides(name, *picture.size)
-        whole = _draft(picture, size)
-        picture, notes = decode(picture, name)
-        width, height = whole or picture.size
+            # Before decoding: a strip or a dot is refused without spending memory on it.
+            check_sides(name, *picture.size)
+            whole = _draft(picture, size)
+            picture, notes = decode(picture, name)
+            width, height = whole or picture.size
         long_side = check_size(size(width, height)) if callable(size) else size
         check_sides(name, width, height, long_side)
         target = (height, width) if long_side is None else fit_long_side(width, height, long_side)
-        picture = _shrink(picture, target)
-        rows = to_srgb(picture, name)
+        if not isinstance(picture, Rows):
+            picture = _shrink(picture, target)
+        rows = picture if isinstance(picture, Rows) else to_srgb(picture, name)
         if rows.transparent and not any(bool((alpha > 0).any()) for alpha in rows.alphas()):
             raise wholly_transparent(name, notes)
     except InputError as error:
@@ -105,6 +108,17 @@ def load_image(
     if alpha is not None and role in ("style", "init"):  # a content's is the result's
         notes = [*notes, f"{name} is transparent in places; they count as its mean colour"]
     return LoadedImage(pixels, alpha, name, (width, height), notes + rows.notes)
+
+
+def _opened(source: Picture) -> tuple[Image.Image | Rows, str]:
+    """Return a picture, of which a file's pixels are not decoded yet, and what to call it."""
+    if isinstance(source, Image.Image):
+        return given(source, "the picture given"), "the picture given"
+    if isinstance(source, np.ndarray | Tensor):
+        name = f"the {'tensor' if isinstance(source, Tensor) else 'array'} given"
+        return from_array(source, name), name
+    data, name = open_source(source)
+    return open_header(data, name), name  # Pillow lets go of the bytes once it has decoded them
 
 
 def _draft(image: Image.Image, size: int | SizeOf | None) -> tuple[int, int] | None:

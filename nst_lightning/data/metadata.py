@@ -55,6 +55,11 @@ def _base_name(value: Any) -> Any:
     return PurePath(public_name(value)).name if isinstance(value, str) else value
 
 
+def as_text(settings: Mapping[str, Any]) -> str:
+    """Return what a file or a Pillow picture keeps of settings: ASCII, which every format holds."""
+    return json.dumps(settings, default=str)
+
+
 @typed()
 def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read back what `save_image` put into a PNG, JPEG, WebP or TIFF file, local or at a URL.

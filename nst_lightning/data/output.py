@@ -1,7 +1,6 @@
 """Save a picture: PNG, JPEG, WebP or TIFF, sRGB, with its settings, whole or not at all."""
 
 import contextlib
-import json
 import logging
 import math
 import os
@@ -16,6 +15,7 @@ from nst_lightning.checks import typed, whole_number
 from nst_lightning.data import encoding
 from nst_lightning.data.colour import to_srgb
 from nst_lightning.data.decoding import given
+from nst_lightning.data.metadata import as_text
 from nst_lightning.data.sheet import Cell, draw_cells
 from nst_lightning.errors import InputError, did_you_mean
 from nst_lightning.files import atomic_write, expanded, write_whole
@@ -34,7 +34,6 @@ FORMATS = {
     ".tiff": "TIFF",
 }
 _MAXIMUM_SIDE = {"JPEG": 65500, "WebP": 16383}
-_JPEG_TEXT = 60_000  # bytes; the EXIF block of a JPEG ends at 65,535
 
 
 @typed()
@@ -107,9 +106,8 @@ def save_image(
         )
     if kind == "JPEG" and alpha is not None:
         _log.warning("%s: JPEG holds no transparency; the picture is laid on white", target)
-    # ASCII, which every format can hold.
-    text = None if settings is None else json.dumps(settings, default=str)
-    if kind == "JPEG" and text is not None and len(text) > _JPEG_TEXT:
+    text = None if settings is None else as_text(settings)
+    if kind == "JPEG" and text is not None and len(text) > encoding.JPEG_TEXT:
         _log.warning("%s: the settings are too long for a JPEG and are left out", target)
         text = None
     levels = encoding.quantise(pixels, alpha, bits, on_white=kind == "JPEG")

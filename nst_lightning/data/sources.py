@@ -23,7 +23,7 @@ from typing import Any
 from urllib.request import url2pathname
 
 from nst_lightning.data.samples import SAMPLES, sample_bytes
-from nst_lightning.errors import InputError, did_you_mean
+from nst_lightning.errors import InputError, did_you_mean, too_large
 from nst_lightning.files import expanded
 
 SAMPLE_PREFIX, ARTWORKS_PREFIX = "sample:", "artworks:"
@@ -159,8 +159,7 @@ def _limited(read: Callable[[int], bytes], name: str, ends: float = math.inf) ->
     while part := read(2**20):
         data += part
         if len(data) > MAXIMUM_BYTES:
-            size = f"{MAXIMUM_BYTES // 2**20} MiB"
-            raise InputError(f"{name} is larger than {size}; use a smaller file")
+            raise too_large(name, MAXIMUM_BYTES)
         if time.monotonic() > ends:
             raise TimeoutError
     return bytes(data)

@@ -4,28 +4,14 @@ Arguments: ``alone`` or ``shared``, the step of its second picture at which the 
 instance is taken away, then the launcher's.
 """
 
-import fcntl
 import json
 import socket
-import struct
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
 
-
-def loopback_up() -> None:
-    """Switch lo on, which is down in a fresh namespace."""
-    with socket.socket() as any_socket:
-        fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh14x", b"lo", 0x1 | 0x40))
-
-
-def attempts() -> int:
-    """Return how often the kernel found no way out for a packet or a connection."""
-    rows = [line.split() for line in Path("/proc/net/snmp").read_text().splitlines()]
-    names, values = (row for row in rows if row[0] == "Ip:")
-    six = dict(line.split() for line in Path("/proc/net/snmp6").read_text().splitlines())
-    return int(values[names.index("OutNoRoutes")]) + int(six["Ip6OutNoRoutes"])
+from helpers.namespace import attempts, devices, loopback_up  # noqa: E402
 
 
 def main() -> int:
@@ -48,10 +34,7 @@ def main() -> int:
     tried = attempts()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as outside:
         refused = outside.connect_ex(("192.0.2.1", 9)) if alone else 0
-    devices = [
-        line.split(":")[0].strip() for line in Path("/proc/net/dev").read_text().splitlines()
-    ]
-    counts = {"devices": devices[2:], "refused": refused, "tried": tried}
+    counts = {"devices": devices(), "refused": refused, "tried": tried}
     print(json.dumps(counts | {"control": attempts()}))
     return code
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from helpers import namespace
 from PIL import Image
 
 from nst_lightning.cli import main
@@ -80,8 +81,8 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory, seed: int) -> Rehearsed:
     file.write_text(yaml.safe_dump(launch, allow_unicode=True), encoding="utf-8")
     print(f"random choices: NST_TEST_SEED={seed} repeats them")  # shown if a test fails
     taken_at = random.Random(seed).randrange(EVERY + 1, STEPS)  # of the first job's second
-    alone = subprocess.run(["unshare", "-rn", "true"], check=False).returncode == 0
-    wrapped = ["unshare", "-rn"] if alone else []
+    alone = namespace.is_allowed()
+    wrapped = namespace.ALONE if alone else []
     script = [sys.executable, str(HERE / "rehearse_in_namespace.py")]
     done = subprocess.run(
         [*wrapped, *script, "alone" if alone else "shared", str(taken_at), "--config", str(file)],

@@ -6,7 +6,9 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -83,3 +85,34 @@ def hosts_asked(browser: Any) -> set[str]:
         if event["method"] == "Network.requestWillBeSent"
     ]
     return {url.hostname or url.scheme for url in asked if url.scheme not in ("data", "blob")}
+
+
+def save_in(browser: Any, folder: Path) -> None:
+    """Let what is downloaded go into a folder."""
+    folder.mkdir(exist_ok=True)
+    where = {"behavior": "allow", "downloadPath": str(folder)}
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", where)
+
+
+def whole_page(browser: Any) -> Image.Image:
+    """Return a screenshot of the page from its top to its end."""
+    size = browser.execute_script("return [innerWidth, document.documentElement.scrollHeight]")
+    clip = {"x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1}
+    shot = browser.execute_cdp_cmd(
+        "Page.captureScreenshot", {"captureBeyondViewport": True, "clip": clip}
+    )
+    return Image.open(io.BytesIO(base64.b64decode(shot["data"]))).convert("RGB")
+
+
+def until(what: Callable[[], Any], seconds: float = 120) -> Any:
+    """Return what a function returns as soon as that is true; its last error if it never is."""
+    deadline, error = time.monotonic() + seconds, None
+    while time.monotonic() < deadline:
+        try:
+            if found := what():
+                return found
+        # The page may change between finding an element and asking it.
+        except Exception as failed:
+            error = failed
+        time.sleep(0.2)
+    raise AssertionError("it did not become so in time") from error

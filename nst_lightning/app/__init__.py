@@ -1,0 +1,1 @@
+"""The app in the browser: two pictures dropped, a picture kept."""
