@@ -141,7 +141,7 @@ class Switched(LivePreview):
         steps = [step for block in self.blocks if block.name == name for step in block.steps]
         shown = sum(sum(block.shown) for block in self.blocks if block.name == name)
         painter = sum(step.painter for step in steps)
-        # With one thread a run, what is neither the painter's is the server's.
+        # With one thread a run, what is not the painter's is the server's, or Python's own.
         served = sum(step.program for step in steps) - painter
         return (shown + served) / (painter - shown)
 
@@ -187,7 +187,8 @@ def main() -> None:
         spread = " ".join(f"{100 * share:+.2f}" for share in slower)
         print(f"{name}: {100 * statistics.median(slower):+.2f} % of a step's time ({spread})")
         if torch.get_num_threads() == 1:
-            print(f"{name}: {100 * switched.spent(name):+.2f} % of its processor time")
+            own = switched.spent(name) - switched.spent(OFF)
+            print(f"{name}: {100 * own:+.2f} % of its processor time")
 
 
 if __name__ == "__main__":

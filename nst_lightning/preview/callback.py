@@ -1,5 +1,6 @@
 """The run's side of the preview: what it shows between two steps, and what it does as asked."""
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -26,9 +27,9 @@ from nst_lightning.preview.server import EVERY, server_at
 from nst_lightning.say import say
 from nst_lightning.view import View
 
-WATCHED, UNWATCHED = 0.01, 0.0025
-"""Shares of a run's time, at most, that go into what is shown."""
-_POINTS = 0.1  # seconds between two points of the curves, at least
+WATCHED, UNWATCHED = 0.0025, 0.001
+"""Shares of a run's time, at most, that go into each thing shown: picture, colours, curves."""
+_POINTS = 0.25  # seconds between two points of the curves, at least
 
 
 class _Ration:
@@ -211,7 +212,8 @@ class LivePreview(Callback):
         stopped = isinstance(exception, KeyboardInterrupt)
         why = str(exception) if isinstance(exception, InputError) else type(exception).__name__
         facts = {} if stopped else {"why": " ".join(why.split())}
-        self._end(trainer, pl_module, "stopped" if stopped else "failed", **facts)
+        with contextlib.suppress(Exception):  # the run's own is what counts
+            self._end(trainer, pl_module, "stopped" if stopped else "failed", **facts)
 
 
 def _was_signalled(trainer: Any) -> bool:

@@ -1,5 +1,6 @@
 """What one run has to show, and what those who look want of it; between the run and the server."""
 
+import bisect
 import io
 import itertools
 import json
@@ -17,7 +18,7 @@ Phase = Literal["starting", "painting", "finished", "stopped", "failed"]
 
 SIDE = 512
 """Long side, at most, of what is sent, in pixels."""
-LOOKING = 5.0
+LOOKING = 6.0
 """Seconds for which somebody who asked counts as looking."""
 
 _QUALITY = 90
@@ -148,7 +149,8 @@ class Feed:
         self._looked = time.monotonic()
         with self._lock:
             since = since if run == self.run else -1
-            points = [(step, losses) for step, losses in self._points if step > since]
+            first = bisect.bisect_right(self._points, since, key=lambda point: point[0])
+            points = self._points[first:]
             facts, shots = dict(self._facts), dict(self.shots)
         return {
             "run": self.run,

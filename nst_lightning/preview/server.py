@@ -30,10 +30,10 @@ from nst_lightning.preview.guard import (
 from nst_lightning.preview.page import page
 from nst_lightning.say import say
 
-EVERY = 1.0
-"""Seconds between two questions of a page."""
+EVERY, RARELY = 1.0, 4.0
+"""Seconds between two questions of a page: where five or fewer look, and where very many do."""
 
-_ANSWERS = 40  # a second at most, to all browsers together: the rest wait
+_ANSWERS = 25  # a second at most, to all browsers together: the rest wait
 _CONNECTIONS = 128  # at a time
 _SILENT = 10.0  # seconds that a connection may neither send nor take anything
 _FAREWELL = 3.0  # seconds, at most, that the program waits for pages to see the run's end
@@ -116,7 +116,7 @@ class PreviewServer:
             crowd = len(self._asked)
         told: dict[str, Any] = {"phase": "waiting"} if feed is None else feed.state(run, since)
         # The more there are, the less often each is served: what all cost together has a bound.
-        return told | {"ends": ends, "again": EVERY * max(1.0, crowd / 10)}
+        return told | {"ends": ends, "again": min(RARELY, EVERY * max(1.0, crowd / 5))}
 
     def take_turn(self) -> None:
         """Wait until it is this thread's turn to answer, if there are very many questions."""

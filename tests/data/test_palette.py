@@ -5,7 +5,13 @@ import pytest
 import torch
 from scipy.stats import wasserstein_distance
 
-from nst_lightning.data.palette import guided_lines, random_axes, sliced_transport, to_palette
+from nst_lightning.data.palette import (
+    PaletteChange,
+    guided_lines,
+    random_axes,
+    sliced_transport,
+    to_palette,
+)
 from nst_lightning.data.resizing import resize_to
 
 
@@ -116,3 +122,16 @@ def test_even_areas_stay_even():
         p[..., 4:28, 4:28].std() for p in (blown_up, to_palette(picture, [style], [1.0]))
     )
     assert float(after) < float(before) / 3
+
+
+def test_the_change_of_a_picture_does_for_one_much_like_it():
+    random = torch.Generator().manual_seed(5)
+    style = (
+        torch.rand(1, 3, 60, 60, generator=random) * torch.tensor([1.0, 0.4, 0.1])[:, None, None]
+    )
+    small = resize_to(torch.rand(1, 3, 6, 8, generator=random), (48, 64))
+    like = (resize_to(small, (96, 128)) + 0.01).clamp(0, 1)
+    change = PaletteChange.of(small, [style], [1.0])
+    assert torch.equal(change(small), to_palette(small, [style], [1.0]))
+    own = to_palette(like, [style], [1.0])
+    assert float((change(like) - own).abs().mean()) < 0.02 < float((like - own).abs().mean()) / 3

@@ -94,6 +94,35 @@ def test_what_is_painted_and_kept_is_the_same(tmp_path: Path, pictures: tuple[Pa
     assert "preview" not in read_yaml(tmp_path / "b" / "config.yaml")
 
 
+@pytest.mark.parametrize("colour", ["style", "palette", "luminance"])
+@pytest.mark.parametrize("transparent", [False, True])
+def test_a_large_picture_is_shown_small_and_as_people_see_it(
+    tmp_path: Path,
+    pictures: tuple[Path, Path],
+    colour: str,
+    transparent: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(callback_module, "SIDE", 24)
+    content = pictures[0]
+    if transparent:
+        content = tmp_path / "transparent.png"
+        with Image.open(pictures[0]) as photo:
+            alpha = Image.linear_gradient("L").resize(photo.size)
+            photo.putalpha(alpha)
+            photo.save(content)
+    look = At(**{f"step_{n}": lambda: ask(here(), "state") for n in (1, 2)})
+    paint(
+        tmp_path, (content, pictures[1]), "--preview", f"--data.colour={colour}", callbacks=[look]
+    )
+    with Image.open(tmp_path / "stylized.png") as result:
+        white = Image.new("RGBA", result.size, "white")
+        white.alpha_composite(result.convert("RGBA"))
+    wanted = np.asarray(white.convert("RGB").resize((24, 18), Image.Resampling.BICUBIC))
+    assert picture().shape == (18, 24, 3)
+    assert np.abs(picture() - wanted.astype(float)).mean() < 10
+
+
 def test_finish_writes_picture_and_checkpoint_and_ends_with_0(
     tmp_path: Path,
     pictures: tuple[Path, Path],

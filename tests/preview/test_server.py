@@ -4,6 +4,7 @@ import io
 import socket
 import threading
 import time
+import urllib.request
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 from nst_lightning.errors import InputError
 from nst_lightning.preview import PreviewAddress
 from nst_lightning.preview import server as server_module
-from nst_lightning.preview.feed import Feed
+from nst_lightning.preview.feed import LOOKING, Feed
 from nst_lightning.preview.server import PreviewServer, server_at
 
 from .conftest import ask, ask_raw, levels, send
@@ -104,6 +105,9 @@ def test_wishes(server: PreviewServer, feed: Feed) -> None:
     origin = f"http://127.0.0.1:{server.port}"
     assert ask(server, "pause", "POST", Origin=origin).json["phase"] == "pausing"
     assert ask(server, "resume", "POST", Origin=origin).json["phase"] == "painting"
+    tunnel = {"Host": "localhost:9999", "Origin": "http://localhost:9999"}
+    assert ask(server, "pause", "POST", **tunnel).json["phase"] == "pausing"
+    assert ask(server, "resume", "POST", **tunnel).json["phase"] == "painting"
     assert ask(server, "pause", "POST").json["phase"] == "pausing"  # no page: a program
     assert ask(server, "finish", "POST").json["phase"] == "finishing"
     assert feed.finish_asked
@@ -179,6 +183,19 @@ def test_before_the_first_run() -> None:
         assert ask(server, "state").json["phase"] == "waiting"
         assert ask(server, "finish", "POST").status == 200
         assert ask(server, "picture").status == 404
+    finally:
+        server.close()
+
+
+def test_other_numbers_of_this_machine() -> None:
+    try:
+        server = PreviewServer(PreviewAddress(host="::1"))
+    except InputError:
+        pytest.skip("no IPv6 here")
+    try:
+        assert server.address.startswith(f"http://[::1]:{server.port}/")
+        with urllib.request.urlopen(f"{server.address}state") as answer:
+            assert answer.status == 200
     finally:
         server.close()
 
@@ -284,8 +301,10 @@ def test_a_flood_of_questions_is_answered_slowly(server: PreviewServer) -> None:
 
 def test_the_more_look_the_less_often_each_asks(server: PreviewServer) -> None:
     asked: list[Any] = [server.state(n, -1, -1) for n in range(40)]
-    assert asked[0]["again"] == 1.0
-    assert asked[-1]["again"] == 4.0
+    assert [state["again"] for state in asked[:5]] == [1.0] * 5
+    assert asked[9]["again"] == 2.0
+    # Who asks less often than that does not count as looking.
+    assert asked[-1]["again"] == 4.0 < LOOKING - 1
 
 
 def test_the_end_is_told_before_the_program_is_gone(server: PreviewServer) -> None:
