@@ -87,7 +87,7 @@ def stylize(
     values = flatten(settings or {})
     if steps is not None:
         options["steps"] = steps
-    values |= spelled_out(options, values)
+    values |= spelled_out(options)
     several = isinstance(style, Sequence) and not isinstance(style, str)
     styles: list[Any] = [*style] if isinstance(style, Sequence) and several else [style]
     names = [_source_name(source) for source in styles]

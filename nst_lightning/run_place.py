@@ -48,7 +48,10 @@ def made_of(
 
 def _identity(picture: Picture) -> str:
     if isinstance(picture, Image.Image):
-        pixels = [str(picture.size).encode(), picture.mode.encode(), picture.tobytes()]
+        try:
+            pixels = [str(picture.size).encode(), picture.mode.encode(), picture.tobytes()]
+        except (OSError, ValueError):  # closed or damaged: refused where it is read
+            return ""
         return hashlib.sha256(b"".join(pixels)).hexdigest()
     source = str(picture)
     if is_url(source) and not source.startswith("file:"):  # not fetched twice
