@@ -112,11 +112,15 @@ def split_command(words: Sequence[str]) -> tuple[str, list[str]]:
     """Return the command and its options; ``fit`` where none is named.
 
     Raises:
-        InputError: If the first word is neither a command nor an option.
+        InputError: If the first word is no command, option or picture.
     """
     if not words or words[0].startswith("-"):
         return "fit", list(words)
     if words[0] not in COMMANDS:
+        from nst_lightning.given import is_picture
+
+        if is_picture(words[0]):
+            return "fit", list(words)
         raise InputError(
             f"unknown command {words[0]!r}{did_you_mean(words[0], COMMANDS)} "
             f"({', '.join(COMMANDS)})"
@@ -131,15 +135,17 @@ def overview() -> str:
     lines = [f"  {name:{width}}  {command.help}" for name, command in COMMANDS.items()]
     return "\n".join(
         [
-            f"usage: {program} [command] [options]",
+            f"usage: {program} PHOTO PAINTING [-o PICTURE] [options]",
+            f"       {program} COMMAND [options]",
             "",
             "Optimisation-based neural style transfer: a photograph in, a painting of it out.",
             "",
             "commands:",
             *lines,
             "",
-            f"{program} COMMAND --help lists a command's options. For instance:",
-            f"  {program} fit --config klimt.yaml --data.content cat.jpg --data.style painting.jpg",
+            f"{program} COMMAND --help lists a command's options; {program} fit --help those for",
+            "painting, such as --strength, --look, --size and --steps. For instance:",
+            f"  {program} cat.jpg painting.jpg -o out.png --size 512",
         ]
     )
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 INTERRUPTED = 130
 """Exit code that a shell reports for a program ended by Ctrl-C."""
 
+_TELLING = 3  # letters that a name must have for all that begin with it to be meant
+
 
 class InputError(ValueError):
     """A mistake in a file, key or value that the user gave.
@@ -20,11 +22,18 @@ class InputError(ValueError):
 def did_you_mean(name: str, known: Iterable[object]) -> str:
     """Return ``"; did you mean X?"`` for the nearest known name, or an empty string.
 
+    That is one that begins with what was given, or else whose last part it is; or one like it.
+
     Args:
         name: What was given.
         known: The names there are.
     """
     import difflib
 
-    close = difflib.get_close_matches(str(name), [str(k) for k in known], n=1, cutoff=0.5)
+    names = [str(k) for k in known]
+    longer = [k for k in names if k.startswith(name)] if len(name) > _TELLING else []
+    parts = (
+        [k for k in names if k.rpartition(".")[2] == name.lstrip("-")] if "." not in name else []
+    )
+    close = difflib.get_close_matches(name, longer or parts or names, n=1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else ""

@@ -12,24 +12,15 @@ from PIL import Image
 
 from nst_lightning.checks import typed
 from nst_lightning.data.images import PICTURE, Picture
+from nst_lightning.given import find_look
 from nst_lightning.mistakes import in_one_line
+from nst_lightning.options import flatten
 from nst_lightning.session import Session, open_run
+from nst_lightning.short_names import SHORT_NAMES, spelled_out
 
+_OPTIONS = [name for name in SHORT_NAMES if name not in ("content", "style", "steps")]
 _IN_MEMORY = "a picture in memory"
 """What the settings call a Pillow picture."""
-
-SHORT_NAMES = {
-    "size": "data.size",
-    "strength": "model.strength",
-    "content_weight": "model.content.weight",
-    "style_weight": "model.style.weight",
-    "tv_weight": "model.tv.weight",
-    "style_scale": "data.style_scale",
-    "init": "data.init",
-    "weights": "model.encoder.weights",
-    "seed": "seed_everything",
-}
-"""Option of :func:`stylize` -> the setting that it stands for."""
 
 
 @typed(content=PICTURE, style=f"{PICTURE}, or a list of them")
@@ -38,6 +29,7 @@ def stylize(
     style: Picture | Sequence[Picture],
     *,
     steps: int | None = None,
+    look: str | None = None,
     config: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     settings: Mapping[str, Any] | None = None,
     folder: str | os.PathLike[str] | None = None,
@@ -59,11 +51,12 @@ def stylize(
         style: The same, or a sequence of them.
         steps: Optimiser steps, those of the octaves not counted; the configuration's epochs and
             steps if left out.
+        look: ``subtle``, ``painted``, ``strong``, ``textured`` or ``colours_only``.
         config: A configuration file, or the name of one in configs/ such as ``gatys``; several are
             laid over one another from left to right.
         settings: Any setting of the command line by its name, as ``{"model.style.divisor": "hw"}``.
         folder: Where to write pictures on the way, metrics and checkpoints; nothing is kept if left
-            out.
+            out. A run of other pictures in it is refused without the setting ``overwrite``.
         callbacks: Further Lightning callbacks.
         progress: Show a bar where the output is a terminal.
         **options: ``size``, ``content_weight``, ``style_weight``, ``tv_weight``, ``style_scale``,
@@ -78,12 +71,13 @@ def stylize(
         Exception: Whatever a callback or another class of yours raises.
         TypeError: If an option does not exist.
     """
-    unknown = sorted(set(options) - set(SHORT_NAMES))
+    unknown = sorted(set(options) - set(_OPTIONS))
     if unknown:
-        raise TypeError(
-            f"stylize() has no option {unknown[0]!r}; there are {', '.join(SHORT_NAMES)}"
-        )
-    values = dict(settings or {}) | {SHORT_NAMES[name]: value for name, value in options.items()}
+        raise TypeError(f"stylize() has no option {unknown[0]!r}; there are {', '.join(_OPTIONS)}")
+    values = flatten(settings or {})
+    if steps is not None:
+        options["steps"] = steps
+    values |= spelled_out(options, values)
     several = isinstance(style, Sequence) and not isinstance(style, str)
     styles: list[Any] = [*style] if isinstance(style, Sequence) and several else [style]
     names = [_source_name(source) for source in styles]
@@ -91,16 +85,17 @@ def stylize(
         "data.content": _source_name(content),
         "data.style": names if several else names[0],
     }
-    if steps is not None:
-        values |= {"data.steps_per_epoch": steps, "trainer.max_epochs": 1}
+    configs = [config] if isinstance(config, str | os.PathLike) else [*config]
     with contextlib.ExitStack() as stack, in_one_line():
+        if look is not None:
+            configs.append(find_look(look))
         root = folder
         if root is None:
             root = stack.enter_context(tempfile.TemporaryDirectory())
         values["trainer.default_root_dir"] = root
         session = open_run(
             values,
-            config,
+            configs,
             content=content,
             styles=styles,
             summary=False,

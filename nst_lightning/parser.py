@@ -272,4 +272,4 @@ def option_names(parser: Any) -> Iterator[str]:
 
 
 def _nearest(option: str, parser: ArgumentParser) -> str:
-    return did_you_mean(option, sorted(set(option_names(parser))))
+    return did_you_mean(option, sorted({*option_names(parser), *getattr(parser, "short", ())}))

@@ -1,6 +1,7 @@
 """One progress bar, on the standard error stream, and only where that is a terminal."""
 
 import sys
+from collections.abc import Iterator
 from typing import Any, Self
 
 from nst_lightning.say import is_terminal, say
@@ -11,6 +12,29 @@ def duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}"
+
+
+class _Fitting:
+    """Words, set apart by two spaces, of which as many of the first are drawn as fit in a line."""
+
+    def __init__(self, words: str) -> None:
+        self._words = words
+
+    def __rich_measure__(self, console: Any, options: Any) -> Any:
+        from rich.measure import Measurement
+
+        return Measurement(0, len(self._words))
+
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        from rich.text import Text
+
+        line = ""
+        for part in self._words.split("  "):
+            longer = f"{line}  {part}" if line else part
+            if len(longer) > options.max_width:
+                break
+            line = longer
+        yield Text(line, no_wrap=True)
 
 
 class ProgressBar:
@@ -57,7 +81,14 @@ class ProgressBar:
             return self
         from rich import progress
         from rich.console import Console
+        from rich.table import Column
         from rich.text import Text
+
+        class Details(progress.ProgressColumn):
+            """The first of the further words that there is room for, each in full."""
+
+            def render(self, task: progress.Task) -> _Fitting:
+                return _Fitting(str(task.fields["details"]))
 
         class Left(progress.TimeRemainingColumn):
             """What is known of the time left, else what the pace so far says."""
@@ -70,17 +101,22 @@ class ProgressBar:
                     return super().render(task)
                 return Text(duration(seconds), style="progress.remaining")
 
+        def whole() -> Column:
+            return Column(no_wrap=True)
+
+        console, cut = Console(stderr=True), Column(overflow="ellipsis")
+        # Where room is short, the further words go first, then the end of the description.
         self._progress = progress.Progress(
             # A picture's name may hold [brackets], which are rich's markup.
-            progress.TextColumn("{task.description}", markup=False),
-            progress.BarColumn(),
-            progress.MofNCompleteColumn(),
-            *([progress.TextColumn(self._unit)] if self._unit else []),
-            progress.TimeElapsedColumn(),
-            progress.TextColumn("left"),
-            Left(elapsed_when_finished=False),
-            progress.TextColumn("{task.fields[details]}", markup=False),
-            console=Console(stderr=True),
+            progress.TextColumn("{task.description}", markup=False, table_column=cut),
+            progress.BarColumn(max(8, min(40, console.width // 8)), table_column=whole()),
+            progress.MofNCompleteColumn(table_column=whole()),
+            *([progress.TextColumn(self._unit, table_column=whole())] if self._unit else []),
+            progress.TimeElapsedColumn(table_column=whole()),
+            progress.TextColumn("left", table_column=whole()),
+            Left(elapsed_when_finished=False, table_column=whole()),
+            Details(table_column=Column()),
+            console=console,
             speed_estimate_period=120,
             transient=not self._lasting,
         )

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ProgressBar
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
+from nst_lightning.board import make_logger
 from nst_lightning.callbacks import (
     GracefulStop,
     ImageCheckpoint,
@@ -24,42 +24,33 @@ from nst_lightning.callbacks import (
 from nst_lightning.checkpoint_io import WholeCheckpointIO, checkpoint_settings, checkpoint_step
 from nst_lightning.csv_logger import RunCSVLogger
 from nst_lightning.data.image_pair import ImagePair
+from nst_lightning.data.images import Picture
 from nst_lightning.data.metadata import public_settings
 from nst_lightning.encoder import VGG19Encoder
 from nst_lightning.errors import InputError
-from nst_lightning.files import check_folder, local_path, write_whole
+from nst_lightning.files import check_folder, local_path
+from nst_lightning.given import with_other_terms
 from nst_lightning.module import NeuralStyleTransfer
 from nst_lightning.nulls import refuse_nulls
 from nst_lightning.objective import SharedTargets
-from nst_lightning.options import DEFAULTS, EXTRA_TERMS, Settings, differing, write_yaml
+from nst_lightning.options import DEFAULTS, Settings, differing
 from nst_lightning.parser import OneLineErrors, innermost, local_configs
 from nst_lightning.preview import PreviewAddress, previews, with_address
 from nst_lightning.processor import usable_accelerator
 from nst_lightning.refusals import check_callbacks
+from nst_lightning.run_config import SaveRunConfig
+from nst_lightning.run_place import find_place, made_of, name_of, refuse_others
 from nst_lightning.say import say
+from nst_lightning.short_names import LOOK, OUT, SHORT_NAMES
 
 PARTS = frozenset({"summary", "progress", "pictures", "checkpoints"})
 """What a run may be opened without: the closing lines, the bar, all pictures, all checkpoints."""
 
 
 class RunParser(OneLineErrors, LightningArgumentParser):
-    """Lightning's parser with one-line errors."""
+    """Lightning's parser with one-line errors; ``short`` are names spelled out before it."""
 
-
-class SaveRunConfig(SaveConfigCallback):
-    """Writes ``config.yaml`` once the run really starts, so that a refused run leaves nothing."""
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Write nothing yet."""
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the configuration that repeats this run."""
-        config = self.config.clone()
-        config.pop("config", None)
-        config.pop("ckpt_path", None)
-        config.pop("preview", None)  # where it was shown is not what was painted
-        path = Path(trainer.default_root_dir, self.config_filename)
-        write_whole(path, write_yaml(yaml.safe_load(self.parser.dump(config, skip_none=False))))
+    short = tuple(f"--{name}" for name in (*SHORT_NAMES, LOOK, OUT))
 
 
 class RunCLI(LightningCLI):
@@ -74,6 +65,8 @@ class RunCLI(LightningCLI):
         parts: Which of :data:`PARTS` the run has.
         shared: Encoders and targets of other runs, to be used again.
         resume: Checkpoint to go on from where ``given`` names none: a path, or ``last``.
+        content: The content, where it is not what ``data.content`` names.
+        styles: The same for ``data.style``.
 
     Raises:
         InputError: If something given is wrong.
@@ -90,8 +83,11 @@ class RunCLI(LightningCLI):
         parts: frozenset[str] = PARTS,
         shared: SharedTargets | None = None,
         resume: str | None = None,
+        content: Picture | None = None,
+        styles: Sequence[Picture] | None = None,
     ) -> None:
         self.command, self.parts, self.shared, self.resume = command, parts, shared, resume
+        self._content, self._styles = content, styles
         self.writes = not parts.isdisjoint({"pictures", "checkpoints"})
         self.stop = GracefulStop()
         super().__init__(
@@ -131,6 +127,14 @@ class RunCLI(LightningCLI):
             help="Log to TensorBoard, with pictures.",
         )
         parser.add_argument(
+            "--overwrite",
+            type=bool,
+            nargs="?",
+            const=True,
+            default=False,
+            help="Replace what another run left in the folder, or in the file --out.",
+        )
+        parser.add_argument(
             "--preview",
             type=bool | PreviewAddress,
             nargs="?",
@@ -151,18 +155,24 @@ class RunCLI(LightningCLI):
         """Parse; with a checkpoint its settings go below the configs and the command line."""
         self.config = self._parsed(parser, args, {})
         self._settle_paths()
-        if self.config.ckpt_path is None:
-            return
-        path = self._find_checkpoint()
+        last = self.config.ckpt_path == "last"
+        if last or self.config.ckpt_path is None:
+            self._settle_folder(goes_on=last)
+        path = None if self.config.ckpt_path is None else self._find_checkpoint()
         if path is not None:
             settings = checkpoint_settings(path)
+            root = self.config.trainer.default_root_dir if last else None
             self.config = self._parsed(parser, args, settings)
             self._settle_paths()
+            self._settle_folder(root)
             self._dump_config()
             for key, now, then in differing(self.config_dump, settings):
                 say(f"note: {key} is {now} (the checkpoint was made with {then})", error=True)
             del self.config_dump
         self.config.ckpt_path = path and str(path)
+        if self.writes and self.command == "fit" and not self.config.overwrite:
+            place = Path(self.config.trainer.default_root_dir)
+            refuse_others(place, self.made_of, self.config.images.out, goes_on=path is not None)
 
     def _settle_paths(self) -> None:
         """Expand ``~`` once, before anything asks where the run's folder is; refuse addresses."""
@@ -174,6 +184,25 @@ class RunCLI(LightningCLI):
                     name = f"--{key}" if group is self.config else f"trainer.{key}"
                     raise InputError(f"{name}: {error}") from error
 
+    def _settle_folder(self, found: str | None = None, *, goes_on: bool = False) -> None:
+        """Give the run its folder, unless that was found already."""
+        data, trainer = self.config.data, self.config.trainer
+        named = trainer.default_root_dir
+        if named is None:
+            raise InputError("trainer.default_root_dir: null is no folder; name one")
+        content = data.content if self._content is None else self._content
+        styles = data.style if isinstance(data.style, list) else [data.style]
+        self.made_of = made_of(self.config.as_dict(), content, self._styles or styles)
+        if found is None:
+            again, anew = (
+                goes_on or self.command == "test",
+                not self.writes or self.config.overwrite,
+            )
+            name = name_of(data.content, styles)
+            found = str(find_place(named, name, self.made_of, goes_on=again, anew=anew))
+        trainer.default_root_dir = found
+        self.save_config_kwargs = {"named_folder": named, "made_of": self.made_of}
+
     @staticmethod
     @local_configs()
     def _parsed(parser: LightningArgumentParser, given: Sequence[Any], below: Settings) -> Any:
@@ -183,7 +212,7 @@ class RunCLI(LightningCLI):
         config = lowest
         for layer in given:
             # As the command line does: one after another, and what is not named stays.
-            config = parser.parse_object(_with_other_terms(layer, config), config, defaults=False)
+            config = parser.parse_object(with_other_terms(layer, config), config, defaults=False)
         # A class that was named anew gets its defaults, which the run's files then state.
         return parser.parse_object({}, config)
 
@@ -226,8 +255,6 @@ class RunCLI(LightningCLI):
         self.explosion: LossExplosion = built["explosion"]
         config = {**built["trainer"], **kwargs}
         root = config["default_root_dir"]
-        if root is None:
-            raise InputError("trainer.default_root_dir: null is no folder; name one")
         if self.command == "fit" and self.writes:
             check_folder(root)
         if config["devices"] not in (1, "1", "auto", -1, "-1") or config["num_nodes"] != 1:
@@ -269,15 +296,10 @@ class RunCLI(LightningCLI):
             return False
         loggers = given if isinstance(given, list) else [] if given in (None, True) else [given]
         if self.config_init["tensorboard"]:
-            from lightning.pytorch.loggers import TensorBoardLogger
-
+            path = self.config.ckpt_path
+            step = checkpoint_step(Path(path)) if path else 0
             try:
-                path = self.config.ckpt_path
-                # What a killed run logged after its checkpoint is not to stand there twice.
-                step = checkpoint_step(Path(path)) if path else 0
-                loggers.append(
-                    TensorBoardLogger(root, name="", version="tensorboard", purge_step=step)
-                )
+                loggers.append(make_logger(root, self.config.as_dict(), step))
             except ModuleNotFoundError as error:
                 raise InputError("--tensorboard: install the package tensorboard first") from error
         return [RunCSVLogger(root), *loggers]
@@ -298,20 +320,3 @@ _DESCRIPTIONS: Mapping[str, str] = {
     "fit": "Paint a picture. What a term or the optimiser takes: --model.style.help and so on.",
     "test": "Measure a finished picture; needs --ckpt_path.",
 }
-
-
-def _with_other_terms(layer: Settings, config: Any) -> dict[str, Any]:
-    """Turn ``model.extra.NAME...`` into the whole dictionary, as an option of that name would."""
-    whole: dict[str, Any] = {}
-    for name, value in layer.items():
-        if not name.startswith(f"{EXTRA_TERMS}."):
-            whole[name] = value
-            continue
-        terms = dict(config.model.extra or {})
-        term, _, argument = name.removeprefix(f"{EXTRA_TERMS}.").partition(".")
-        if argument:
-            before = terms.get(term) or {}
-            init_args = {**dict(before.get("init_args") or {}), argument: value}
-            value = {**dict(before), "init_args": init_args}
-        whole[EXTRA_TERMS] = terms | {term: value}
-    return whole

@@ -2,13 +2,18 @@
 
 from collections.abc import Sequence
 
+from nst_lightning import run_help
 from nst_lightning.errors import INTERRUPTED
-from nst_lightning.say import say
-from nst_lightning.session import open_words
+from nst_lightning.say import say, say_loading
 
 
 def fit(words: Sequence[str]) -> int:
     """Paint a picture; return the exit code."""
+    if asked := run_help.asked(words):
+        return run_help.show(asked, words, "fit")
+    say_loading()
+    from nst_lightning.session import open_words
+
     session = open_words(words)
     session.run()
     if session.stopped:
@@ -19,7 +24,11 @@ def fit(words: Sequence[str]) -> int:
 
 def test(words: Sequence[str]) -> int:
     """Measure a finished picture and print a table; return the exit code."""
+    if asked := run_help.asked(words):
+        return run_help.show(asked, words, "test")
+    say_loading()
     from nst_lightning.metrics.table import print_measures
+    from nst_lightning.session import open_words
 
     session = open_words(words, "test")
     print_measures(session.test(), session.model.unavailable_measures)

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import json
 import math
 import os
 from collections.abc import Iterator
@@ -20,6 +21,10 @@ Curves = dict[str, list[tuple[int, float]]]
 """Term -> (step, weighted loss); the sum is called ``loss``."""
 
 CONFIG, CURVES, CHECKPOINT = "config.yaml", "metrics.csv", "checkpoints/last.ckpt"
+FULL_CONFIG = "config-full.yaml"
+"""Every setting of the run, beside those that were chosen in ``config.yaml``."""
+MADE_OF = "made_of.json"
+"""What a later run sees by whether it is the same one."""
 MEASURES = "metrics.json"
 PICTURE = "stylized"
 """The name of a run's picture, without its ending."""
@@ -27,9 +32,9 @@ PICTURE = "stylized"
 _FOLDERS = ("images", "checkpoints", "tensorboard")
 _ENDINGS = ("png", "jpg", "webp", "tiff", "gif")
 _PICTURES = [f"{name}.{end}" for name in (PICTURE, "film") for end in _ENDINGS]
-_FILES = (CONFIG, CURVES, CHECKPOINT, *_PICTURES, "contact_sheet.png")
+_FILES = (CONFIG, FULL_CONFIG, MADE_OF, CURVES, CHECKPOINT, *_PICTURES, "contact_sheet.png")
 _ON_THE_WAY = [f"images/{name}.{end}" for name in ("step-[0-9]*[0-9]", "best") for end in _ENDINGS]
-_OF_A_RUN = (*_FILES[1:], *_ON_THE_WAY, "tensorboard/events.out.*")
+_OF_A_RUN = (*_FILES[3:], *_ON_THE_WAY, "tensorboard/events.out.*", "tensorboard/hparams.yaml")
 LOCK = ".lock"
 
 
@@ -118,9 +123,15 @@ class RunFolder:
         return path if path.is_file() else None
 
     @cached_property
+    def config_path(self) -> Path:
+        """Where the whole configuration is; of an older run, or one made by hand, config.yaml."""
+        full = self.path / FULL_CONFIG
+        return full if full.is_file() else self.path / CONFIG
+
+    @cached_property
     def config_text(self) -> str:
-        """``config.yaml`` as it stands; empty if there is none."""
-        path = self.path / CONFIG
+        """The whole configuration as it stands; empty if there is none."""
+        path = self.config_path
         try:
             return path.read_text(encoding="utf-8") if path.is_file() else ""
         except (OSError, UnicodeDecodeError) as error:
@@ -131,7 +142,7 @@ class RunFolder:
         """The run's whole configuration, nested; empty if there is none.
 
         Raises:
-            InputError: If ``config.yaml`` is there but is no configuration of a run.
+            InputError: If the file is there but is no configuration of a run.
         """
         if not self.config_text:
             return {}
@@ -141,8 +152,23 @@ class RunFolder:
         except yaml.YAMLError as error:
             config, why = None, f": {error}"
         if not isinstance(config, dict) or not isinstance(config.get("data"), dict):
-            raise InputError(f"{self.path / CONFIG} is not the configuration of a run{why}")
+            raise InputError(f"{self.config_path} is not the configuration of a run{why}")
         return config
+
+    @cached_property
+    def made_of(self) -> dict[str, Any]:
+        """Identities of its pictures and settings; empty if there are none, or of another kind."""
+        try:
+            found = json.loads((self.path / MADE_OF).read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def holds_a_run(self) -> bool:
+        """Whether a run left something in it that a new one would replace."""
+        left = (path for pattern in (*_FILES, *_ON_THE_WAY) for path in self.path.glob(pattern))
+        return any(path.is_file() for path in left)
 
     @cached_property
     def curves(self) -> Curves:

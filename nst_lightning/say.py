@@ -33,6 +33,12 @@ def is_terminal(stream: Any) -> bool:
         return False
 
 
+def say_loading() -> None:
+    """Tell who waits at a terminal that torch is being imported, which takes seconds."""
+    if is_terminal(sys.stderr):
+        say("loading torch and Lightning ...", error=True)
+
+
 def program(command: str) -> str:
     """Return what starts a command in the way in which this program was started itself.
 

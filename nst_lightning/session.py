@@ -2,12 +2,10 @@
 
 import contextlib
 import gc
-import itertools
 import math
-import numbers
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +14,16 @@ from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
 from nst_lightning.callbacks import LossExplosion
-from nst_lightning.checks import type_of, typed
+from nst_lightning.checks import typed
 from nst_lightning.data.image_pair import ImagePair
 from nst_lightning.data.images import PICTURE, Picture
 from nst_lightning.data.measured import as_measured, as_saved
 from nst_lightning.errors import InputError
-from nst_lightning.files import check_name
+from nst_lightning.given import layers_of, spell_out
 from nst_lightning.guest import Guest
 from nst_lightning.module import NeuralStyleTransfer
 from nst_lightning.objective import SharedTargets
-from nst_lightning.options import Settings, find_config, find_configs, flatten, read_yaml
+from nst_lightning.options import Settings
 from nst_lightning.quiet import quiet_lightning
 from nst_lightning.run_cli import PARTS, RunCLI
 from nst_lightning.run_folder import occupied
@@ -259,10 +257,7 @@ def open_run(
     """
     gc.collect()  # an older run's trainer and model, which only this frees: they know each other
     guest = Guest()
-    names = [configs] if isinstance(configs, str | os.PathLike) else configs
-    layers: list[Mapping[str, Any]] = [read_yaml(find_config(name)) for name in names]
-    for _, some in itertools.groupby(flatten(settings).items(), lambda item: _at_once(item[0])):
-        layers.append({name: _plain(name, value) for name, value in some})
+    layers = layers_of(settings, configs)
     wanted = {
         "summary": summary,
         "progress": progress,
@@ -275,6 +270,8 @@ def open_run(
             parts=frozenset(part for part in PARTS if wanted[part]),
             shared=shared,
             resume=None if resume is None else os.fspath(resume),
+            content=content,
+            styles=styles,
         )
     if content is not None:
         cli.datamodule.content_source = content
@@ -286,36 +283,9 @@ def open_run(
 def open_words(words: Sequence[str], command: str = "fit") -> Session:
     """Open the run that a command line of ``fit`` or ``test`` describes; raises ``InputError``."""
     guest = Guest()
+    spelled = spell_out(words)
     with guest(), quiet_lightning():
-        return Session(RunCLI(find_configs(words), command), guest)
-
-
-def _at_once(name: str) -> str:
-    """Return the same for settings that one layer can hold; each layer takes 20 ms to parse.
-
-    What a class takes is named one by one, after the class.
-    """
-    return name if name.startswith("model.") or name.count(".") > 1 else ""
-
-
-def _plain(name: str, value: Any) -> Any:
-    """Return a setting as YAML knows it: paths, NumPy's and torch's numbers become plain."""
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if isinstance(value, str):
-        return check_name(str(value))
-    if isinstance(value, Mapping):
-        return {key: _plain(f"{name}.{key}", item) for key, item in value.items()}
-    if callable(getattr(value, "tolist", None)) and getattr(value, "ndim", 1) < 2:
-        value = value.tolist()
-    if isinstance(value, list | tuple):
-        return [_plain(name, item) for item in value]
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, numbers.Real):
-        return int(value) if isinstance(value, numbers.Integral) else float(value)
-    expected = "a text, a number, true or false, None, a list or a mapping"
-    raise InputError(f"{name}: expected {expected}, not {type_of(value)}")
+        return Session(RunCLI(spelled, command), guest)
 
 
 class _CheckedError(Exception):

@@ -80,6 +80,8 @@ def test_folder_keeps_everything(pictures: tuple[Path, Path], tmp_path: Path) ->
         [
             "checkpoints/last.ckpt",
             "config.yaml",
+            "config-full.yaml",
+            "made_of.json",
             "metrics.csv",
             "stylized.png",
             "images/best.png",
@@ -138,7 +140,7 @@ def test_options_are_the_settings_of_those_names(pictures: tuple[Path, Path]) ->
 
 
 def test_unknown_option(pictures: tuple[Path, Path]) -> None:
-    with pytest.raises(TypeError, match=r"stylize\(\) has no option 'sise'; there are size, "):
+    with pytest.raises(TypeError, match=r"stylize\(\) has no option 'sise'; there are strength, "):
         stylize(*pictures, sise=3)
 
 

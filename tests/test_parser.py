@@ -39,6 +39,14 @@ def in_file(tmp_path: Path, text: str) -> str:
             "unknown option --trainer.max_epoks; did you mean --trainer.max_epochs?",
         ),
         ("--xyzzy.plugh=1", "unknown option --xyzzy.plugh"),
+        ("--data.steps=5", "unknown option --data.steps; did you mean --data.steps_per_epoch?"),
+        (
+            "--data.style_weight=1",
+            "unknown option --data.style_weight; did you mean --data.style_weights?",
+        ),
+        ("--sytle=a.jpg", "unknown option --sytle; did you mean --style?"),
+        ("--strokes=fine", "unknown option --strokes; did you mean --data.strokes?"),
+        ("--max_epochs=3", "unknown option --max_epochs; did you mean --trainer.max_epochs?"),
     ],
 )
 def test_unknown_options(option: str, line: str) -> None:

@@ -4,6 +4,7 @@ import io
 import sys
 
 import pytest
+from helpers.terminal import on_screen
 
 from nst_lightning.compare.progress import OverallProgress
 from nst_lightning.progress import ProgressBar
@@ -37,6 +38,32 @@ def test_a_terminal_shows_it_and_gets_its_cursor_back(monkeypatch: pytest.Monkey
     assert "4/20" in said
     assert said.rindex("\x1b[?25h") > said.rindex("\x1b[?25l")
     assert not bar.is_shown
+
+
+@pytest.mark.parametrize(
+    ("columns", "there", "missing"),
+    [
+        (60, ["painting", "loss 537.7"], ["content"]),
+        (80, ["painting", "loss 537.7  content 277"], ["style"]),
+        (120, ["loss 537.7  content 277  style 227.4  tv 33.26"], ["a step"]),
+        (160, ["tv 33.26  0.312 s a step of 512x384 px"], []),
+    ],
+)
+def test_what_matters_fits_on_a_line(columns: int, there: list[str], missing: list[str]) -> None:
+    code = (
+        "from nst_lightning.progress import ProgressBar\n"
+        "words = 'loss 537.7  content 277  style 227.4  tv 33.26  0.312 s a step of 512x384 px'\n"
+        "bar = ProgressBar(1136, 'painting').start()\n"
+        "bar.update(37, left=3723, details=words)\n"
+        "bar.stop()\n"
+    )
+    screen = on_screen([sys.executable, "-c", code], columns)
+    assert len(screen) == 1, screen
+    for words in (" 37/1136 ", "0:00:0", " left 1:02:03", *there):
+        assert words in screen[0]
+    for word in missing:
+        assert word not in screen[0]
+    assert "\N{HORIZONTAL ELLIPSIS}" not in screen[0]
 
 
 def test_the_bar_ends_with_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

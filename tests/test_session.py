@@ -123,7 +123,7 @@ def test_configs_lie_below_the_settings(tmp_path: Path, pictures: tuple[Path, Pa
     alone = open_run({"data.size": 24}, first)
     assert (alone.pair.size, alone.model.objective.terms["style"].weight) == (24, 5)
     named = open_run({}, "gatys")
-    assert named.folder == Path("outputs/recipes/gatys")
+    assert named.folder == Path("outputs/recipes/gatys/cat--klimt")
     with pytest.raises(InputError, match=r"--config: there is no file gattys; did you mean gatys"):
         open_run({}, "gattys")
 

@@ -11,11 +11,11 @@ from torch import Tensor
 from nst_lightning.checks import whole_number
 from nst_lightning.data.decoding import pillow_as_shipped
 from nst_lightning.data.image_pair import pictures_of
-from nst_lightning.data.output import check_path, contact_sheet, save_animation, save_image
+from nst_lightning.data.output import FORMATS, check_path, contact_sheet, save_animation, save_image
 from nst_lightning.data.resizing import at_most
 from nst_lightning.data.sides import MINIMUM_SIDE
 from nst_lightning.errors import InputError
-from nst_lightning.files import remove_parts
+from nst_lightning.files import check_folder, local_path, remove_parts, write_whole
 from nst_lightning.run_folder import forget_older_run
 from nst_lightning.say import say
 
@@ -42,6 +42,7 @@ class ImageCheckpoint(Callback):
         quality: Quality of jpg and webp, 1 to 100.
         film: Also join the pictures on the way to ``film.gif`` or ``film.webp``.
         sheet: Also lay the pictures on the way out in ``contact_sheet.png``.
+        out: File for the finished picture beside the run's own, with an ending of ``format``.
         side: Long side, at most, of the pictures on the way in pixels, the best too, and in
             TensorBoard, where it is never over 1024; null for no limit. The result is always whole.
 
@@ -58,6 +59,7 @@ class ImageCheckpoint(Callback):
         quality: int = 95,
         film: Literal["gif", "webp"] | None = None,
         sheet: bool = False,
+        out: str | None = None,
         side: int | None = 2048,
     ) -> None:
         if every_n_steps < 0:
@@ -70,6 +72,11 @@ class ImageCheckpoint(Callback):
         self.quality = quality
         self.film = film
         self.sheet = sheet
+        self.out = None if out is None else check_path(local_path(out), bits, quality)
+        if self.out is not None:
+            check_folder(self.out.parent)
+            if FORMATS[self.out.suffix.lower()] != FORMATS[f".{format}"]:
+                raise InputError(f"images.out: {out} is no {format}, as images.format says")
         self.side = None if side is None else whole_number("images.side", side, MINIMUM_SIDE)
         self._best_written: float | None = None
 
@@ -119,15 +126,20 @@ class ImageCheckpoint(Callback):
             say("note: the last picture is not finite; the result is the best one")
             pl_module.replace_picture(pl_module.best.picture)
             picture = pl_module.picture()
-        self._save(trainer, pl_module, picture, self.result_path(trainer))
-        for format in get_args(PictureFormat):
-            if format != self.format:  # of a run that was stopped, when the format was another
-                self.result_path(trainer).with_suffix(f".{format}").unlink(missing_ok=True)
+        self._save_result(trainer, pl_module, picture)
+        self._forget_stopped(trainer)
         frames, labels = self._frames(trainer)
         if self.film:
             save_animation(frames, Path(trainer.default_root_dir, f"film.{self.film}"), fps=6)
         if self.sheet:
             contact_sheet(frames, labels, Path(trainer.default_root_dir, "contact_sheet.png"))
+
+    def _forget_stopped(self, trainer: Trainer) -> None:
+        """Delete what was written as the run was stopped, and is not written again now."""
+        others = [f"stylized.{format}" for format in get_args(PictureFormat)]
+        others.remove(self.result_path(trainer).name)
+        for name in (*others, "film.gif", "film.webp", "contact_sheet.png"):
+            Path(trainer.default_root_dir, name).unlink(missing_ok=True)
 
     def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Write the result of a finished run again if it is gone."""
@@ -140,7 +152,12 @@ class ImageCheckpoint(Callback):
             return
         best = pl_module.best.picture
         picture = pl_module.picture() if best is None else pl_module.shown(best)
+        self._save_result(trainer, pl_module, picture)
+
+    def _save_result(self, trainer: Trainer, pl_module: Any, picture: Tensor) -> None:
         self._save(trainer, pl_module, picture, self.result_path(trainer))
+        if self.out is not None:
+            write_whole(self.out, self.result_path(trainer).read_bytes())
 
     def _save(
         self,

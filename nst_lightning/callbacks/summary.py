@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, Trainer
 
+from nst_lightning.board import log_result
 from nst_lightning.callbacks.image_checkpoint import ImageCheckpoint
 from nst_lightning.data.image_pair import pictures_of
 from nst_lightning.say import say
@@ -53,26 +54,33 @@ class RunSummary(Callback):
             say(f"{done}; to go on, raise --trainer.{name}")
 
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Measure the picture and print."""
-        from torchmetrics.functional import mean_squared_error
-
-        from nst_lightning.metrics.functional import structural_similarity
-        from nst_lightning.metrics.pictures import MEASURED_SIDE, reduced
-
-        picture = pl_module.picture()
-        content = pictures_of(trainer).content.to(picture.device)
-        with torch.no_grad():
-            losses = {name: float(value) for name, value in pl_module.losses(picture).items()}
-        total = losses.pop("loss")
+        """Measure the picture, print, and tell TensorBoard."""
+        measures = measures_of(trainer, pl_module)
+        log_result(trainer.loggers, measures, trainer.global_step)
+        losses = {k: v for k, v in measures.items() if k.endswith("_loss")}
         terms = ", ".join(f"{name.removesuffix('_loss')} {v:.4g}" for name, v in losses.items())
-        seen, wanted = (reduced(shown, MEASURED_SIDE) for shown in (picture, content))
-        ssim = float(structural_similarity(seen, wanted))
-        mse = float(mean_squared_error(seen, wanted))
         if self._images is not None:
-            say(f"picture  {self._images.result_path(trainer)}")
-        say(f"loss     {total:.4g} ({terms}) of this picture, after {trainer.global_step} steps")
-        say(f"content  SSIM {ssim:.3f}, MSE {mse:.4f}")
+            say(f"picture  {self._images.out or self._images.result_path(trainer)}")
+        total = f"{measures['loss']:.4g} ({terms})"
+        say(f"loss     {total} of this picture, after {trainer.global_step} steps")
+        say(f"content  SSIM {measures['ssim']:.3f}, MSE {measures['mse']:.4f}")
         say(f"time     {_duration(time.monotonic() - self._started)}")
+
+
+@torch.no_grad()
+def measures_of(trainer: Trainer, pl_module: Any) -> dict[str, float]:
+    """Return the losses of the picture by term, their sum ``loss``, and ``ssim`` and ``mse``."""
+    from torchmetrics.functional import mean_squared_error
+
+    from nst_lightning.metrics.functional import structural_similarity
+    from nst_lightning.metrics.pictures import MEASURED_SIDE, reduced
+
+    picture = pl_module.picture()
+    content = pictures_of(trainer).content.to(picture.device)
+    found = {name: float(value) for name, value in pl_module.losses(picture).items()}
+    seen, wanted = (reduced(shown, MEASURED_SIDE) for shown in (picture, content))
+    ssim, mse = structural_similarity(seen, wanted), mean_squared_error(seen, wanted)
+    return found | {"ssim": float(ssim), "mse": float(mse)}
 
 
 def _duration(seconds: float) -> str:

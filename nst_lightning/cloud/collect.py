@@ -62,6 +62,7 @@ def collect(
                 raise InputError(f"{key}: there is no picture in the job's results")
             check_picture(picture.read_bytes(), picture.name, key)
             local = {"data.content": painting.content, "data.style": painting.style, **files}
+            _ = RunFolder(fresh).config  # which refuses what is none
             _localise(RunFolder(fresh), local | {"trainer.default_root_dir": str(folder)})
             mark = {"archive": uri, "content": painting.content, "style": painting.style}
             (fresh / MARK).write_text(json.dumps(mark, indent=1, ensure_ascii=False) + "\n")
@@ -78,15 +79,16 @@ def collect(
 
 
 def _localise(fresh: RunFolder, local: Mapping[str, Any]) -> None:
-    """Write this machine's paths into a job's configuration, so that it repeats the run here."""
-    config = fresh.config
-    for name, value in local.items():
-        section, _, key = name.rpartition(".")
-        place = lookup(config, section)
-        if isinstance(place, dict):
-            place.get("init_args", place)[key] = value
-    text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
-    (fresh.path / CONFIG).write_text(text, encoding="utf-8")
+    """Write this machine's paths into a job's configurations, so that they repeat the run here."""
+    for path in filter(Path.is_file, {fresh.path / CONFIG, fresh.config_path}):
+        config = yaml.safe_load(path.read_bytes())
+        for name, value in local.items():
+            section, _, key = name.rpartition(".")
+            place = lookup(config, section)
+            if isinstance(place, dict):
+                place.get("init_args", place)[key] = value
+        text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+        path.write_text(text, encoding="utf-8")
 
 
 def clear_leftovers(folder: Path) -> None:

@@ -141,7 +141,12 @@ def paint(container: Container, task: Task, shared: SharedTargets) -> None:
     started, configs = time.monotonic(), container.configs()
     shown = {"configs": [path.name for path in configs], **task.settings}
     print("painting with", json.dumps(shown, ensure_ascii=False), flush=True)
-    session = open_run(task.settings, configs, resume=find_checkpoint(task.folder), shared=shared)
+    session = open_run(
+        {**task.settings, "overwrite": True},
+        configs,
+        resume=find_checkpoint(task.folder),
+        shared=shared,
+    )
     # Its line is printed before a step's checkpoint is written, not after.
     session.run(MetricLines(steps=session.steps, picture=task.number))
     if session.stopped:

@@ -81,6 +81,8 @@ def check_picture(data: bytes, name: str, role: str) -> None:
     try:
         with pillow_as_shipped():
             picture = open_header(data, name)
+            if picture.format == "HEIF":
+                raise InputError(f"{name} is HEIC, which no job reads; export it as JPEG or PNG")
             check_sides(name, *picture.size)
             _, notes = decode(picture, name)
             seen = picture.convert("RGBA") if picture.has_transparency_data else None

@@ -21,6 +21,7 @@ from nst_lightning.files import check_folder
 from nst_lightning.options import CONFIG_FOLDERS, to_words
 from nst_lightning.parser import OneLineParser, add_pictures, innermost, parse_command
 from nst_lightning.run_folder import occupied
+from nst_lightning.say import say_loading
 
 if TYPE_CHECKING:
     from nst_lightning.compare.runner import Comparison
@@ -139,7 +140,7 @@ def prepare(words: Sequence[str] | Mapping[str, Any]) -> "Comparison":
     artworks = given.settings.get("data.artworks")
     contents = find_sources(given.contents, "contents", artworks)
     styles = find_sources(given.styles, "styles", artworks)
-    # Here torch and Lightning are imported.
+    say_loading()
     from nst_lightning.compare.painting import Painter
     from nst_lightning.compare.runner import Comparison
     from nst_lightning.data.sides import check_size

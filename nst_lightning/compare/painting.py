@@ -128,6 +128,7 @@ class Painter:
             "data.size": self.size,
             "trainer.default_root_dir": str(self.runs / pair.name),
             "images.format": "png",
+            "overwrite": True,  # the pair's folder says by itself what is in it
         }
         return open_run(
             lay_over(self.settings, own),

@@ -1,6 +1,7 @@
 """From a file to a Pillow picture: formats, limits, frames, orientation, damaged files."""
 
 import contextlib
+import importlib
 import io
 import struct
 import threading
@@ -42,7 +43,7 @@ FORMATS = (
     "PCX",
     "PSD",
 )
-_READABLE = "JPEG, PNG, WebP, TIFF, GIF, BMP, PPM or AVIF"
+_READABLE = "JPEG, PNG, WebP, TIFF, GIF, BMP, PPM, AVIF or HEIC"
 _SIGNATURES = {
     b"\x89PNG": "PNG",
     b"\xff\xd8\xff": "JPEG",
@@ -51,6 +52,7 @@ _SIGNATURES = {
     b"II*\0": "TIFF",
     b"MM\0*": "TIFF",
 }
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 # Where a frame is a page or moment of its own; an MPO's second is a depth map or thumbnail.
 _FRAMES = ("GIF", "PNG", "WEBP", "AVIF")
 
@@ -109,7 +111,8 @@ def open_header(data: bytes, name: str) -> Image.Image:
         with warnings.catch_warnings():
             # Of tags that nothing here reads, and of half the number of pixels that is too many.
             warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(data), "r", formats)
+            heif = _heif_reader() if _is_heic(data) else None
+            image = heif(io.BytesIO(data)) if heif else Image.open(io.BytesIO(data), "r", formats)
     except UnidentifiedImageError as error:
         raise InputError(f"{name} is not a picture that can be read{_guess(data[:512])}") from error
     except Image.DecompressionBombError as error:
@@ -232,6 +235,23 @@ def _brightest(image: Image.Image) -> float:
     return float(max(high for _, high in ends[:colours]) + 1) / 256
 
 
+def _is_heic(data: bytes) -> bool:
+    """Return whether bytes begin as HEIC, of one picture or several, and not as AVIF."""
+    box = data[: min(int.from_bytes(data[:4]), 256)]
+    brands = {box[at : at + 4] for at in range(8, len(box), 4)}
+    return data[4:8] == b"ftyp" and bool(brands & set(_HEIC)) and not brands & {b"avif", b"avis"}
+
+
+def _heif_reader() -> Any:
+    """Return pillow-heif's class of a picture, or None where it is not installed.
+
+    It is not registered: what Pillow reads elsewhere in this process is the caller's.
+    """
+    with contextlib.suppress(ImportError):
+        return importlib.import_module("pillow_heif").HeifImageFile
+    return None
+
+
 def _bomb() -> str:
     return f"over {MAXIMUM_PIXELS:,} pixels is taken for a decompression bomb"
 
@@ -250,8 +270,11 @@ def _guess(head: bytes) -> str:
         return ": it is a web page; check the address"
     if start.startswith(b"version https://git-lfs"):
         return ": it is a Git LFS pointer; run git lfs pull"
-    if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"hevc"):
-        return ": it is HEIC; export it as JPEG or PNG"
+    if _is_heic(head) and _heif_reader() is None:
+        how = "install pillow-heif (pip install 'nst-lightning[heif]')"
+        return f": it is HEIC; {how}, or export it as JPEG or PNG"
+    if head[4:8] == b"ftyp" and b"avi" in head[8:64]:
+        return ": it is AVIF; pip install -U 'pillow>=11.3' reads it, or export it as JPEG or PNG"
     if start.startswith((b"<svg", b"<?xml", b"%pdf", b"%!ps")):
         return ": it is a vector drawing or document; export it as PNG"
     if head and all(byte in b"\t\n\r\f\x1b" or byte >= 32 for byte in head) and b"\x7f" not in head:

@@ -7,12 +7,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nst_lightning.data.sources import SAMPLE_PREFIX, is_artwork, is_url, public_name, resolve
+from nst_lightning.data.sources import (
+    ARTWORKS_PREFIX,
+    SAMPLE_PREFIX,
+    is_artwork,
+    is_url,
+    public_name,
+    resolve,
+)
 from nst_lightning.errors import InputError
 from nst_lightning.files import check_name, expanded
 
 SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".avif")
+    (
+        *(".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm"),
+        *(".avif", ".heic", ".heif"),
+    )
 )
 """What counts as a picture in a folder."""
 _KNOWN = ", ".join(sorted(SUFFIXES))
@@ -135,7 +145,7 @@ def _named(sources: Sequence[str]) -> list[Source]:
         folder = Path(public_name(source)).parent.name
         if labels.count(label) > 1 and folder:
             label = f"{label} ({folder})"
-        base = name = safe_name(_stem(source))
+        base = name = folder_name(source)
         number = 1
         while name.casefold() in taken:
             number += 1
@@ -150,6 +160,13 @@ def _named(sources: Sequence[str]) -> list[Source]:
 def label_of(source: str) -> str:
     """Return what people call a source: its name without folder, suffix and underscores."""
     return _stem(source).replace("_", " ").strip() or "picture"
+
+
+def folder_name(source: str) -> str:
+    """Return what a source is called in the name of a folder."""
+    if is_artwork(source):
+        return safe_name(source.removeprefix(ARTWORKS_PREFIX))
+    return safe_name(_stem(source))
 
 
 def _stem(source: str) -> str:

@@ -27,7 +27,7 @@ from nst_lightning.options import DEFAULTS, find_configs, refuse_reserved, take_
 from nst_lightning.parser import OneLineParser, add_pictures
 from nst_lightning.progress import ProgressBar
 from nst_lightning.run_folder import occupied
-from nst_lightning.say import is_terminal
+from nst_lightning.say import is_terminal, say_loading
 
 if TYPE_CHECKING:
     from nst_lightning.grids.runner import Runner
@@ -89,7 +89,7 @@ def main(words: Sequence[str]) -> int:
     if not given.yes:
         _ask(grid, math.prod(len({_run_settings(v) for v in axis.values}) for axis in grid.axes))
     planned = plan(grid, more, [str(DEFAULTS)])
-    # Here the first run is opened, and Lightning imported.
+    say_loading()
     from nst_lightning.grids.runner import Runner
 
     runner = Runner(out / "runs", given.measure)

@@ -125,7 +125,7 @@ class Runner:
             {"images.every_n_steps": 0, "images.save_best": False},
             run.settings,
             _length(run, steps),
-            {"trainer.default_root_dir": str(self.folder / run.name)},
+            {"trainer.default_root_dir": str(self.folder / run.name), "overwrite": True},
         )
         return open_run(
             settings,

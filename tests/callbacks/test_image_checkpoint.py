@@ -131,7 +131,7 @@ def test_after_an_exception_in_the_first_step_no_earlier_result_is_taken_for_thi
 
     (tmp_path / "stylized.png").write_bytes(b"an earlier picture")
     with pytest.raises(RuntimeError, match="broken"):
-        paint(tmp_path, pictures, callbacks=[Early()])
+        paint(tmp_path, pictures, "--overwrite=true", callbacks=[Early()])
     assert not (tmp_path / "stylized.png").exists()
 
 
@@ -205,7 +205,7 @@ def test_pictures_of_an_earlier_run_are_removed(
     kept = ("step-notes.txt", "mine.png")
     for name in ("step-00002.png", "step-00009.png", "step-00040.jpg", *kept):
         (folder / name).write_bytes(b"old")
-    paint(tmp_path, pictures, "--images.every_n_steps=4", steps=4)
+    paint(tmp_path, pictures, "--images.every_n_steps=4", "--overwrite=true", steps=4)
     assert files(folder) == sorted(["best.png", "step-00004.png", *kept])
 
 

@@ -1,12 +1,13 @@
 import io
 import struct
+import sys
 import zlib
 
 import numpy as np
 import pytest
 import tifffile
 from helpers.pictures import encoded, write
-from PIL import ExifTags, Image, ImageFile
+from PIL import ExifTags, Image, ImageFile, features
 
 from nst_lightning.data.images import load_image
 from nst_lightning.errors import InputError
@@ -111,6 +112,53 @@ def test_one_frame_needs_no_remark(tmp_path, gradient):
     assert load_image(write(tmp_path / "a.jpg", data)).notes == []
 
 
+def heic(picture: Image.Image, **info: bytes) -> bytes:
+    import pillow_heif
+
+    file, buffer = pillow_heif.from_pillow(picture), io.BytesIO()
+    file.info.update(info)
+    file.save(buffer, quality=95)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["heic", "avif"])
+def test_photographs_of_phones(tmp_path, gradient, kind):
+    if kind == "avif" and not features.check("avif"):
+        pytest.skip("this Pillow reads no AVIF")
+    picture = Image.fromarray(gradient)
+    data = heic(picture) if kind == "heic" else encoded(picture, "AVIF", quality=95)
+    found = load_image(write(tmp_path / f"a.{kind}", data))
+    assert found.notes == []
+    assert np.abs(hwc(found) * 255 - gradient).mean() < 3
+    assert "HEIF" not in Image.OPEN  # what this process reads elsewhere is its own
+
+
+def test_heic_is_turned_as_it_says(tmp_path, gradient):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn to the right shows it upright
+    data = heic(Image.fromarray(gradient).rotate(90, expand=True), exif=exif.tobytes())
+    found = load_image(write(tmp_path / "a.heic", data))
+    levels = hwc(found) * 255
+    assert levels.shape == gradient.shape
+    assert np.abs(levels - gradient).mean() < 3
+
+
+def test_heic_that_is_damaged_or_too_large(tmp_path, gradient, monkeypatch):
+    data = heic(Image.fromarray(gradient))
+    assert "damaged" in message(write(tmp_path / "a.heic", data[: len(data) // 2]))
+    monkeypatch.setattr("nst_lightning.data.decoding.MAXIMUM_PIXELS", 100)
+    assert "decompression bomb" in message(write(tmp_path / "a.heic", data))
+
+
+def test_without_the_packages_one_line_names_them(tmp_path, gradient, monkeypatch):
+    path = write(tmp_path / "a.heic", heic(Image.fromarray(gradient)))
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    assert "it is HEIC; install pillow-heif (pip install 'nst-lightning[heif]')" in message(path)
+    monkeypatch.delitem(Image.OPEN, "AVIF", raising=False)
+    path = write(tmp_path / "a.avif", b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf" + bytes(40))
+    assert "it is AVIF; pip install -U 'pillow>=11.3' reads it" in message(path)
+
+
 # --- files that are no pictures ---
 
 
@@ -122,7 +170,7 @@ def test_one_frame_needs_no_remark(tmp_path, gradient):
         ("Zażółć gęślą jaźń\n".encode() * 60, "a text file"),
         (b"<!DOCTYPE html><title>404</title>", "a web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40), "HEIC"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40), "is damaged"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "export it"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n", "export it"),
         (b"\x89PNG\r\n\x1a\nrubbish", "PNG"),

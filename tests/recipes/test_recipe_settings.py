@@ -74,7 +74,7 @@ def test_settings(name: str, build: Build, small_pair: tuple[str, str]) -> None:
     epochs, steps, size, rule, resize, init, clamp, average, kind, arguments = EXPECTED[name]
     data, model = session.pair, session.model
     assert session.trainer.max_epochs == epochs
-    assert session.trainer.default_root_dir.endswith(f"outputs/recipes/{name}")
+    assert session.trainer.default_root_dir.endswith(f"outputs/recipes/{name}/content--style")
     assert (data.steps_per_epoch, data.size, data.size_rule) == (steps, size, rule)
     assert (data.style_resize, data.style_scale, data.init) == (resize, 1, init)
     assert [(scale.size, scale.steps) for scale in data.scales] == SCALES.get(name, [])

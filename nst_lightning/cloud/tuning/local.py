@@ -85,7 +85,7 @@ def paint(settings: dict[str, Any], configs: list[str], folder: Path) -> dict[st
     """
     from nst_lightning.session import open_run
 
-    settings["trainer.default_root_dir"] = str(folder)
+    settings |= {"trainer.default_root_dir": str(folder), "overwrite": True}
     session = open_run(dict(sorted(settings.items())), configs)
     session.run()
     if session.interrupted:

@@ -1,0 +1,55 @@
+"""Short names of the settings used most: the same for ``fit`` and in notebooks."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from nst_lightning.errors import InputError
+
+SHORT_NAMES = {
+    "content": "data.content",
+    "style": "data.style",
+    "strength": "model.strength",
+    "steps": "data.steps_per_epoch",
+    "size": "data.size",
+    "style_scale": "data.style_scale",
+    "init": "data.init",
+    "content_weight": "model.content.weight",
+    "style_weight": "model.style.weight",
+    "tv_weight": "model.tv.weight",
+    "weights": "model.encoder.weights",
+    "seed": "seed_everything",
+}
+"""Short name -> the setting that it stands for; ``steps`` ends the run after one epoch of so many,
+whatever a config says of epochs."""
+
+LOOK, OUT = "look", "out"
+"""Short names that stand for no setting of their own: a config of looks/; a folder or a file."""
+
+_LENGTH = {"trainer.max_epochs": 1, "trainer.max_steps": -1}
+
+
+def spelled_out(
+    short: Mapping[str, Any], given: Collection[str] = (), dashes: str = ""
+) -> dict[str, Any]:
+    """Return the settings that short names stand for.
+
+    Args:
+        short: Short name -> value.
+        given: Settings that are given by their own names besides.
+        dashes: What messages write before a name.
+
+    Raises:
+        InputError: If the same is given twice.
+    """
+    settings: dict[str, Any] = {}
+    for name, value in short.items():
+        own = {SHORT_NAMES[name]: value} | (_LENGTH if name == "steps" else {})
+        for setting in own:
+            if setting in given and setting == SHORT_NAMES[name]:
+                both = f"{dashes}{name} and {dashes}{setting}"
+                raise InputError(f"{both} are the same setting; give one of the two")
+            if setting in given:
+                instead = f"with {dashes}{setting} use {dashes}{SHORT_NAMES[name]}"
+                raise InputError(f"{dashes}{name} is the length of the whole run; {instead}")
+        settings |= own
+    return settings
