@@ -60,7 +60,12 @@ def picture() -> np.ndarray:
         return np.asarray(shown.convert("RGB"), dtype=float)
 
 
-def test_a_run_is_shown(tmp_path: Path, pictures: tuple[Path, Path]) -> None:
+def test_a_run_is_shown(
+    tmp_path: Path, pictures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(callback_module, "_POINTS", 0.0)
+    monkeypatch.setattr(callback_module, "WATCHED", 1.0)
+    monkeypatch.setattr(callback_module, "UNWATCHED", 1.0)
     seen: list[Any] = []
     look = At(**{f"step_{n}": lambda: seen.append(ask(here(), "state").json) for n in (1, 4)})
     paint(tmp_path, pictures, "--preview", "true", callbacks=[look])
