@@ -24,6 +24,8 @@ class View:
         palette: Styles and their shares, whose colours people see the picture in: see
             `nst_lightning.data.palette.to_palette`.
         amount: How far they are moved there, from 0 to 1.
+        palette_of: The picture whose colours decide where each is moved: the picture itself if
+            None.
     """
 
     def __init__(
@@ -31,10 +33,12 @@ class View:
         colours_of: Tensor | None = None,
         palette: tuple[Sequence[Tensor], Sequence[float]] | None = None,
         amount: float = 1.0,
+        palette_of: Tensor | None = None,
     ) -> None:
         self.colours_of = colours_of
         self.palette = palette
         self.amount = amount
+        self.palette_of = palette_of
 
     @classmethod
     def of(cls, pair: ImagePair, strength: float) -> Self:
@@ -43,6 +47,7 @@ class View:
             colours_of=pair.content if pair.colour == "luminance" else None,
             palette=(pair.styles, pair.blend) if pair.colour == "palette" else None,
             amount=min(1.0, 2 * strength),
+            palette_of=None if pair.carried is None else pair.carried.palette_of,
         )
 
     def of_encoder(self, picture: Tensor) -> Tensor:
@@ -78,5 +83,5 @@ class View:
         picture = self.carried(picture)
         if self.palette is None or not self.amount:
             return picture
-        moved = to_palette(picture, *self.palette)
+        moved = to_palette(picture, *self.palette, self.palette_of)
         return moved if self.amount == 1 else torch.lerp(picture, moved, self.amount, out=moved)
