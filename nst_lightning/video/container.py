@@ -133,7 +133,7 @@ class VideoFile:
             if key is not None:
                 container.seek(key, stream=stream)
             for count, frame in enumerate(self._decoded(container, stream)):
-                index = by_stamp.get(frame.pts, -1) if self._exact else count
+                index = by_stamp.get(frame.pts or 0, -1) if self._exact else count
                 if index < due:
                     continue
                 if index > due or frame.is_corrupt:

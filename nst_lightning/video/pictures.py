@@ -4,7 +4,7 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +121,7 @@ class Pictures:
         size = load_image(self._paths[0], role=name).original_size
         for path in self._paths[1:]:
             found = _size(path)
-            if found not in (None, size):
+            if found is not None and found != size:
                 shown = " x ".join(map(str, found))
                 raise InputError(
                     f"{path} is {shown} pixels, but {Path(self._paths[0]).name} "
@@ -148,7 +148,7 @@ def _flat(pixels: Any, alpha: Any) -> Image.Image:
 
 
 def _see_through(image: Image.Image) -> bool:
-    return bool(image.convert("RGBA").getextrema()[3] != (255, 255))
+    return image.convert("RGBA").getchannel("A").getextrema() != (255, 255)
 
 
 def _plays(image: Image.Image) -> int:
@@ -189,6 +189,6 @@ def _read_times(path: Path, names: list[str]) -> list[Fraction]:
         what = f"{missing[0]} is" if missing[0] else "the end is"
         raise InputError(f"{what} not both in {path.parent} and in its {path.name}; {mend}")
     times = [table[name] for name in (*names, "")]
-    if any(later <= earlier for earlier, later in zip(times, times[1:], strict=False)):
+    if any(later <= earlier for earlier, later in pairwise(times)):
         raise InputError(f"{path}: the times do not rise in the order of the names; {mend}")
     return [time - times[0] for time in times]

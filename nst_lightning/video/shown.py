@@ -103,6 +103,7 @@ def turn_of(frame: "av.VideoFrame") -> Image.Transpose | None:
     """Return how a frame is to be turned or mirrored by its display matrix, to quarter turns."""
     from av.sidedata.sidedata import Type
 
+    data: Any
     for data in frame.side_data:  # a mapping by number, of which iteration gives the values
         if getattr(data, "type", None) == Type.DISPLAYMATRIX:
             matrix = struct.unpack("=9i", bytes(data)[:36])
