@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -15,6 +16,9 @@ from nst_lightning.say import say
 
 Time = str | int | float | Fraction
 """Seconds, or ``"1:23.5"``, ``"1:02:03"``."""
+Picture = Path | Image.Image
+Timed = tuple[Fraction, Picture]
+"""When a picture is shown, in seconds after the first, and the picture or its file."""
 _CLOCK = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d*)?|\.\d+)")
 
 
@@ -170,6 +174,14 @@ class Clip:
         say(
             f"note: {self.info.name} breaks off at {place} ({why}); the clip ends there", error=True
         )
+
+
+def in_rgb(picture: Picture) -> Image.Image:
+    """Return a picture, or what is in its file, as RGB."""
+    if isinstance(picture, Image.Image):
+        return picture if picture.mode == "RGB" else picture.convert("RGB")
+    with Image.open(picture) as opened:
+        return opened.convert("RGB")
 
 
 def seconds(value: Time, key: str) -> Fraction:
