@@ -1,1 +1,1 @@
-"""Films: frames that are painted one after another, each beginning with what is known of it."""
+"""Moving pictures: clips are read, painted frame by frame, and written."""
