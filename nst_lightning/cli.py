@@ -39,6 +39,10 @@ COMMANDS = {
         "nst_lightning.grids.command",
         "Paint any settings times any values, on one labelled sheet and in one table.",
     ),
+    "video": Command(
+        "nst_lightning.video.command",
+        "Paint a clip without flicker, with its sound.",
+    ),
     "artworks": Command(
         "nst_lightning.artworks.command",
         "Count and measure a folder of paintings, with tables and figures.",

@@ -7,6 +7,7 @@ After Ruder, Dosovitskiy & Brox, "Artistic Style Transfer for Videos" (GCPR 2016
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
@@ -36,9 +37,10 @@ def warp(picture: Tensor, flow: Tensor, mode: str = "bicubic") -> Tensor:
     height, width = flow.shape[-2:]
     size = flow.new_tensor([max(width - 1, 1), max(height - 1, 1)]).view(1, 2, 1, 1)
     grid = (places(flow) * 2 / size - 1).permute(0, 2, 3, 1)  # (1, H, W, 2)
-    return torch.nn.functional.grid_sample(
+    moved: Tensor = F.grid_sample(
         picture, grid, mode=mode, padding_mode="border", align_corners=True
     )
+    return moved
 
 
 def reliable(flow: Tensor, back: Tensor) -> Tensor:
@@ -55,7 +57,8 @@ def reliable(flow: Tensor, back: Tensor) -> Tensor:
     Returns:
         ``(1, 1, H, W)``, softened by a Gaussian and clipped to [0, 1].
     """
-    return gaussian_blur(_agrees(flow, back), 5, _SOFT).clamp(0, 1)
+    mask: Tensor = gaussian_blur(_agrees(flow, back), 5, _SOFT)
+    return mask.clamp(0, 1)
 
 
 def _agrees(flow: Tensor, back: Tensor) -> Tensor:
@@ -64,9 +67,10 @@ def _agrees(flow: Tensor, back: Tensor) -> Tensor:
     length = _squared(flow)
     hidden = _squared(flow + returned) >= 0.01 * (length + _squared(returned)) + 0.5
     edge = _squared(_slopes(flow)) > 0.01 * length + 0.002
-    x, y = places(flow).split(1, 1)
+    x, y = torch.split(places(flow), 1, 1)
     outside = (x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)
-    return (~(hidden | edge | outside)).to(flow.dtype)
+    trusted: Tensor = ~(hidden | edge | outside)
+    return trusted.to(flow.dtype)
 
 
 def _squared(values: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Optical flow: where each pixel of a frame is in another one."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,9 +40,11 @@ def dense_inverse_search(frame: Frame, other: Frame) -> Flow:
     """Return the flow by OpenCV's ``DISOpticalFlow``, in its preset of medium speed."""
     import cv2
 
-    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (frame, other)]
-    return np.ascontiguousarray(search.calc(*grey, None).transpose(2, 0, 1), dtype=np.float32)
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    here, there = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (frame, other))
+    start = np.zeros((*here.shape, 2), np.float32)
+    found: Any = search.calc(here, there, start)  # (H, W, 2)
+    return np.ascontiguousarray(found.transpose(2, 0, 1), dtype=np.float32)
 
 
 def lucas_kanade(frame: Frame, other: Frame) -> Flow:
@@ -49,5 +52,7 @@ def lucas_kanade(frame: Frame, other: Frame) -> Flow:
     from skimage.color import rgb2gray
     from skimage.registration import optical_flow_ilk
 
-    down, right = optical_flow_ilk(rgb2gray(frame), rgb2gray(other), radius=7, prefilter=True)
+    flow: Any = optical_flow_ilk
+
+    down, right = flow(rgb2gray(frame), rgb2gray(other), radius=7, prefilter=True)
     return np.stack([right, down]).astype(np.float32)

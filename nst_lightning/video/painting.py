@@ -1,7 +1,7 @@
 """One frame painted: an ordinary run that begins with what is known from other frames."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ from nst_lightning.video.flow import Frame, optical_flow
 TERM = "temporal"
 _SURE = 0.5  # of a mask, from which on a place keeps its match
 _BITS = 16  # in which a painting is kept between frames
+LEVELS = 2**_BITS - 1
+"""The highest level of a painting that is kept between frames."""
 
 
 @dataclass
@@ -99,7 +101,7 @@ class FramePainter:
     weight: float
     shared: SharedTargets = field(default_factory=lambda: SharedTargets(keep=16))
 
-    def open(self, picture: Image.Image) -> Session:
+    def open(self, picture: Image.Image, more: Mapping[str, Any] | None = None) -> Session:
         """Open the run of a frame; raises ``InputError`` if a setting is wrong."""
         own = {
             f"model.extra.{TERM}": {
@@ -110,7 +112,7 @@ class FramePainter:
             "data.style": list(self.styles),
         }
         return open_run(
-            lay_over(self.settings, own),
+            lay_over(self.settings, own, more or {}),
             self.configs,
             content=picture,
             styles=list(self.styles),
@@ -122,45 +124,81 @@ class FramePainter:
         )
 
     def paint(
-        self,
-        picture: Image.Image,
-        others: Sequence[Painted] = (),
-        first: Painted | None = None,
-        session: Session | None = None,
+        self, picture: Image.Image, others: Sequence[Painted] = (), scene: Painted | None = None
     ) -> Painted:
         """Paint a frame.
 
         Args:
             picture: The frame, of any size.
             others: Frames of the same scene that are painted, the nearest in time first.
-            first: The scene's first frame.
-            session: The frame's own, if it is open already.
+            scene: The scene's first frame.
 
         Raises:
             InputError: If a setting is wrong.
             KeyboardInterrupt: If it was stopped before its end.
         """
-        session = session or self.open(picture)
-        pair = session.pair
-        pair.setup("fit")
-        pair.use_scale(len(pair.scales))
-        frame = as_frame(pair.content)
+        session = self.open(picture)
+        frame = _frame_of(session)
         seen = [Seen.of(frame, other) for other in others]
-        term = session.model.objective.terms[TERM]
-        assert isinstance(term, TemporalLoss)
         if seen:
-            nearest, palette_of = seen[0], (first or others[-1]).raw
-            pair.carried = Carried(nearest.warped, nearest.mask, palette_of)
-            see = grey if pair.colour == "luminance" else torch.nn.Identity()
+            nearest, palette_of = seen[0], (scene or others[-1]).raw
+            session.pair.carried = Carried(nearest.warped, nearest.mask, palette_of)
             masks = closest_first([one.mask for one in seen])
-            term.look_back([(see(s.warped), m) for s, m in zip(seen, masks, strict=True)])
-            if nearest.matches is not None:
-                _follow(session, nearest)
-        session.run()
-        if session.stopped:
-            raise KeyboardInterrupt
-        raw = whole_levels(session.model.painted.detach().cpu().double(), _BITS) / (2**_BITS - 1)
-        return Painted(frame, raw.float(), session.picture().cpu(), _matches(session))
+            _look_at(session, [replace(s, mask=m) for s, m in zip(seen, masks, strict=True)])
+            _follow(session, nearest)
+        return _painted(session, frame)
+
+    def repaint(
+        self, own: Painted, just_done: Painted | None, ahead: Painted | None, scene: Painted
+    ) -> Painted:
+        """Paint a frame once more, at its full size alone.
+
+        Args:
+            own: The frame as it was painted.
+            just_done: The neighbour that was just repainted, of the same scene.
+            ahead: The other neighbour, as it was painted.
+            scene: The scene's first frame.
+
+        Raises:
+            KeyboardInterrupt: If it was stopped before its end.
+        """
+        session = self.open(Image.fromarray(own.frame), {"data.scales": None})
+        frame = _frame_of(session)
+        start, seen = own.raw, []
+        if just_done is not None:
+            seen.append(Seen.of(frame, just_done))
+            share = seen[0].mask / (1 + seen[0].mask)
+            start = torch.lerp(start, seen[0].warped, share)
+        if ahead is not None:
+            seen.append(Seen.of(frame, ahead))
+        session.pair.carried = Carried(start, torch.ones_like(start[:, :1]), scene.raw)
+        _look_at(session, seen)
+        if seen:
+            _follow(session, seen[0])
+        return _painted(session, frame)
+
+
+def _frame_of(session: Session) -> Frame:
+    """Return a run's content as the run has it at its full size."""
+    pair = session.pair
+    pair.setup("fit")
+    pair.use_scale(len(pair.scales))
+    return as_frame(pair.content)
+
+
+def _look_at(session: Session, seen: Sequence[Seen]) -> None:
+    term = session.model.objective.terms[TERM]
+    assert isinstance(term, TemporalLoss)
+    see = grey if session.pair.colour == "luminance" else torch.nn.Identity()
+    term.look_back([(see(one.warped), one.mask) for one in seen])
+
+
+def _painted(session: Session, frame: Frame) -> Painted:
+    session.run()
+    if session.stopped:
+        raise KeyboardInterrupt
+    raw = whole_levels(session.model.painted.detach().cpu().double(), _BITS) / LEVELS
+    return Painted(frame, raw.float(), session.picture().cpu(), _matches(session))
 
 
 def as_frame(pixels: Tensor) -> Frame:
@@ -176,7 +214,8 @@ def _matched(session: Session) -> MatchedTerm | None:
 def _follow(session: Session, seen: Seen) -> None:
     term = _matched(session)
     if term is not None and seen.matches is not None:
-        mask = torch.nn.functional.adaptive_avg_pool2d(seen.mask, tuple(seen.matches.shape))
+        size = (seen.matches.shape[0], seen.matches.shape[1])
+        mask = torch.nn.functional.adaptive_avg_pool2d(seen.mask, size)
         term.follow(seen.matches, mask[0, 0] > _SURE)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from nst_lightning.compare.painting import decisive
+from nst_lightning.fingerprint import decisive
 from nst_lightning.compare.pair_folder import PairFolder, Record
 
 
