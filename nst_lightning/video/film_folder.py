@@ -85,7 +85,7 @@ class FilmFolder:
             begins: Whether a scene begins with it.
         """
         parts = {
-            "frame": torch.from_numpy(painted.frame),
+            "frame": torch.from_numpy(np.ascontiguousarray(painted.frame)),
             "raw": torch.from_numpy((painted.raw * LEVELS).round().numpy().astype(np.uint16)),
         }
         if painted.matches is not None:
