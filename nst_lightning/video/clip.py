@@ -111,12 +111,12 @@ class Clip:
             raise InputError(f"every must be 1 or more, not {every}")
         first = Fraction(0) if start is None else seconds(start, "start")
         last = whole.duration if end is None else seconds(end, "end")
+        if first >= whole.duration:
+            raise InputError(f"{name} ends at {spoken(whole.duration)}: start before that")
         if last <= first:
             raise InputError(f"the end ({spoken(last)}) must be after the start ({spoken(first)})")
         chosen = range(bisect_left(whole.times, first), bisect_left(whole.times, last))
         if not chosen:
-            if first >= whole.duration:
-                raise InputError(f"{name} ends at {spoken(whole.duration)}: start before that")
             raise InputError(
                 f"{name}: no picture begins between {spoken(first)} and {spoken(last)}; take more"
             )

@@ -208,10 +208,9 @@ class VideoFile:
         best = container.streams.best("video")
         chosen = next((stream for stream in streams if best and stream.index == best.index), None)
         stream = chosen or max(streams, key=lambda stream: _has(stream, "default"))
-        if stream.codec_tag in ("encv", "drmi"):
-            raise InputError(f"{self._name} is encrypted; give a copy without protection")
-        if not hasattr(stream, "codec_context") or stream.codec_context is None:
-            raise InputError(f"{self._name}: its kind of video is unknown; convert it to H.264")
+        if stream.codec_context is None or stream.codec_tag in ("encv", "drmi"):
+            what = "is encrypted, or of an unknown kind; give a copy without protection, in H.264"
+            raise InputError(f"{self._name} {what}")
         return stream
 
     def _demuxed(self, container: "InputContainer", stream: "VideoStream") -> _Packets:

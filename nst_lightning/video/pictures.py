@@ -4,7 +4,7 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import accumulate, pairwise
+from itertools import accumulate, count, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,11 @@ FILE, SECONDS = "file", "seconds"
 # Browsers show what lasts a hundredth of a second or less for a tenth.
 _HASTY, _SHOWN_FOR = Fraction(1, 100), Fraction(1, 10)
 _LONGEST_UNIT = 65535  # an APNG's times are fractions of two numbers up to this
+
+
+# What the plugins raise when damaged bytes lead them to it.
+_DAMAGE = (OSError, ValueError, SyntaxError, IndexError, KeyError, TypeError)
+_CUT_OFF = "the file is cut off"
 
 
 class Animation:
@@ -53,11 +58,12 @@ class Animation:
                 hasty |= last <= _HASTY
                 transparent |= image.has_transparency_data and _see_through(image)
                 lasts.append(last if last > _HASTY else _SHOWN_FOR)
-        # The plugins raise whatever damaged bytes lead them to.
-        except (OSError, ValueError, EOFError, SyntaxError, IndexError) as error:
+        except _DAMAGE as error:
             if not lasts:
                 raise InputError(f"{name} is truncated or damaged: {error}") from error
-            self.lost = "the file is cut off"
+            self.lost = _CUT_OFF
+        if not _is_whole(file if isinstance(file, bytes) else file.read_bytes()):
+            self.lost = _CUT_OFF
         if len(lasts) < 2 and not self.lost:
             raise InputError(f"{name} is one picture, not a clip; paint it with nst fit")
         notes = []
@@ -81,7 +87,7 @@ class Animation:
         for index in range(wanted[-1] + 1 if wanted else 0):
             try:
                 image = next(images)
-            except (OSError, ValueError, EOFError, SyntaxError, IndexError, StopIteration):
+            except (*_DAMAGE, StopIteration):
                 return
             if index in chosen:
                 yield _flat(*to_srgb(image, self._name).whole())
@@ -96,8 +102,11 @@ class Animation:
         with self._open() as image:
             # A still picture for programs that know no APNG is none of the animation's.
             first = int(bool(getattr(image, "default_image", False)))
-            for index in range(first, getattr(image, "n_frames", 1)):
-                image.seek(index)
+            for index in count(first):
+                try:
+                    image.seek(index)
+                except EOFError:  # there is no other
+                    return
                 image.load()
                 yield image
 
@@ -145,6 +154,14 @@ class Pictures:
 
 def _flat(pixels: Any, alpha: Any) -> Image.Image:
     return Image.fromarray(quantise(pixels, alpha, 8, on_white=True))
+
+
+def _is_whole(data: bytes) -> bool:
+    if data.startswith(b"GIF8"):
+        return data.rstrip(b"\0").endswith(b";")
+    if data.startswith(b"RIFF"):
+        return len(data) >= 8 + int.from_bytes(data[4:8], "little")
+    return b"IEND" in data[-4096:] if data.startswith(b"\x89PNG") else True
 
 
 def _see_through(image: Image.Image) -> bool:

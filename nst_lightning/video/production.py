@@ -57,7 +57,7 @@ class Production:
     end: str | None = None
     every: int = 1
     passes: int = 1
-    steadiness: float = 1e5
+    steadiness: float = 3e5
     alone: int = 1
     settings: Mapping[str, Any] = field(default_factory=dict)
     configs: Sequence[str] = ()

@@ -47,7 +47,9 @@ class Cutter:
         self._before, self._plain = looks, 0
         if before is None or gap >= self.MEMORY:
             return gap >= self.MEMORY
-        return looks.colours_unlike(before) > _OTHER_COLOURS and looks.alike(before) < _SAME_PLACE
+        # What fades in out of black is as dark as what faded out: its colours say nothing.
+        other = gap > 0 or looks.colours_unlike(before) > _OTHER_COLOURS
+        return other and looks.alike(before) < _SAME_PLACE
 
 
 def cuts(pictures: Iterable[Image.Image]) -> list[int]:

@@ -173,16 +173,16 @@ def _animation(path: Path, timed: Sequence[Timed], info: ClipInfo) -> list[str]:
     """Write a GIF, WebP or APNG; its times are rounded so that no error adds up."""
     animate, unit = ANIMATIONS[path.suffix.lower()]
     end = round(info.end_after(len(timed)) * 1000 / unit) * unit
-    begins, pictures = [0], [timed[0][1]]
+    begins, pictures, left_out = [0], [timed[0][1]], 0
     for time, picture in islice(timed, 1, None):
         begin = round(time * 1000 / unit) * unit
         if begin - begins[-1] >= _LEAST and end - begin >= _LEAST:
             begins.append(begin)
             pictures.append(picture)
+        elif time < timed[-1][0]:  # the clip's end may cut the last short: not worth a word
+            left_out += 1
     lasts = [later - begin for begin, later in zip(begins, [*begins[1:], end], strict=True)]
     write_whole(path, animate(_Lazy(pictures), lasts, info.plays))
-    # The last may be cut short by the clip's end, and is then not worth a word.
-    left_out = sum(1 for time, _ in timed[:-1] if round(time * 1000 / unit) * unit not in begins)
     what = f"leaves out {left_out} of {len(timed)} pictures: none can be shown so briefly"
     return [what] if left_out else []
 
