@@ -1,6 +1,5 @@
 """A clip from its file to the painted one: checked, painted, measured, written."""
 
-import glob
 import hashlib
 import math
 import time
@@ -12,12 +11,14 @@ from typing import Any
 from PIL import Image
 
 from nst_lightning.data.sources import source_digest
+from nst_lightning.data.which_pictures import pictures_in
 from nst_lightning.files import expanded, write_csv
 from nst_lightning.fingerprint import decisive, file_digests
 from nst_lightning.options import digest
 from nst_lightning.progress import ProgressBar, duration
 from nst_lightning.say import say
 from nst_lightning.video.clip import Clip
+from nst_lightning.video.disk import check_room
 from nst_lightning.video.film import Film
 from nst_lightning.video.film_folder import FilmFolder
 from nst_lightning.video.flow import method_name
@@ -75,8 +76,10 @@ class Production:
         with open_clip(self.clip, self.start, self.end, self.every) as clip:
             for note in clip.info.notes:
                 say(f"note: {note}", error=True)
-            film = self._identity(painter, clip)
+            film, shown = self._identity(painter, clip)
             begun = folder.begin(film, self._about(clip), self.overwrite)
+            if not begun:
+                check_room(self.folder, clip.info.count, shown, 1 + 4 * self.passes)
             check_out(self.out, overwrite=self.overwrite or begun)
             count = self._paint(folder, painter, clip)
             self._measure(folder, painter, clip, count)
@@ -92,8 +95,11 @@ class Production:
         say(f"film      {path}")
         say(f"measures  {self.folder / 'metrics.csv'}")
 
-    def _identity(self, painter: FramePainter, clip: Clip) -> str:
-        """Return the digest of what decides every picture; a wrong setting is refused here."""
+    def _identity(self, painter: FramePainter, clip: Clip) -> tuple[str, tuple[int, int]]:
+        """Return the digest of what decides every picture, and their size.
+
+        What a run refuses is refused here.
+        """
         first = next(iter(clip)).picture
         session = painter.open(first)
         session.check()
@@ -106,7 +112,7 @@ class Production:
             method_name(),
             _clip_digest(self.clip),
         ]
-        return digest(settings)
+        return digest(settings), session.pair.largest
 
     def _about(self, clip: Clip) -> dict[str, Any]:
         return {
@@ -204,15 +210,8 @@ def _digest_of(source: str) -> str:
 def _clip_digest(source: str) -> str:
     """Return the SHA-256 of a clip: of its file, or of the names and files of a folder."""
     path = expanded(source)
-    if path.is_file():
-        files = [path]
-    else:
-        found = path.iterdir() if path.is_dir() else map(Path, glob.iglob(str(path)))
-        files = sorted(file for file in found if file.is_file())
+    files = [path] if path.is_file() else map(Path, sorted(pictures_in(source) or []))
     whole = hashlib.sha256()
     for file in files:
-        with file.open("rb") as handle:
-            whole.update(
-                f"{file.name} {hashlib.file_digest(handle, 'sha256').hexdigest()}\n".encode()
-            )
+        whole.update(f"{file.name} {source_digest(str(file))}\n".encode())
     return whole.hexdigest()
