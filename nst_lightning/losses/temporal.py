@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from nst_lightning.losses.products import at_size_of
+from nst_lightning.losses.reference import Reference
 from nst_lightning.losses.term import LossTerm
 
 
@@ -43,7 +44,7 @@ class TemporalLoss(LossTerm):
 
     def __init__(self, weight: float = 1.0) -> None:
         super().__init__(weight)
-        self._others: list[tuple[Tensor, Tensor]] = []
+        self._frames = 0
 
     def look_back(self, others: Sequence[tuple[Tensor, Tensor]]) -> None:
         """Take the paintings of other frames, and where each is reliable.
@@ -54,7 +55,12 @@ class TemporalLoss(LossTerm):
         """
         for name in [*self._kept]:
             self.forget(name)
-        self._others = [(picture.detach(), mask.detach()) for picture, mask in others]
+        self._frames = len(others)
+        for number, (picture, mask) in enumerate(others):
+            self.set_target(_name(number), (picture, mask))
+
+    def set_targets(self, content: Reference, styles: Sequence[Reference]) -> None:
+        """Leave what `look_back` gave: neither content nor styles are compared with."""
 
     def at_strength(self, strength: float) -> None:
         """See the base class; how steady a film is has nothing to do with it."""
@@ -62,15 +68,20 @@ class TemporalLoss(LossTerm):
     def forward(self, image: Tensor, features: dict[str, Tensor] | None = None) -> Tensor:
         """Score the picture; the features are not looked at."""
         scores = []
-        for number in range(len(self._others)):
+        for number in range(self._frames):
             warped, mask = self._at_size_of(number, image)
             scores.append(temporal_loss(image, warped, mask))
         return torch.stack(scores).sum() if scores else image.sum() * 0
 
     def _at_size_of(self, number: int, image: Tensor) -> tuple[Tensor, Tensor]:
-        name = f"{number} at {image.shape[-2]}x{image.shape[-1]}"
+        whole, height, width = _name(number), image.shape[-2], image.shape[-1]
+        name = f"{whole} at {height}x{width}"
         if not self.has_target(name):
-            parts = (at_size_of(part.to(image), image) for part in self._others[number])
+            parts = (at_size_of(part.to(image), image) for part in self.target(whole))
             self.set_target(name, tuple(parts))
         warped, mask = self.target(name)
         return warped, mask
+
+
+def _name(number: int) -> str:
+    return f"frame {number}"
