@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.clips import error, heard, make, smooth, to_yuv
+from helpers.disks import small_disk
 from PIL import Image
 
 from nst_lightning.errors import InputError
@@ -275,6 +276,18 @@ def test_whole_or_not_at_all(suffix: str, tmp_path: Path) -> None:
     write_clip(out, frames[:3], told(frames[:3]), overwrite=True)
     assert open_clip(out).info.count == 3
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_full_disk_is_one_line_and_leaves_what_was_there(suffix: str, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (6, 240, 320, 3), np.uint8)
+    frames = [(Fraction(i, 25), Image.fromarray(levels)) for i, levels in enumerate(noise)]
+    with small_disk(tmp_path / "disk", 64) as folder:
+        before = sorted(folder.iterdir())
+        with pytest.raises(InputError, match="the disk is full") as caught:
+            write_clip(folder / f"a{suffix}", frames, told(frames))
+        assert "\n" not in str(caught.value)
+        assert sorted(folder.iterdir()) == before
 
 
 def test_where_nothing_can_be_written_is_said_before(tmp_path: Path) -> None:
