@@ -50,6 +50,40 @@ def library() -> ModuleType:
     return av
 
 
+def opened(file: Path | bytes, name: str) -> "InputContainer":
+    """Open a file, or the bytes of one, that opens no other; messages call it by its name.
+
+    Raises:
+        InputError: If it is no video or sound, or is damaged.
+    """
+    av = library()
+    source = io.BytesIO(file) if isinstance(file, bytes) else os.fspath(file)
+    options = dict(_OPTIONS)
+    if isinstance(source, io.BytesIO):
+        del options["protocol_whitelist"]  # the bytes are a protocol of PyAV's own
+    try:
+        container: InputContainer = av.open(source, options=options, metadata_errors="replace")
+    except av.FFmpegError as error:
+        why = _why_not(file) if not isinstance(error, PermissionError) else "may not be read"
+        raise InputError(f"{name} {why}") from error
+    return container
+
+
+def _why_not(file: Path | bytes) -> str:
+    if isinstance(file, bytes):
+        data = file[:4096]
+    else:
+        with file.open("rb") as handle:
+            data = handle.read(4096)
+    if not data:
+        return "is empty (0 bytes)"
+    if data[4:8] in (b"ftyp", b"mdat", b"wide", b"free") or data.startswith(b"\x1aE\xdf\xa3"):
+        return "is truncated or damaged: the list of its frames is missing; copy it again"
+    if data.lstrip().startswith((b"#EXTM3U", b"ffconcat")):
+        return "is a playlist; give the video file itself"
+    return "is no video file; give MP4, MOV, MKV, WebM or AVI, a GIF, or a folder of frames"
+
+
 @dataclass
 class _Packets:
     """What a file's packets say, in the stream's time base."""
@@ -76,16 +110,14 @@ class VideoFile:
         self._av = library()
         self._file, self._name = file, name
         self.lost = ""
-        with self._opened() as container:
+        with opened(self._file, self._name) as container:
             stream = self._stream(container)
             packets = self._demuxed(container, stream)
             base = stream.time_base or Fraction(1, 90_000)
         if not packets.exact:
             packets = self._decoded_stamps(packets)
         first = self._first(packets)
-        if (
-            packets.exact and first is None
-        ):  # the first frame cannot be decoded: go by those that can
+        if packets.exact and first is None:  # it is damaged: go by those that are not
             packets = self._decoded_stamps(packets)
             first = self._first(packets)
         if first is None:
@@ -94,8 +126,8 @@ class VideoFile:
         self._stamps, self._keys = packets.stamps, sorted(packets.keys) if packets.exact else []
         self._exact = packets.exact
         self._shown = first[0]
-        if not packets.whole and not self.lost:
-            self.lost = "the file is cut off"
+        if not packets.whole:
+            self.lost = self.lost or "the file is cut off"
         times = tuple((stamp - self._stamps[0]) * base for stamp in self._stamps)
         self.info = ClipInfo(
             name,
@@ -128,7 +160,7 @@ class VideoFile:
     def _frames(self, wanted: Sequence[int], key: int | None) -> Iterator["av.VideoFrame"]:
         by_stamp = {stamp: index for index, stamp in enumerate(self._stamps)}
         chosen, due = set(wanted), wanted[0]
-        with self._opened() as container:
+        with opened(self._file, self._name) as container:
             stream = self._stream(container)
             if key is not None:
                 container.seek(key, stream=stream)
@@ -136,7 +168,7 @@ class VideoFile:
                 index = by_stamp.get(frame.pts or 0, -1) if self._exact else count
                 if index < due:
                     continue
-                if index > due or frame.is_corrupt:
+                if index > due:
                     return
                 if index in chosen:
                     yield frame
@@ -156,43 +188,20 @@ class VideoFile:
         for packet in _packets(self._av, container, stream):
             try:
                 for frame in packet.decode():
-                    begun = True
-                    yield frame
+                    if frame.is_corrupt and begun:
+                        self._broke = True
+                        return
+                    # A recording may begin between two key frames.
+                    if not frame.is_corrupt:
+                        begun = True
+                        yield frame
             except self._av.FFmpegError:
-                if not begun:  # a recording may begin between two key frames
+                if not begun:
                     continue
                 self._broke = True
                 with contextlib.suppress(self._av.FFmpegError):
                     yield from stream.decode(None)
                 return
-
-    def _opened(self) -> "InputContainer":
-        source = io.BytesIO(self._file) if isinstance(self._file, bytes) else os.fspath(self._file)
-        options = dict(_OPTIONS)
-        if isinstance(source, io.BytesIO):
-            del options["protocol_whitelist"]  # the bytes are a protocol of PyAV's own
-        try:
-            container: InputContainer = self._av.open(
-                source, options=options, metadata_errors="replace"
-            )
-        except self._av.FFmpegError as error:
-            raise InputError(f"{self._name} {self._why_not(error)}") from error
-        return container
-
-    def _why_not(self, error: Exception) -> str:
-        data = self._file[:4096] if isinstance(self._file, bytes) else b""
-        if isinstance(self._file, Path):
-            if isinstance(error, PermissionError):
-                return "may not be read: permission denied"
-            with self._file.open("rb") as handle:
-                data = handle.read(4096)
-        if not data:
-            return "is empty (0 bytes)"
-        if data[4:8] in (b"ftyp", b"mdat", b"wide", b"free") or data.startswith(b"\x1aE\xdf\xa3"):
-            return "is truncated or damaged: the list of its frames is missing; copy it again"
-        if data.lstrip().startswith((b"#EXTM3U", b"ffconcat")):
-            return "is a playlist; give the video file itself"
-        return "is no video file; give MP4, MOV, MKV, WebM or AVI, a GIF, or a folder of frames"
 
     def _stream(self, container: "InputContainer") -> "VideoStream":
         """Return the stream that a player would show."""
@@ -252,13 +261,10 @@ class VideoFile:
         """Find the frames of a file whose packets do not say by decoding them all."""
         stamps: list[int] = []
         last = 0
-        with self._opened() as container:
+        with opened(self._file, self._name) as container:
             stream = self._stream(container)
             step = round(1 / (_rate(stream) * (stream.time_base or Fraction(1, 90_000)))) or 1
             for frame in self._decoded(container, stream):
-                if frame.is_corrupt:
-                    packets.whole = False
-                    break
                 stamp = frame.pts
                 if stamp is None or (stamps and stamp <= stamps[-1]):
                     stamp = stamps[-1] + step if stamps else 0
@@ -266,13 +272,13 @@ class VideoFile:
                 gap = stamp - stamps[-1] if stamps else step
                 last = frame.duration if 2 * (frame.duration or 0) >= gap else gap
                 stamps.append(stamp)
-        if self._broke or not packets.whole:
+        if self._broke:
             self.lost = "the next picture is damaged"
         return _Packets(stamps, packets.keys, last, exact=False, whole=packets.whole)
 
     def _first(self, packets: _Packets) -> tuple[Shown, Fraction, bool, dict[str, str]] | None:
         """Return what the first frame and the file say; None if that frame cannot be had."""
-        with self._opened() as container:
+        with opened(self._file, self._name) as container:
             stream = self._stream(container)
             frame = next(self._decoded(container, stream), None) if packets.stamps else None
             if frame is None or (packets.exact and frame.pts != packets.stamps[0]):

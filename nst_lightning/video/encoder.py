@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -78,16 +79,13 @@ def encode(
             for tag in ("colorspace", "color_primaries", "color_trc"):
                 setattr(stream.codec_context, tag, _BT709)
             stream.codec_context.color_range = _LIMITED
-            sound = Sound(av, container, format_, info, sound_from)
-            until = Fraction(0)
-            for packet in _packets(stream, chain([first], frames), info, base):
-                until = (packet.pts or 0) * base
-                # A player reads both together, and so they are written.
-                container.mux(sound.until(until))
-                container.mux(packet)
-            container.mux(sound.until(None))
-            notes += sound.notes
-            sound.close()
+            with closing(Sound(av, container, format_, info, sound_from)) as sound:
+                for packet in _packets(stream, chain([first], frames), info, base):
+                    # A player reads both together, and so they are written.
+                    container.mux(sound.until((packet.pts or 0) * base))
+                    container.mux(packet)
+                container.mux(sound.until(None))
+                notes += sound.notes
     except av.FFmpegError as error:
         if isinstance(error, OSError):
             raise

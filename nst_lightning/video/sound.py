@@ -1,15 +1,15 @@
 """A clip's sound, cut to it: copied where the new file can hold it, else encoded anew."""
 
-import io
 import os
 from collections.abc import Iterator
 from fractions import Fraction
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from nst_lightning.data.sources import is_url, open_source
+from nst_lightning.data.sources import is_url, open_source, public_name
 from nst_lightning.files import expanded
 from nst_lightning.video.clip import ClipInfo, spoken
+from nst_lightning.video.container import opened
 
 if TYPE_CHECKING:
     import av
@@ -64,8 +64,8 @@ class Sound:
         if source is None or not info.has_sound:
             return
         text = os.fspath(source)
-        file = io.BytesIO(open_source(text)[0]) if is_url(text) else os.fspath(expanded(text))
-        self._input = av.open(file, metadata_errors="replace")
+        file = open_source(text)[0] if is_url(text) else expanded(text)
+        self._input = opened(file, public_name(text))
         found: Any = self._input.streams.best("audio")
         if found is None or found.codec_context is None:
             self.notes.append("has no sound: its source's is of an unknown kind")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-RATE, HERTZ = 48_000, 440
+RATE = 48_000
 
 # Luma's weights of red and blue, by the number of the matrix in ITU-T H.273.
 WEIGHTS = {1: (0.2126, 0.0722), 6: (0.299, 0.114), 9: (0.2627, 0.0593)}
@@ -44,7 +44,7 @@ def make(
     aspect: Fraction | None = None,
     metadata: dict[str, str] | None = None,
 ) -> Path:
-    """Write a clip, of 24 smooth pictures if none are given, and as long a tone."""
+    """Write a clip, of 24 smooth pictures if none are given, and as long a tone that rises."""
     import av
 
     pictures = pictures if pictures is not None else [smooth(index) for index in range(24)]
@@ -72,7 +72,7 @@ def make(
             count = round((times[-1] + 1 / Fraction(rate)) * RATE)
             for start in range(0, count, 1024):
                 moments = np.arange(start, min(count, start + 1024)) / RATE
-                wave = np.sin(2 * np.pi * HERTZ * moments).astype(np.float32) / 2
+                wave = rising(moments).astype(np.float32)
                 part = av.AudioFrame.from_ndarray(np.stack([wave, wave]), "fltp", "stereo")
                 part.sample_rate, part.pts, part.time_base = RATE, start, Fraction(1, RATE)
                 container.mux(audio.encode(part))
@@ -80,12 +80,20 @@ def make(
     return path
 
 
-def heard(path: Path) -> tuple[str, float, float, float]:
+def rising(moments: np.ndarray) -> np.ndarray:
+    """Return a tone that rises, so that each moment sounds unlike the others."""
+    return np.sin(2 * np.pi * (300 * moments + 400 * moments**2)) / 2
+
+
+def heard(path: Path, began: float = 0) -> tuple[str, float, float, float]:
     """Return a file's sound: its codec, when it begins and ends, and by how many ms it is late.
 
-    The last is found by the phase of the tone, given that the file begins with the tone itself.
+    Args:
+        path: The file.
+        began: Seconds of the source, as `make` makes it, before the file's beginning.
     """
     import av
+    from scipy.signal import correlate
 
     with av.open(str(path)) as container:
         stream = container.streams.audio[0]
@@ -95,12 +103,11 @@ def heard(path: Path) -> tuple[str, float, float, float]:
         begin = float(frames[0].pts * frames[0].time_base)
         wave = np.concatenate([frame.to_ndarray()[0] for frame in frames])
         name = stream.codec_context.codec.canonical_name
-    moments = begin + np.arange(len(wave)) / RATE
-    middle = slice(len(wave) // 5, -len(wave) // 5)
-    turns = np.exp(-2j * np.pi * HERTZ * moments)[middle]
-    angle = np.angle((wave[middle] * turns).sum()) + np.pi / 2  # of a sine: a quarter behind
-    late = (angle + np.pi) % (2 * np.pi) - np.pi
-    return name, begin, begin + len(wave) / RATE, -1000 * late / (2 * np.pi * HERTZ)
+    middle = wave[RATE // 10 : -RATE // 10]
+    most = RATE // 20  # 50 ms
+    moments = begin + began + (np.arange(-most, len(middle) + most) + RATE // 10) / RATE
+    match = correlate(rising(moments), middle, mode="valid", method="fft")
+    return name, begin, begin + len(wave) / RATE, 1000 * (most - int(np.argmax(match))) / RATE
 
 
 def to_yuv(levels: np.ndarray, matrix: int, full: bool, bits: int) -> list[np.ndarray]:

@@ -1,6 +1,7 @@
 """Video files: their pictures and times, any frame, and files that are damaged."""
 
 import itertools
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -115,6 +116,39 @@ def test_a_cover_is_no_video_and_the_default_one_is_taken(tmp_path: Path) -> Non
         container.mux(audio.encode(None))
     with pytest.raises(InputError, match="holds sound only"):
         open_clip(covered)
+
+
+@pytest.mark.parametrize("between", ["0", "3"])
+def test_a_video_that_was_trimmed_on_the_phone(between: str, tmp_path: Path) -> None:
+    """Its file holds more than is shown: an edit list says where it begins."""
+    path = make(tmp_path / "a.mp4", options={"bf": between, "g": "12"})
+    with av.open(str(path)) as container:
+        skipped = round(Fraction(5, 25) / container.streams.video[0].time_base)
+    data = bytearray(path.read_bytes())
+    place = data.index(b"elst") + 12
+    lasts, begin, rate = struct.unpack(">IiI", data[place : place + 12])
+    data[place : place + 12] = struct.pack(">IiI", lasts - 200, begin + skipped, rate)
+    path.write_bytes(data)
+    clip = open_clip(path)
+    frames = list(clip)
+    assert len(frames) == clip.info.count == 19
+    for frame in frames:
+        near = [error(frame.picture, smooth(index)) for index in range(24)]
+        assert int(np.argmin(near)) == frame.index + 5
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.mp4", {"movflags": "frag_keyframe+empty_moov+default_base_moof"}),
+        ("a.mkv", {"live": "1"}),  # its length is not said
+    ],
+)
+def test_files_that_do_not_say_how_long_they_are(
+    name: str, options: dict[str, str], tmp_path: Path
+) -> None:
+    clip = open_clip(make(tmp_path / name, options={"g": "6"}, file_options=options))
+    assert (len(list(clip)), clip.info.duration, clip.ended_early) == (24, Fraction(24, 25), None)
 
 
 def packets_of(path: Path) -> list[tuple[int, int]]:
