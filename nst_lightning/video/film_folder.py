@@ -57,9 +57,27 @@ class FilmFolder:
         for pattern in ("frames/*.png", "passes/*/*.safetensors"):
             for path in self.path.glob(pattern):
                 path.unlink()
-        text = json.dumps({"film": film, **about}, indent=1, ensure_ascii=False)
-        write_whole(self.path / RECORD, text + "\n")
+        self._write({"film": film, **about})
         return False
+
+    @property
+    def finished(self) -> int:
+        """How many frames a finished film has; 0 if there is still something to do."""
+        count = int(self._record().get("finished") or 0)
+        return count if all(self.picture(index).is_file() for index in range(count)) else 0
+
+    def finish(self, count: int) -> None:
+        """Note that the film is finished, and delete what was kept for later frames."""
+        self._write({**self._record(), "finished": count})
+        with contextlib.suppress(OSError):
+            for path in self.path.glob("passes/*/*.safetensors"):
+                path.unlink()
+            for path in [*self.path.glob("passes/*"), self.path / "passes"]:
+                path.rmdir()
+
+    def _write(self, record: Mapping[str, Any]) -> None:
+        text = json.dumps(record, indent=1, ensure_ascii=False)
+        write_whole(self.path / RECORD, text + "\n")
 
     def _record(self) -> dict[str, Any]:
         try:
@@ -117,11 +135,3 @@ class FilmFolder:
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise InputError(f"{path} cannot be read ({error}); delete it") from error
         return Painted(frame, raw, raw, None if matches is None else matches.long()), begins
-
-    def forget_passes(self) -> None:
-        """Delete what was kept for later frames."""
-        with contextlib.suppress(OSError):
-            for path in self.path.glob("passes/*/*.safetensors"):
-                path.unlink()
-            for path in [*self.path.glob("passes/*"), self.path / "passes"]:
-                path.rmdir()

@@ -81,8 +81,11 @@ class Production:
             if not begun:
                 check_room(self.folder, clip.info.count, shown, 1 + 4 * self.passes)
             check_out(self.out, overwrite=self.overwrite or begun)
-            count = self._paint(folder, painter, clip)
-            self._measure(folder, painter, clip, count)
+            count = folder.finished
+            if not count:
+                count = self._paint(folder, painter, clip)
+                self._measure(folder, painter, clip, count)
+                folder.finish(count)
             pictures = ((clip.info.times[at], folder.picture(at)) for at in range(count))
             path = write_clip(
                 self.out,
@@ -91,7 +94,6 @@ class Production:
                 sound_from=self.clip if clip.info.has_sound else None,
                 overwrite=True,
             )
-        folder.forget_passes()
         say(f"film      {path}")
         say(f"measures  {self.folder / 'metrics.csv'}")
 
