@@ -91,7 +91,7 @@ class FilmFolder:
         return self.path / "frames" / f"{index + 1:06}.png"
 
     def _kept(self, number: int, index: int) -> Path:
-        return self.path / "passes" / str(number) / f"{index + 1:06}.safetensors"
+        return self.path / "passes" / str(number + 1) / f"{index + 1:06}.safetensors"
 
     def keep(self, number: int, index: int, painted: Painted, begins: bool) -> None:
         """Keep a frame of a pass, both counted from 0; whole, and its picture before it.
