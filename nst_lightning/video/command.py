@@ -82,6 +82,9 @@ def make_parser() -> OneLineParser:
         default=1,
         help="So many pairs of neighbours are painted frame by frame too, to say what is gained.",
     )
+    parser.add_argument(
+        "--preview", type=bool, default=False, help="Show each frame in a browser as it is painted."
+    )
     parser.add_argument("--overwrite", type=bool, default=False, help="Replace what is there.")
     return parser
 
@@ -124,7 +127,11 @@ def main(words: Sequence[str]) -> int:
         passes=given.passes,
         steadiness=given.steadiness,
         alone=given.alone,
-        settings={**settings, "data.size": check_size(given.size, "--size")},
+        settings={
+            "preview": given.preview,
+            **settings,
+            "data.size": check_size(given.size, "--size"),
+        },
         configs=given.configs,
         overwrite=given.overwrite,
     )

@@ -195,7 +195,7 @@ def _look_at(session: Session, seen: Sequence[Seen]) -> None:
 
 def _painted(session: Session, frame: Frame) -> Painted:
     session.run()
-    if session.stopped:
+    if not session.finished:  # Ctrl-C, or the preview's button
         raise KeyboardInterrupt
     raw = whole_levels(session.model.painted.detach().cpu().double(), _BITS) / LEVELS
     return Painted(frame, raw.float(), session.picture().cpu(), _matches(session))

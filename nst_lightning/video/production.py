@@ -23,6 +23,7 @@ from nst_lightning.video.film import Film
 from nst_lightning.video.film_folder import FilmFolder
 from nst_lightning.video.flow import method_name
 from nst_lightning.video.measuring import Steadiness, read_paintings, steadiness
+from nst_lightning.video.page import write_page
 from nst_lightning.video.painting import FramePainter
 from nst_lightning.video.reading import open_clip
 from nst_lightning.video.writing import check_out, write_clip
@@ -82,10 +83,8 @@ class Production:
                 check_room(self.folder, clip.info.count, shown, 1 + 4 * self.passes)
             check_out(self.out, overwrite=self.overwrite or begun)
             count = folder.finished
-            if not count:
-                count = self._paint(folder, painter, clip)
-                self._measure(folder, painter, clip, count)
-                folder.finish(count)
+            painted = None if count else self._paint(folder, painter, clip)
+            count = count or painted or 0
             pictures = ((clip.info.times[at], folder.picture(at)) for at in range(count))
             path = write_clip(
                 self.out,
@@ -94,8 +93,12 @@ class Production:
                 sound_from=self.clip if clip.info.has_sound else None,
                 overwrite=True,
             )
+            if painted:
+                self._report(folder, painter, clip, path, painted)
+                folder.finish(count)
         say(f"film      {path}")
         say(f"measures  {self.folder / 'metrics.csv'}")
+        say(f"page      {self.folder / 'index.html'}")
 
     def _identity(self, painter: FramePainter, clip: Clip) -> tuple[str, tuple[int, int]]:
         """Return the digest of what decides every picture, and their size.
@@ -148,8 +151,43 @@ class Production:
                 say(f"stopped; {done} of {total} frames are painted, and the same command goes on")
                 raise
 
-    def _measure(self, folder: FilmFolder, painter: FramePainter, clip: Clip, count: int) -> None:
-        """Write ``metrics.csv``, and say how steady the film is."""
+    def _report(
+        self, folder: FilmFolder, painter: FramePainter, clip: Clip, path: Path, count: int
+    ) -> None:
+        """Measure the film, and write the page with the clip beside it."""
+        rows = self._measure(folder, painter, clip, count)
+        frames = (
+            (clip.info.times[at], Image.fromarray(folder.load(0, at)[0].frame))
+            for at in range(count)
+        )
+        own = path.suffix if path.suffix else ".webp"
+        content = write_clip(self.folder / f"content{own}", frames, clip.info, overwrite=True)
+        lines = _steady(rows)
+        for line in lines:
+            say(line)
+        width, height = Image.open(folder.picture(0)).size
+        if not path.suffix:
+            path = write_clip(
+                self.folder / "painted.webp",
+                ((clip.info.times[at], folder.picture(at)) for at in range(count)),
+                clip.info,
+                overwrite=True,
+            )
+        write_page(
+            self.folder / "index.html",
+            f"{Path(clip.info.name).stem} \N{MULTIPLICATION SIGN} {Path(self.styles[0]).stem}",
+            {"the clip": content, "the painting": path},
+            float(clip.info.duration),
+            rows,
+            f"{count} frames of {width} x {height}, {rows[-1]['scene']} scene(s), "
+            f"{self.passes} pass(es), flow by {method_name()}",
+            "; ".join(line.partition(" ")[2].strip() for line in lines) or "one frame a scene",
+        )
+
+    def _measure(
+        self, folder: FilmFolder, painter: FramePainter, clip: Clip, count: int
+    ) -> list[dict[str, Any]]:
+        """Write ``metrics.csv``; return its rows."""
         paintings = read_paintings([folder.picture(at) for at in range(count)])
         alone = self._alone(folder, painter, count)
         rows: list[dict[str, Any]] = []
@@ -169,23 +207,7 @@ class Production:
             before = (loaded.frame, painting)
             rows.append(row)
         write_csv(self.folder / "metrics.csv", rows, COLUMNS)
-        self._say(rows)
-
-    def _say(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        measured = [row for row in rows if "painting" in row]
-        if not measured:
-            return
-        mean = {
-            key: _mean([row[key] for row in measured]) for key in Steadiness.__dataclass_fields__
-        }
-        say(
-            f"steady    warping error {mean['painting']:.2e} on {100 * mean['reliable']:.0f} % of "
-            f"the picture (the clip's own: {mean['content']:.2e})"
-        )
-        both = [row for row in measured if row["alone"] != ""]
-        if both:
-            share = _mean([row["painting"] / max(row["alone"], 1e-12) for row in both])
-            say(f"          {100 * share:.0f} % of that of frames painted one by one")
+        return rows
 
     def _alone(self, folder: FilmFolder, painter: FramePainter, count: int) -> dict[int, float]:
         """Paint some neighbours one by one; return their warping errors by the later frame."""
@@ -198,6 +220,23 @@ class Production:
             painted = [painter.paint(Image.fromarray(one.frame)).shown for one in pair]
             found[at] = steadiness([one.frame for one in pair], painted).painting
         return found
+
+
+def _steady(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return how steady a film is, in lines; none if no two frames are of one scene."""
+    measured = [row for row in rows if "painting" in row]
+    if not measured:
+        return []
+    mean = {key: _mean([row[key] for row in measured]) for key in Steadiness.__dataclass_fields__}
+    lines = [
+        f"steady    warping error {mean['painting']:.2e} on {100 * mean['reliable']:.0f} % of "
+        f"the picture (the clip's own: {mean['content']:.2e})"
+    ]
+    both = [row for row in measured if row["alone"] != ""]
+    if both:
+        share = _mean([row["painting"] / max(row["alone"], 1e-12) for row in both])
+        lines.append(f"          {100 * share:.0f} % of that of frames painted one by one")
+    return lines
 
 
 def _mean(values: Sequence[float]) -> float:
