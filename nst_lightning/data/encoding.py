@@ -227,4 +227,5 @@ def _common_palette(pictures: Sequence[Image.Image]) -> Image.Image:
     montage = Image.new("RGB", (chosen[0].width, sum(p.height for p in chosen)))
     for index, picture in enumerate(chosen):
         montage.paste(picture, (0, index * picture.height))
-    return montage.quantize(256, Image.Quantize.MEDIANCUT)
+    # Small patches of a colour of their own are kept, which a median cut gives to the sky.
+    return montage.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1)
