@@ -118,6 +118,7 @@ def test_more_than_fifty_pictures_a_second_are_thinned_for_a_gif(
         ("in.mp4", "libx264", "aac", ".mkv", "aac"),
         ("in.webm", "libvpx-vp9", "libopus", ".webm", "opus"),
         ("in.mkv", "libx264", "libmp3lame", ".mov", "mp3"),
+        ("in.mkv", "libx264", "alac", ".mp4", "alac"),  # whose packets say no duration
     ],
 )
 def test_sound_is_copied_where_it_can_be(
@@ -138,7 +139,7 @@ def test_sound_is_copied_where_it_can_be(
             return [bytes(packet) for packet in container.demux(audio=0) if packet.size]
 
     copied, whole = payload(out), payload(path)
-    assert len(copied) > 30
+    assert len(copied) > 10
     assert any(whole[skip : skip + len(copied)] == copied for skip in range(4))
 
 
