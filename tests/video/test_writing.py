@@ -262,7 +262,12 @@ def test_files_are_read_as_they_are_needed(suffix: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_whole_or_not_at_all(suffix: str, tmp_path: Path) -> None:
     frames = timed(6)
+    killed, others = (tmp_path / f".{name}.0123456789ab.part{suffix}" for name in ("a", "b"))
+    for part in (killed, others):
+        part.write_bytes(b"half a clip") if suffix else part.mkdir()
     out = write_clip(tmp_path / f"a{suffix}", frames, told(frames))
+    assert sorted(tmp_path.iterdir()) == [others, out]
+    others.unlink() if suffix else others.rmdir()
     with pytest.raises(InputError, match="another"):
         write_clip(out, frames, told(frames))
 
