@@ -88,15 +88,15 @@ class Sound:
         target.layout = _LAYOUTS.get(found.codec_context.channels, "stereo")
         self._packets = self._encoded(found, target, rate)
 
-    def until(self, time: Fraction | None) -> list["av.Packet[Any]"]:
-        """Return the packets, not returned yet, that begin before a time; None for all."""
+    def until(self, time: Fraction) -> list["av.Packet[Any]"]:
+        """Return the packets, not returned yet, that begin before a time."""
         taken: list[av.Packet[Any]] = []
         while True:
             packet = self._held or next(self._packets, None)
             self._held = None
             if packet is None:
                 return taken
-            if time is not None and (packet.pts or 0) * packet.time_base > time:
+            if (packet.pts or 0) * packet.time_base >= time:
                 self._held = packet
                 return taken
             taken.append(packet)
