@@ -91,7 +91,7 @@ class Budget:
         if largest is not None:
             plan = choose(largest, self._bytes)
             if plan.tiles is not None or plan.half_pairs or self.given != "auto":
-                line = plan.line(largest.content, self._bytes, _taken(device))
+                line = plan.line(largest.content, self._bytes, taken(device))
                 say(line, error=True)
         return choose(job, self._bytes)
 
@@ -134,7 +134,7 @@ def budget(given: str, device: torch.device) -> float:
     """
     if given == "auto":
         return _OF_FREE * _free(device)
-    return max(0.0, amount(given) - _taken(device))
+    return max(0.0, amount(given) - taken(device))
 
 
 def amount(given: str) -> float:
@@ -203,7 +203,8 @@ def _culprit(job: Job) -> str:
     return ""
 
 
-def _taken(device: torch.device) -> float:
+def taken(device: torch.device) -> float:
+    """Return the bytes that this process holds on a device; 0 where nothing says so."""
     if device.type == "cuda":
         return float(torch.cuda.memory_allocated(device))
     try:

@@ -131,6 +131,12 @@ def explain(message: str, parser: ArgumentParser) -> str:
         message: Possibly many lines: every alternative of a union that did not fit.
         parser: Where the names that exist are looked up.
     """
+    if switch := re.search(
+        r"Parser key ['\"](\w+)['\"](?=.*Subtypes: \[<class 'bool'>, <class '\w+\.)", message, re.S
+    ):
+        if re.search(r"import path|type: <class 'NoneType'>", message):
+            return f"{switch.group(1)}: expected true or false, or keys of its own"
+        message = message.replace("- Expected a <class 'bool'>", "")
     if match := re.search(r"[Uu]nrecognized arguments: ?(\S*)", message):
         option = match.group(1).split("=")[0] or "''"
         return f"unknown option {option}{_nearest(option, parser)}"

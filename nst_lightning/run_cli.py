@@ -33,6 +33,7 @@ from nst_lightning.nulls import refuse_nulls
 from nst_lightning.objective import SharedTargets
 from nst_lightning.options import DEFAULTS, EXTRA_TERMS, Settings, differing, write_yaml
 from nst_lightning.parser import OneLineErrors, innermost, local_configs
+from nst_lightning.preview import PreviewAddress, previews, with_address
 from nst_lightning.refusals import check_callbacks
 from nst_lightning.say import say
 
@@ -55,6 +56,7 @@ class SaveRunConfig(SaveConfigCallback):
         config = self.config.clone()
         config.pop("config", None)
         config.pop("ckpt_path", None)
+        config.pop("preview", None)  # where it was shown is not what was painted
         path = Path(trainer.default_root_dir, self.config_filename)
         write_whole(path, write_yaml(yaml.safe_load(self.parser.dump(config, skip_none=False))))
 
@@ -111,7 +113,7 @@ class RunCLI(LightningCLI):
             },
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
-            args=list(given),
+            args=with_address(given),
             run=False,
         )
 
@@ -126,6 +128,14 @@ class RunCLI(LightningCLI):
             type=bool,
             default=False,
             help="Log to TensorBoard, with pictures.",
+        )
+        parser.add_argument(
+            "--preview",
+            type=bool | PreviewAddress,
+            nargs="?",
+            const=True,
+            default=False,
+            help="Show the picture in a browser as it is painted: at an address that is printed.",
         )
         parser.add_argument(
             "--ckpt_path",
@@ -235,6 +245,7 @@ class RunCLI(LightningCLI):
             *([built["checkpoint"]] if checkpoints else []),
             self.stop,
             *([StyleProgressBar()] if shows_progress and not theirs else []),
+            *(previews(built["preview"]) if self.command == "fit" else []),
             *([RunSummary(self.images)] if "summary" in self.parts else []),
         ]
         config["enable_progress_bar"] = theirs

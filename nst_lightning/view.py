@@ -8,7 +8,8 @@ from torch import Tensor
 
 from nst_lightning.data.colour_match import grey, with_luminance
 from nst_lightning.data.image_pair import ImagePair
-from nst_lightning.data.palette import to_palette
+from nst_lightning.data.palette import PaletteChange, to_palette
+from nst_lightning.data.resizing import resize_to
 from nst_lightning.data.rows import bands
 
 
@@ -68,15 +69,36 @@ class View:
             picture[..., rows, :] = with_luminance(colours, light)
         return picture
 
+    @property
+    def moves_colours(self) -> bool:
+        """Whether people see other colours than those that were painted."""
+        return self.palette is not None and self.amount > 0
+
+    def small(self, size: Sequence[int]) -> "View":
+        """Return the view of a smaller copy of the picture, ``(height, width)`` in pixels."""
+        colours = None if self.colours_of is None else resize_to(self.colours_of, size)
+        return View(colours, self.palette, self.amount)
+
+    def change(self, picture: Tensor) -> PaletteChange | None:
+        """Return what moves a picture's colours to the styles', if this view does.
+
+        Args:
+            picture: Shape ``(1, 3, H, W)``, values in [0, 1].
+        """
+        if self.palette is None or not self.moves_colours:
+            return None
+        return PaletteChange.of(picture, *self.palette)
+
     @torch.no_grad()
-    def of_people(self, picture: Tensor) -> Tensor:
+    def of_people(self, picture: Tensor, change: PaletteChange | None = None) -> Tensor:
         """Return what is shown and written: within [0, 1].
 
         Args:
             picture: Shape ``(1, 3, H, W)``, as the optimiser left it.
+            change: That of a picture much like it, which saves the time of finding it.
         """
         picture = self.carried(picture)
-        if self.palette is None or not self.amount:
+        if self.palette is None or not self.moves_colours:
             return picture
-        moved = to_palette(picture, *self.palette)
+        moved = change(picture) if change else to_palette(picture, *self.palette)
         return moved if self.amount == 1 else torch.lerp(picture, moved, self.amount, out=moved)

@@ -1,33 +1,16 @@
 """One bar for the whole run: step, size, loss by term, time left over all scales."""
 
 import functools
-import math
 import time
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from nst_lightning.callbacks.pace import Pace
 from nst_lightning.data.image_pair import pictures_of
 from nst_lightning.objective import Objective
 from nst_lightning.progress import ProgressBar
 from nst_lightning.tiles import OnTile
-
-_RECENT = 10  # steps whose mean time counts
-
-
-def seconds_left(pace: Mapping[int, float], left: Sequence[int], pixels: Sequence[int]) -> float:
-    """Estimate the time that a run still takes.
-
-    Args:
-        pace: Seconds a step by scale, of at least one; others are estimated by their pixels from
-            the largest one known.
-        left: Steps left at each scale.
-        pixels: Of each scale.
-    """
-    known = max(pace)
-    each = [pace.get(s, pace[known] * size / pixels[known]) for s, size in enumerate(pixels)]
-    return sum(steps * seconds for steps, seconds in zip(left, each, strict=True))
 
 
 class _Evaluation:
@@ -65,8 +48,7 @@ class StyleProgressBar(Callback):
     def __init__(self) -> None:
         self._bar: ProgressBar | None = None
         self._began = 0.0
-        self._taken: dict[int, list[float]] = {}  # seconds of each step, by scale
-        self._pace: dict[int, float] = {}  # seconds a step, by scale
+        self._pace = Pace()
         self._left: float | None = None  # seconds, as the last step ended
         self._losses = ""
         self._evaluation = _Evaluation()
@@ -110,21 +92,14 @@ class StyleProgressBar(Callback):
         now, scale = time.monotonic(), pictures_of(trainer).scale
         self._evaluation.add(now, done, of)
         began, left = self._began, self._left
-        if scale not in self._pace and (seconds := self._evaluation.seconds(now)) is not None:
+        if scale not in self._pace.seconds and (each := self._evaluation.seconds(now)) is not None:
             began = self._evaluation.began
-            left = self._seconds_left(trainer, self._pace | {scale: seconds})
+            left = self._pace.left(trainer, {scale: each})
         tile = f"evaluation {self._evaluation.number}, tile {done} of {of}"
         self._bar.update(
             left=None if left is None else max(0.0, left - (now - began)),
             details=f"{tile}  {self._losses}".rstrip(),
         )
-
-    @staticmethod
-    def _seconds_left(trainer: Trainer, pace: Mapping[int, float]) -> float:
-        pair = pictures_of(trainer)
-        left = pair.steps_left(trainer.global_step, int(trainer.estimated_stepping_batches))
-        pixels = [math.prod(pair.sizes(scale)[0]) for scale in range(len(pair.scales) + 1)]
-        return seconds_left(pace, left, pixels)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -141,11 +116,11 @@ class StyleProgressBar(Callback):
             if name in metrics
         )
         pair, taken = pictures_of(trainer), time.monotonic() - self._began
-        self._taken.setdefault(pair.scale, []).append(taken)
-        self._pace = {k: sum(v[-_RECENT:]) / len(v[-_RECENT:]) for k, v in self._taken.items()}
+        self._pace.add(pair.scale, taken)
         width, height = pair.content.shape[-1], pair.content.shape[-2]
-        self._losses = f"{losses}  {self._pace[pair.scale]:.3g} s a step of {width}x{height} px"
-        self._left = self._seconds_left(trainer, self._pace)
+        each = self._pace.seconds[pair.scale]
+        self._losses = f"{losses}  {each:.3g} s a step of {width}x{height} px"
+        self._left = self._pace.left(trainer)
         self._bar.update(trainer.global_step, left=self._left, details=self._losses)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:

@@ -4,6 +4,8 @@ Pictures are ``(1, 3, H, W)``, values in [0, 1].
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -94,7 +96,54 @@ def _windows(values: Tensor, radius: int) -> Tensor:
     return F.avg_pool2d(values, 2 * radius + 1, 1, radius, count_include_pad=False)
 
 
-@torch.no_grad()
+@dataclass(frozen=True)
+class PaletteChange:
+    """How a picture's colours get to a palette: lines of its grey, smooth over the picture.
+
+    For a picture much like the one that it was found on, of any size, it does as well.
+
+    Attributes:
+        slope: Shape ``(1, 3, h, w)``.
+        offset: The same.
+    """
+
+    slope: Tensor
+    offset: Tensor
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, picture: Tensor, styles: Sequence[Tensor], shares: Sequence[float]) -> Self:
+        """Find the change of a picture, as `to_palette` makes it; nearly all of its time."""
+        parts = [(s, share) for s, share in zip(styles, shares, strict=True) if share > 0]
+        total = sum(share for _, share in parts)
+        wanted = union_by_share(
+            [style.to(picture)[0].flatten(1).mT for style, _ in parts],
+            [share / total for _, share in parts],
+            _MOST_COLOURS,
+        ).mT  # (3, S)
+        height, width = picture.shape[-2:]
+        times = -(-max(height, width) // _SIDE)  # rounded up
+        small = F.adaptive_avg_pool2d(picture, (-(-height // times), -(-width // times)))
+        change = sliced_transport(small[0].flatten(1), wanted).view_as(small) - small
+        radius = max(2, round(max(small.shape[-2:]) / 32))
+        radius = min(radius, (min(small.shape[-2:]) - 1) // 2)
+        return cls(*guided_lines(change, small.mean(1, keepdim=True), max(0, radius), _EDGE))
+
+    @torch.no_grad()
+    def __call__(self, picture: Tensor) -> Tensor:
+        """Return a picture, ``(1, 3, H, W)``, in its new colours."""
+        size = (picture.shape[-2], picture.shape[-1])
+        guide, moved = picture.mean(1, keepdim=True), torch.empty_like(picture)
+        # A channel at a time: enlarged, slope and offset are as large as the picture.
+        for channel in range(3):
+            one = slice(channel, channel + 1)
+            line = F.interpolate(self.slope[:, one], size, mode="bilinear")
+            line.mul_(guide).add_(picture[:, one])
+            line += F.interpolate(self.offset[:, one], size, mode="bilinear")
+            moved[:, one] = line.clamp_(0, 1)
+        return moved
+
+
 def to_palette(picture: Tensor, styles: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
     """Return the picture in the colours of the styles, in these amounts.
 
@@ -106,26 +155,4 @@ def to_palette(picture: Tensor, styles: Sequence[Tensor], shares: Sequence[float
         styles: Each of shape ``(1, 3, h, w)``.
         shares: Of each style, 0 or more; not all 0.
     """
-    parts = [(s, share) for s, share in zip(styles, shares, strict=True) if share > 0]
-    total = sum(share for _, share in parts)
-    wanted = union_by_share(
-        [style.to(picture)[0].flatten(1).mT for style, _ in parts],
-        [share / total for _, share in parts],
-        _MOST_COLOURS,
-    ).mT  # (3, S)
-    height, width = picture.shape[-2:]
-    times = -(-max(height, width) // _SIDE)  # rounded up
-    small = F.adaptive_avg_pool2d(picture, (-(-height // times), -(-width // times)))
-    change = sliced_transport(small[0].flatten(1), wanted).view_as(small) - small
-    radius = max(2, round(max(small.shape[-2:]) / 32))
-    radius = min(radius, (min(small.shape[-2:]) - 1) // 2)
-    slope, offset = guided_lines(change, small.mean(1, keepdim=True), max(0, radius), _EDGE)
-    guide, moved = picture.mean(1, keepdim=True), torch.empty_like(picture)
-    # A channel at a time: enlarged, slope and offset are as large as the picture.
-    for channel in range(3):
-        one = slice(channel, channel + 1)
-        line = F.interpolate(slope[:, one], (height, width), mode="bilinear")
-        line.mul_(guide).add_(picture[:, one])
-        line += F.interpolate(offset[:, one], (height, width), mode="bilinear")
-        moved[:, one] = line.clamp_(0, 1)
-    return moved
+    return PaletteChange.of(picture, styles, shares)(picture)

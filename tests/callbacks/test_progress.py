@@ -10,7 +10,8 @@ from typing import Any, TextIO
 import pytest
 from helpers.painting import KillAt, paint
 
-from nst_lightning.callbacks.progress import _Evaluation, seconds_left
+from nst_lightning.callbacks.pace import seconds_left
+from nst_lightning.callbacks.progress import _Evaluation
 from nst_lightning.data.image_pair import ImagePair
 from nst_lightning.progress import ProgressBar, duration
 from nst_lightning.stages import Tiles

@@ -163,7 +163,7 @@ MEMORY = {
 @pytest.mark.parametrize("given", MEMORY, ids=" ".join)
 def test_memory(given, files, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("nst_lightning.budget._taken", lambda device: 0.0)  # the tests take much
+    monkeypatch.setattr("nst_lightning.budget.taken", lambda device: 0.0)  # the tests take much
     assert main(["--trainer.default_root_dir=out", *small(files), *given]) == 2
     lines = capfd.readouterr().err.splitlines()
     assert len(lines) == 1, lines

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nst_lightning.compare.page.palette import SCHEMES, Palette
 from nst_lightning.files import atomic_write
+from nst_lightning.pages.palette import SCHEMES, Palette
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

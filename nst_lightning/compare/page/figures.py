@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from nst_lightning.compare.keys import CONTENT, OPTIMISED
 from nst_lightning.compare.page.drawing import NARROW, WIDE, Draw, new_figure
-from nst_lightning.compare.page.palette import Palette
 from nst_lightning.compare.page.words import TITLES, number, percent, short, tick
 from nst_lightning.compare.results import DECISIVE
+from nst_lightning.pages.palette import Palette
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -17,13 +17,13 @@ from nst_lightning.compare.page.figures import (
     measure_plane,
     plane_in_words,
 )
-from nst_lightning.compare.page.palette import SCHEMES
 from nst_lightning.compare.page.pictures import write_pictures
 from nst_lightning.compare.results import DECISIVE
 from nst_lightning.data.which_pictures import SEPARATOR
 from nst_lightning.errors import InputError
 from nst_lightning.files import write_whole
 from nst_lightning.options import digest
+from nst_lightning.pages import DIVIDER, colours_css
 from nst_lightning.run_folder import CONFIG, RunFolder
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -96,11 +96,9 @@ def write_report(out: Path) -> Path:
         ),
         "decisive": {name: (DECISIVE[name], words.TITLES[name]) for name in DECISIVE},
         "votes": _digest(document),
-        "schemes": SCHEMES,
-        "css": (TEMPLATES / "page.css").read_text(encoding="utf-8"),
-        "script": "".join(
-            (TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.js", "vote.js")
-        ),
+        "colours": colours_css(),
+        "css": DIVIDER.style + (TEMPLATES / "page.css").read_text(encoding="utf-8"),
+        "script": DIVIDER.script + (TEMPLATES / "vote.js").read_text(encoding="utf-8"),
     }
     page = report / "index.html"
     for path, template in ((page, "page.html.jinja"), (report / "report.md", "report.md.jinja")):

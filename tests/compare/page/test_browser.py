@@ -1,9 +1,5 @@
 """The page in a real Chromium without a screen."""
 
-import base64
-import io
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,46 +7,21 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
+from helpers.browser import chromium, complaints, look_as, needs_chromium, screenshot
 from PIL import Image
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
-DRIVER = shutil.which("chromedriver") or ""
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="there is no chromium with chromedriver"),
-]
+pytestmark = [pytest.mark.slow, needs_chromium]
 
 
 @pytest.fixture
 def browser() -> Iterator[Any]:
-    pytest.importorskip("selenium")
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    quiet = ("--disable-background-timer-throttling", "--disable-renderer-backgrounding")
-    for argument in ("--headless=new", "--disable-gpu", "--hide-scrollbars", *quiet):
-        options.add_argument(argument)
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        options.add_argument("--no-sandbox")  # Chromium has none for root
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    yield driver
-    driver.quit()
+    with chromium() as driver:
+        yield driver
 
 
 def show(browser: Any, page: Path, width: int, scheme: str = "light") -> None:
     """Open the page as a phone (under 500 px) or a desktop shows it, everything unfolded."""
-    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    # Else a click waits for no scrolling: what is clicked on is not where it was.
-    features.append({"name": "prefers-reduced-motion", "value": "reduce"})
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    look_as(browser, width, scheme)
     browser.get((page / "report" / "index.html").as_uri())
     browser.execute_script("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     browser.execute_async_script(
@@ -58,20 +29,6 @@ def show(browser: Any, page: Path, width: int, scheme: str = "light") -> None:
         "const shown = [...document.images].filter(i => i.hasAttribute('src'));"
         "Promise.allSettled(shown.map(i => i.decode())).then(() => done());"
     )
-
-
-def screenshot(shown: Any) -> Image.Image:
-    """Return what is shown of the browser's window or an element of the page."""
-    from selenium.common.exceptions import TimeoutException
-
-    for attempt in range(3):
-        try:
-            shot = getattr(shown, "screenshot_as_base64", None) or shown.get_screenshot_as_base64()
-            return Image.open(io.BytesIO(base64.b64decode(shot))).convert("RGB")
-        except TimeoutException:  # a busy machine
-            if attempt == 2:
-                raise
-    raise AssertionError
 
 
 @pytest.mark.parametrize("width", [390, 1440])
@@ -96,7 +53,7 @@ def test_the_page_loads_and_fits(browser: Any, bad_names: Path, width: int, sche
         ".filter(n => !/^(file|data):/.test(n))"
     )
     assert elsewhere == []
-    assert [entry for entry in browser.get_log("browser") if entry["level"] != "INFO"] == []
+    assert complaints(browser) == []
     picture = np.asarray(screenshot(browser))
     assert picture.std() > 10
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 100
@@ -229,4 +186,4 @@ def test_a_blind_vote_from_the_first_ballot_to_the_tally(
     assert "mean colour" in tally.text
     optimised = sum(vote["chosen"] == "optimised" for vote in made)
     assert f"{optimised} of 2" in tally.text
-    assert [entry for entry in browser.get_log("browser") if entry["level"] != "INFO"] == []
+    assert complaints(browser) == []

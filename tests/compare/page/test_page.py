@@ -13,10 +13,10 @@ from urllib.parse import unquote
 
 import pytest
 
-from nst_lightning.compare.page.palette import SCHEMES
 from nst_lightning.compare.page.words import TITLES, escape_markdown
 from nst_lightning.compare.page.write import TEMPLATES, write_report
 from nst_lightning.errors import InputError
+from nst_lightning.pages.palette import SCHEMES
 
 from .conftest import BAD_CONTENT, BAD_STYLE
 

@@ -3,7 +3,7 @@ for (const slider of document.querySelectorAll(".slider")) {
   const show = () => {
     const at = Number(range.value);
     slider.style.setProperty("--at", at);
-    range.setAttribute("aria-valuetext", `${at} % fast, ${100 - at} % optimised`);
+    range.setAttribute("aria-valuetext", `${at} % ${slider.dataset.left}, ${100 - at} % ${slider.dataset.right}`);
   };
   range.addEventListener("input", show);
   show();

@@ -1,0 +1,170 @@
+"""What one run has to show, and what those who look want of it; between the run and the server."""
+
+import io
+import itertools
+import json
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from PIL import Image
+
+from nst_lightning.data.encoding import Samples
+
+Phase = Literal["starting", "painting", "finished", "stopped", "failed"]
+
+SIDE = 512
+"""Long side, at most, of what is sent, in pixels."""
+LOOKING = 5.0
+"""Seconds for which somebody who asked counts as looking."""
+
+_QUALITY = 90
+_MOST_POINTS = 2000  # of the curves: beyond, every second one is left out
+_RUNS = itertools.count(1)
+
+
+class Shot:
+    """A picture, encoded when it is first asked for and by the thread that asks."""
+
+    def __init__(self, number: int, levels: Samples) -> None:
+        self.number = number
+        self._levels: Samples | None = levels
+        self._jpeg = b""
+        self._encoding = threading.Lock()
+
+    def jpeg(self) -> bytes:
+        """Return the file."""
+        with self._encoding:
+            if self._levels is not None:
+                file = io.BytesIO()
+                Image.fromarray(self._levels).save(
+                    file, "JPEG", quality=_QUALITY, subsampling="4:4:4"
+                )
+                self._jpeg, self._levels = file.getvalue(), None
+            return self._jpeg
+
+
+class Feed:
+    """One run as it is seen in browsers.
+
+    The run's thread puts in what there is to see and asks for what is wanted; the server's threads
+    do the reverse. Nothing here waits for a browser.
+
+    Args:
+        title: What is painted, in a few words.
+        memory: Returns how many bytes the run has taken.
+    """
+
+    def __init__(self, title: str, memory: Callable[[], float] = lambda: 0.0) -> None:
+        self.run = next(_RUNS)
+        self.shots: dict[str, Shot] = {}
+        self.finish_asked = False
+        self._title, self._memory = title, memory
+        self._phase: Phase = "starting"
+        self._facts: dict[str, Any] = {}
+        self._points: list[tuple[int, dict[str, float]]] = []
+        self._stride = 1
+        self._seen = itertools.count()
+        self._looked = -math.inf
+        self._lock = threading.Lock()
+        self._may_go_on = threading.Event()
+        self._may_go_on.set()
+        self._waits = False
+
+    # What the run does.
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody looks."""
+        return time.monotonic() - self._looked < LOOKING
+
+    def tell(self, phase: Phase | None = None, **facts: Any) -> None:
+        """Change what is said of the run: steps, sizes, seconds left."""
+        with self._lock:
+            self._phase = phase or self._phase
+            self._facts |= facts
+
+    def show(self, name: str, levels: Samples) -> None:
+        """Put a picture in the place of the last one of this name; ``(h, w, 3)``, uint8."""
+        with self._lock:
+            number = self.shots[name].number + 1 if name in self.shots else 1
+            self.shots[name] = Shot(number, levels)
+
+    def add_losses(self, step: int, losses: Mapping[str, float]) -> None:
+        """Let the curves go on: the losses of a step by term."""
+        with self._lock:
+            if next(self._seen) % self._stride:
+                return
+            self._points.append((step, dict(losses)))
+            if len(self._points) > _MOST_POINTS:
+                del self._points[1::2]
+                self._stride *= 2
+
+    def hold(self, ends: Callable[[], bool]) -> None:
+        """Wait while the run is paused; ``ends`` says whether it is to end all the same."""
+        self._waits = True
+        try:
+            while not (self._may_go_on.is_set() or ends()):
+                # In pieces, so that a signal is noticed; waiting takes no processor time.
+                self._may_go_on.wait(0.2)
+        finally:
+            self._waits = False
+
+    # What those who look do.
+
+    @property
+    def phase(self) -> str:
+        """What the run is at, wishes that it has not noticed yet included."""
+        if self._phase not in ("starting", "painting"):
+            return self._phase
+        if self.finish_asked:
+            return "finishing"
+        if not self._may_go_on.is_set():
+            return "paused" if self._waits else "pausing"
+        return self._phase
+
+    def pause(self) -> None:
+        """Have the run wait after the step in hand."""
+        self._may_go_on.clear()
+
+    def go_on(self) -> None:
+        """Let it go on."""
+        self._may_go_on.set()
+
+    def finish(self) -> None:
+        """Have the run end after the step in hand, with picture and checkpoint."""
+        self.finish_asked = True
+        self._may_go_on.set()
+
+    def state(self, run: int, since: int) -> dict[str, Any]:
+        """Return all that a page shows, the pictures by number; whoever asks is looking.
+
+        Args:
+            run: That the page knows.
+            since: The last step whose losses it has; those after it are sent.
+        """
+        self._looked = time.monotonic()
+        with self._lock:
+            since = since if run == self.run else -1
+            points = [(step, losses) for step, losses in self._points if step > since]
+            facts, shots = dict(self._facts), dict(self.shots)
+        return {
+            "run": self.run,
+            "title": self._title,
+            "phase": self.phase,
+            "memory": self._memory(),
+            **facts,
+            "shots": {name: shot.number for name, shot in shots.items()},
+            "losses": [[step, _finite(losses)] for step, losses in points],
+        }
+
+
+def as_json(state: Mapping[str, Any]) -> bytes:
+    """Return a state as it is sent."""
+    return json.dumps(state, allow_nan=False).encode()
+
+
+def _finite(losses: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in losses.items()}
