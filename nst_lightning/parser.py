@@ -141,7 +141,7 @@ def explain(message: str, parser: ArgumentParser) -> str:
         parser: Where the names that exist are looked up.
     """
     if switch := re.search(
-        r"Parser key ['\"](\w+)['\"](?=.*Subtypes: \[<class 'bool'>, )", message, re.S
+        r"Parser key ['\"](\w+)['\"](?=.*Subtypes: \[<class 'bool'>, <class '\w+\.)", message, re.S
     ):
         if re.search(r"import path|type: <class 'NoneType'>", message):
             return f"{switch.group(1)}: expected true or false, or keys of its own"

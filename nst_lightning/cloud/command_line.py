@@ -29,6 +29,7 @@ RESERVED = {
     "trainer.default_root_dir": "--out",
     "ckpt_path": "the same launch again, which goes on from its checkpoints",
     "config": "--configs",
+    "preview": "watch: nobody could open a job's page",
 }
 """Settings that the launcher sets -> what to use instead."""
 

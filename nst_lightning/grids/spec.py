@@ -150,7 +150,9 @@ class Run:
         # What the configs and pictures hold, not what they are called: changed, it is another run.
         texts = [Path(find_config(name)).read_text(encoding="utf-8") for name in self.configs]
         length = [self.epochs, self.steps] if self.whole else None
-        return digest([texts, dict(self.settings), length, list(self.pictures)])[:12]
+        # Where a run is shown is not what is painted.
+        settings = {k: v for k, v in self.settings.items() if k.split(".")[0] != "preview"}
+        return digest([texts, settings, length, list(self.pictures)])[:12]
 
 
 def read_grid(path: Path) -> Grid:

@@ -146,7 +146,8 @@ class LivePreview(Callback):
 
     def _show(self, trainer: Trainer, pl_module: Any, at_once: bool = False) -> None:
         feed = self._feed
-        if at_once or self._points.is_due(1.0):
+        share = WATCHED if feed.is_watched else UNWATCHED
+        if at_once or self._points.is_due(share):
             step, began = trainer.global_step, time.monotonic()
             feed.add_losses(step, _losses(trainer))
             feed.tell(
@@ -157,7 +158,6 @@ class LivePreview(Callback):
                 **self._size(trainer),
             )
             self._points.spent(time.monotonic() - began)
-        share = WATCHED if feed.is_watched else UNWATCHED
         first = feed.is_watched and "picture" not in feed.shots
         if at_once or first or self._pictures.is_due(share):
             self._show_picture(pl_module, pictures_of(trainer).alpha, share, at_once)

@@ -80,11 +80,15 @@ def encode(
                 setattr(stream.codec_context, tag, _BT709)
             stream.codec_context.color_range = _LIMITED
             with closing(Sound(av, container, format_, info, sound_from)) as sound:
+                end = Fraction(0)
                 for packet in _packets(stream, chain([first], frames), info, base):
+                    begin = (packet.pts or 0) * base
+                    end = max(end, begin + (packet.duration or 0) * base)
                     # A player reads both together, and so they are written.
-                    container.mux(sound.until((packet.pts or 0) * base))
+                    container.mux(sound.until(begin))
                     container.mux(packet)
-                container.mux(sound.until(None))
+                # Where fewer pictures came than the clip has, the sound ends with them.
+                container.mux(sound.until(end))
                 notes += sound.notes
     except av.FFmpegError as error:
         if isinstance(error, OSError):

@@ -88,15 +88,15 @@ class Sound:
         target.layout = _LAYOUTS.get(found.codec_context.channels, "stereo")
         self._packets = self._encoded(found, target, rate)
 
-    def until(self, time: Fraction | None) -> list["av.Packet[Any]"]:
-        """Return the packets, not returned yet, that begin before a time; None for all."""
+    def until(self, time: Fraction) -> list["av.Packet[Any]"]:
+        """Return the packets, not returned yet, that begin before a time."""
         taken: list[av.Packet[Any]] = []
         while True:
             packet = self._held or next(self._packets, None)
             self._held = None
             if packet is None:
                 return taken
-            if time is not None and (packet.pts or 0) * packet.time_base > time:
+            if (packet.pts or 0) * packet.time_base >= time:
                 self._held = packet
                 return taken
             taken.append(packet)
@@ -121,9 +121,7 @@ class Sound:
         else:
             begin_allowed = Fraction(0)
         before: av.Packet[Any] | None = None
-        for packet in self._demuxed(found):
-            if packet.pts is None or not packet.duration:
-                continue
+        for packet in _lasting(self._demuxed(found)):
             place = packet.pts - begin
             if place >= length:
                 break
@@ -188,6 +186,23 @@ class Sound:
         if packet is not None and packet.pts is not None and packet.time_base:
             place = max(place, packet.pts * packet.time_base - self._info.origin)
         self.notes.append(f"is silent from {spoken(place)} on: its source's sound is damaged there")
+
+
+def _lasting(packets: Iterator["av.Packet[AudioStream]"]) -> Iterator[Any]:
+    """Yield the packets that have a time, each with how long it lasts, which not all files say."""
+    held: Any = None
+    gap = 1
+    for packet in packets:
+        if packet.pts is None:
+            continue
+        if held is not None:
+            gap = held.duration or max(1, packet.pts - held.pts)
+            held.duration = gap
+            yield held
+        held = packet
+    if held is not None:
+        held.duration = held.duration or gap
+        yield held
 
 
 def _resampled(frames: Iterator["av.AudioFrame"], resampler: Any) -> Iterator["av.AudioFrame"]:

@@ -108,6 +108,7 @@ def write_clip(
     """
     path = check_out(out, overwrite=overwrite)
     suffix = path.suffix.lower()
+    _remove_killed(path)
     bar = ProgressBar(info.count, f"writing {path.name}", unit="pictures", lasting=False)
     with bar:
         timed = _checked(frames, bar)
@@ -123,6 +124,15 @@ def write_clip(
     for note in notes:
         say(f"note: {path.name} {note}", error=True)
     return path
+
+
+def _remove_killed(path: Path) -> None:
+    """Delete what was written of this clip when its process was killed, as large as it may be."""
+    for part in path.parent.glob(f".{glob.escape(path.stem)}.*.part{glob.escape(path.suffix)}"):
+        if re.fullmatch(r"\.[0-9a-f]{12}\.part", part.name[len(path.stem) + 1 :][:18]):
+            shutil.rmtree(part, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                part.unlink()
 
 
 def _checked(frames: Iterable[Timed], bar: ProgressBar) -> Iterator[Timed]:
@@ -189,8 +199,6 @@ def _animation(path: Path, timed: Sequence[Timed], info: ClipInfo) -> list[str]:
 
 def _folder(path: Path, timed: Iterable[Timed], info: ClipInfo) -> None:
     """Write numbered PNG files and when they are shown, into a folder that appears when done."""
-    for killed in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        shutil.rmtree(killed, ignore_errors=True)
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.part")
     try:
         part.mkdir(parents=True)

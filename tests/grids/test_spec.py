@@ -49,6 +49,9 @@ def test_other_settings_are_other_runs(tmp_path: Path) -> None:
     ]
     assert runs[0].name != runs[1].name
     assert [run.name for run in plan(made, more)] == [r.name for r in runs]
+    shown = plan(made, more | {"preview": True, "preview.host": "localhost"})
+    assert [run.name for run in shown] == [r.name for r in runs]  # the same pictures
+    assert shown[0].settings["preview"]
 
 
 def test_labels_with_settings_and_configs(tmp_path: Path) -> None:

@@ -63,6 +63,7 @@
     find("pause").textContent = waits ? "Go on" : "Pause";
     for (const id of ["pause", "finish"]) find(id).disabled = !running || state.ends;
     const whole = !state.size || state.size[0] === state.largest[0];
+    find("finish-note").hidden = !running;
     find("finish-note").textContent = "Finish now writes the picture as it is"
       + `${whole ? "" : `, ${sides(state.size)} of ${sides(state.largest)}`}, and a checkpoint to go on from.`;
     if (state.largest) {

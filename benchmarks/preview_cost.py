@@ -1,0 +1,194 @@
+"""What the preview costs a step: with nobody looking, and with a crowd and one who never reads.
+
+    python benchmarks/preview_cost.py --size 256 --rounds 6
+
+One run in one process, with Adam, whose steps all do the same. It goes on in blocks of seconds,
+one without the preview and one with it by turns, nobody looking and a crowd by turns; a block is
+compared with those without on both its sides, and the median over all is printed. The crowd is
+``--browsers`` programs that ask as the page does, and one that asks for the picture and never
+reads. They run on this machine: what they take themselves is counted against the preview.
+
+A busy machine tells little of the time. With ``OMP_NUM_THREADS=1`` the processor time of the
+preview, which is its hook's and its server's, is printed beside that of the steps.
+"""
+
+import argparse
+import json
+import multiprocessing
+import socket
+import statistics
+import tempfile
+import threading
+import time
+from http.client import HTTPConnection
+from typing import Any, NamedTuple, Self
+from urllib.parse import urlsplit
+
+import torch
+
+from nst_lightning.preview import PreviewAddress
+from nst_lightning.preview.callback import LivePreview
+from nst_lightning.preview.server import server_at
+from nst_lightning.session import open_run
+
+STEPS = 8
+"""Of a block, at least."""
+OFF, ALONE, CROWD = "off", "nobody looks", "a crowd looks"
+
+
+class Clocks(NamedTuple):
+    """The time; the processor time of the whole program, and of the thread that paints."""
+
+    wall: float
+    program: float
+    painter: float
+
+    @classmethod
+    def now(cls) -> Self:
+        """Read them."""
+        return cls(time.perf_counter(), time.process_time(), time.thread_time())
+
+    def since(self, before: Self) -> Self:
+        """Return what has passed."""
+        return type(self)(*(now - then for now, then in zip(self, before, strict=True)))
+
+
+def browse(address: str, looks: Any) -> None:
+    """Ask as the page does while ``looks`` is set."""
+    url = urlsplit(address)
+    connection = HTTPConnection(url.hostname or "", url.port, timeout=30)
+    shown = since = run = -1
+    while True:
+        looks.wait()
+        try:
+            connection.request("GET", f"{url.path}state?run={run}&since={since}")
+            state = json.loads(connection.getresponse().read())
+            run = state["run"]
+            since = state["losses"][-1][0] if state["losses"] else since
+            if state["shots"].get("picture", shown) != shown:
+                shown = state["shots"]["picture"]
+                connection.request("GET", f"{url.path}picture?number={shown}")
+                connection.getresponse().read()
+            time.sleep(state["again"])
+        except OSError:
+            connection.close()
+            time.sleep(1.0)
+
+
+def never_read(address: str, looks: Any) -> None:
+    """Ask for the picture as often as the connection takes it, and read nothing."""
+    url = urlsplit(address)
+    question = f"GET {url.path}picture HTTP/1.1\r\nHost: {url.netloc}\r\n\r\n".encode()
+    while True:
+        looks.wait()
+        try:
+            with socket.create_connection((url.hostname or "", url.port or 0)) as connection:
+                connection.settimeout(5.0)
+                while looks.is_set():
+                    connection.sendall(question)
+                    time.sleep(0.2)
+        except OSError:
+            time.sleep(1.0)
+
+
+def crowd(address: str, browsers: int, looks: Any) -> None:
+    """Be all of them: a process, so that none of it holds the run's interpreter up."""
+    threads = [threading.Thread(target=browse, args=(address, looks)) for _ in range(browsers)]
+    threads.append(threading.Thread(target=never_read, args=(address, looks)))
+    for thread in threads:
+        thread.start()
+
+
+class Block(NamedTuple):
+    """So many seconds of the run: what each step took, and of it what the preview did."""
+
+    name: str
+    steps: list[Clocks]
+    shown: list[float]
+
+
+class Switched(LivePreview):
+    """A preview that is there by turns, and the clock of the steps."""
+
+    def __init__(self, rounds: int, seconds: float, looks: Any) -> None:
+        super().__init__()
+        self.plan = [OFF, ALONE, OFF, CROWD] * rounds + [OFF]
+        self.blocks: list[Block] = []
+        self._seconds, self._looks = seconds, looks
+        self._until, self._last = 0.0, Clocks.now()
+
+    def on_train_batch_end(self, trainer: Any, *args: Any) -> None:
+        """Show the step if it is this block's turn; note what the step took."""
+        began = time.thread_time()
+        if self.blocks and self.blocks[-1].name != OFF:
+            super().on_train_batch_end(trainer, *args)
+        now = Clocks.now()
+        if self.blocks:
+            self.blocks[-1].steps.append(now.since(self._last))
+            self.blocks[-1].shown.append(now.painter - began)
+        if now.wall > self._until and (not self.blocks or len(self.blocks[-1].steps) >= STEPS):
+            if len(self.blocks) == len(self.plan):
+                trainer.should_stop = True
+            else:
+                self.blocks.append(Block(self.plan[len(self.blocks)], [], []))
+                crowded = self.blocks[-1].name == CROWD
+                (self._looks.set if crowded else self._looks.clear)()
+                self._until = now.wall + self._seconds
+        self._last = Clocks.now()
+
+    def spent(self, name: str) -> float:
+        """Return the preview's share of the processor time of all blocks of a name."""
+        steps = [step for block in self.blocks if block.name == name for step in block.steps]
+        shown = sum(sum(block.shown) for block in self.blocks if block.name == name)
+        painter = sum(step.painter for step in steps)
+        # With one thread a run, what is neither the painter's is the server's.
+        served = sum(step.program for step in steps) - painter
+        return (shown + served) / (painter - shown)
+
+    def slower(self, name: str) -> list[float]:
+        """Return by what share steps were slower than in the blocks beside, block by block."""
+        # The first steps of a block still feel the one before.
+        means = [statistics.mean(step.wall for step in block.steps[2:]) for block in self.blocks]
+        return sorted(
+            2 * means[n] / (means[n - 1] + means[n + 1]) - 1
+            for n, block in enumerate(self.blocks)
+            if block.name == name
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--browsers", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--seconds", type=float, default=15.0, help="of a block")
+    given = parser.parse_args()
+    context = multiprocessing.get_context("spawn")
+    looks = context.Event()
+    address = server_at(PreviewAddress()).address
+    process = context.Process(target=crowd, args=(address, given.browsers, looks), daemon=True)
+    process.start()
+    with tempfile.TemporaryDirectory() as folder:
+        switched = Switched(given.rounds, given.seconds, looks)
+        settings = {
+            "data.size": given.size,
+            "data.scales": None,
+            "data.steps_per_epoch": 10**6,
+            "model.optimizer": "torch.optim.Adam",
+            "model.optimizer.lr": 0.01,
+            "trainer.default_root_dir": folder,
+        }
+        open_run(settings, summary=False, pictures=False, checkpoints=False).run(switched)
+    process.kill()
+    plain = [s.wall for block in switched.blocks if block.name == OFF for s in block.steps]
+    print(f"without: {statistics.median(plain) * 1e3:.1f} ms a step of {given.size} px")
+    for name in (ALONE, CROWD):
+        slower = switched.slower(name)
+        spread = " ".join(f"{100 * share:+.2f}" for share in slower)
+        print(f"{name}: {100 * statistics.median(slower):+.2f} % of a step's time ({spread})")
+        if torch.get_num_threads() == 1:
+            print(f"{name}: {100 * switched.spent(name):+.2f} % of its processor time")
+
+
+if __name__ == "__main__":
+    main()
