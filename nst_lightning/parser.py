@@ -187,6 +187,11 @@ def explain(message: str, parser: ArgumentParser) -> str:
         r"expected a list, got one \1",
         text,
     )
+    text = re.sub(
+        r"Not of type \w+: (\S*) ?does not conform to restriction v(\S+)",
+        lambda match: f"{match[1] or 'it'} must be {match[2]}",
+        text,
+    )
     text = re.sub(r"^(expected a list)(?:, got one \w+)? expected (one of)", r"\1 or \2", text)
     text = re.sub(r"\ba (?=int\b)", "an ", text)
     text = re.sub(r"(?<=[\w'\x22]) [Ee]xpected (?=an? |one of )", " or ", text)

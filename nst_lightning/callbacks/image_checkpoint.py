@@ -12,7 +12,8 @@ from nst_lightning.checks import whole_number
 from nst_lightning.data.decoding import pillow_as_shipped
 from nst_lightning.data.image_pair import pictures_of
 from nst_lightning.data.output import check_path, contact_sheet, save_animation, save_image
-from nst_lightning.data.resizing import MINIMUM_SIDE, at_most
+from nst_lightning.data.resizing import at_most
+from nst_lightning.data.sides import MINIMUM_SIDE
 from nst_lightning.errors import InputError
 from nst_lightning.files import remove_parts
 from nst_lightning.run_folder import forget_older_run

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from nst_lightning.cloud.aws_errors import explained
-from nst_lightning.cloud.config import AwsConfig, Launch
+from nst_lightning.cloud.config import AwsConfig, Launch, split_uri
 from nst_lightning.errors import InputError
 
 EXECUTION, DEFAULT = "execution", "default"
@@ -31,7 +31,7 @@ def resolved(launch: Launch, boto: Any, s3: Any) -> Launch:
     places = {"bucket": f"s3://{aws.bucket}", "output": aws.output, "checkpoints": aws.checkpoints}
     for key, uri in places.items():
         if uri is not None:
-            _check_bucket(f"aws.{key}", uri.removeprefix("s3://").split("/")[0], boto, s3)
+            _check_bucket(f"aws.{key}", split_uri(uri)[0], boto, s3)
     return replace(launch, aws=aws)
 
 

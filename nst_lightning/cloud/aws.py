@@ -14,7 +14,7 @@ from nst_lightning.cloud.aws_errors import (
     explained,
 )
 from nst_lightning.cloud.calls import PacedCalls
-from nst_lightning.cloud.config import JobConfig, Launch
+from nst_lightning.cloud.config import JobConfig, Launch, split_uri
 from nst_lightning.cloud.limits import beyond_limits
 from nst_lightning.cloud.plan import PlannedJob
 from nst_lightning.cloud.training_request import training_request
@@ -84,7 +84,7 @@ class Aws:
         """Return an object, or None if there is none."""
         from botocore.exceptions import ClientError
 
-        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        bucket, key = split_uri(uri)
         try:
             with explained(uri, passing=("404", "NoSuchKey")):
                 body: bytes = self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
@@ -94,7 +94,7 @@ class Aws:
 
     def names(self, folder: str) -> set[str]:
         """Return the names of the objects in an s3:// folder."""
-        bucket, _, prefix = folder.removeprefix("s3://").partition("/")
+        bucket, prefix = split_uri(folder)
         with explained(folder):
             pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
             found = [item["Key"] for page in pages for item in page.get("Contents", [])]
@@ -109,24 +109,11 @@ class Aws:
 
     def send(self, upload: Upload) -> int:
         """Send those files of an upload that are not there; return how many were sent."""
-        sent = 0
-        for name, data in upload.files:
-            if not self._has("inputs", upload.folder, name, size=len(data)):
-                self.put(data, "inputs", upload.folder, name)
-                sent += 1
-        return sent
-
-    def _has(self, *parts: str, size: int) -> bool:
-        """Whether an object of that size is in the bucket."""
-        from botocore.exceptions import ClientError
-
-        aws = self.launch.aws
-        try:
-            with explained(aws.uri(*parts), passing=("404", "NoSuchKey")):
-                head = self.s3.head_object(Bucket=aws.bucket, Key=aws.key(*parts))
-        except ClientError:
-            return False
-        return bool(head["ContentLength"] == size)
+        there = self.names(self.launch.aws.uri("inputs", upload.folder, ""))
+        missing = [(name, data) for name, data in upload.files if name not in there]
+        for name, data in missing:
+            self.put(data, "inputs", upload.folder, name)
+        return len(missing)
 
     # -- training jobs and searches ---------------------------------------------------------------
 
@@ -177,16 +164,20 @@ class Aws:
         jobs = self._summaries(self.launch.name, "list_training_jobs", **wanted, **pages)
         return {job["TrainingJobName"]: job.get("SecondaryStatus", "") for job in jobs}
 
-    def stop(self, name: str) -> None:
-        """Stop a job; nothing happens if it has ended or is not there."""
-        with contextlib.suppress(JobNotFoundError, JobEndedError):
-            self._call(name, self.sagemaker.stop_training_job, TrainingJobName=name)
+    def stop(self, name: str) -> bool:
+        """Stop a job; return False if it has ended or is not there."""
+        return self._stop(name, self.sagemaker.stop_training_job, TrainingJobName=name)
 
-    def stop_tuning(self, name: str) -> None:
-        """Stop a search and its trials; nothing happens if it has ended or is not there."""
+    def stop_tuning(self, name: str) -> bool:
+        """Stop a search and its trials; return False if it has ended or is not there."""
         stop = self.sagemaker.stop_hyper_parameter_tuning_job
+        return self._stop(name, stop, HyperParameterTuningJobName=name)
+
+    def _stop(self, name: str, stop: Callable[..., Any], **request: Any) -> bool:
         with contextlib.suppress(JobNotFoundError, JobEndedError):
-            self._call(name, stop, HyperParameterTuningJobName=name)
+            self._call(name, stop, **request)
+            return True
+        return False
 
     def tuning_status(self, name: str) -> str:
         """Return the status of a search."""

@@ -38,9 +38,10 @@ def image_uri(job: JobConfig, region: str) -> str:
         InputError: If there is none of that version there, or the package cannot run in it.
     """
     version = job.framework_version
-    _check_age(job.image_uri or f"pytorch:{version}")
     if job.image_uri:
+        _check_age("job.image_uri", job.image_uri)
         return job.image_uri
+    _check_age("job.framework_version", f"pytorch:{version}")
     image, known = _image(job), catalogue()
     account = next((key for key, where in known["accounts"].items() if region in where), None)
     china = region.startswith("cn-")
@@ -80,14 +81,15 @@ def _of_the_sdk(job: JobConfig, region: str) -> str:
     )
 
 
-def _check_age(uri: str) -> None:
+def _check_age(key: str, uri: str) -> None:
     """Refuse an image whose name says that PyTorch or Python is too old."""
     for found in re.findall(r"pytorch[\w-]*:(\d+)\.(\d+)(?:\S*-py(\d)(\d+))?", uri):
         numbers = [int(number) for number in found if number]
         if tuple(numbers[:2]) < OLDEST[0] or (numbers[2:] and tuple(numbers[2:]) < OLDEST[1]):
             raise InputError(
-                f"job.framework_version: {uri} is too old: the package needs PyTorch 2.8 and "
-                f"Python 3.11 at least; use {next(iter(catalogue()['containers']))}, say"
+                f"{key}: {uri} is too old: the package needs PyTorch 2.8 and Python 3.11 at least; "
+                f"AWS's container for job.framework_version {next(iter(catalogue()['containers']))}"
+                " has them"
             )
 
 
@@ -115,6 +117,12 @@ def local_disk(kind: str) -> int | None:
     return None if disks is None else disks.get(size, 0)
 
 
+def unfit(kind: str) -> str | None:
+    """Return what of an instance type AWS's containers do not run on; None if there is nothing."""
+    reason: str | None = catalogue()["unfit"].get(kind.split(".")[1])
+    return reason
+
+
 def instance_mistakes(aws: AwsConfig, job: JobConfig) -> Iterator[str]:
     """Yield one line for everything that the instance type does not allow.
 
@@ -123,7 +131,7 @@ def instance_mistakes(aws: AwsConfig, job: JobConfig) -> Iterator[str]:
         job: Of an instance type that AWS knows.
     """
     kind = job.instance_type
-    disk, unfit = local_disk(kind), catalogue()["unfit"].get(kind.split(".")[1])
+    disk, why = local_disk(kind), unfit(kind)
     if aws.volume_kms_key and disk is not None:
         yield (
             f"aws.volume_kms_key: {kind} has a disk of its own, which AWS encrypts by itself and "
@@ -134,5 +142,5 @@ def instance_mistakes(aws: AwsConfig, job: JobConfig) -> Iterator[str]:
             f"job.volume_size: {kind} has a disk of {disk} GB and gets no other; choose a larger "
             "type or a smaller size"
         )
-    if unfit and not job.image_uri:
-        yield f"job.instance_type: {kind} has {unfit}; choose another, or give job.image_uri"
+    if why and not job.image_uri:
+        yield f"job.instance_type: {kind} has {why}; choose another, or give job.image_uri"

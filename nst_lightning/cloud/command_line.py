@@ -1,5 +1,6 @@
 """The launcher's command line: YAML below options, one-line errors, as train.py."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import fields
 
@@ -22,6 +23,11 @@ COMMANDS = {
     "logs": "Print what a job has printed, from CloudWatch.",
     "tune": "Search the weights with SageMaker, or with Optuna on this machine.",
 }
+
+SETTINGS = (
+    "Settings of a run, in a config; on the command line --settings.KEY VALUE, as in "
+    "--settings.data.size 512."
+)
 
 RESERVED = {
     "data.content": "--contents",
@@ -62,7 +68,16 @@ def parse(args: Sequence[str]) -> Namespace:
             f"unknown command {command!r}{did_you_mean(command, COMMANDS)} ({', '.join(COMMANDS)})"
         )
     parser = _parser(command)
-    values: Namespace = parser.instantiate(parse_command(parser, words, reserved=RESERVED))
+    try:
+        values: Namespace = parser.instantiate(parse_command(parser, words, reserved=RESERVED))
+    except InputError as error:
+        if not re.search(r"^job\.environment[.:]|{.*environment", str(error)):
+            raise
+        key = str(error).partition(":")[0]
+        raise InputError(
+            f"{key}: environment variables are texts by their names, {{NAME: TEXT}}, a number in "
+            "quotes; what was given may be secret and is not shown"
+        ) from None
     if values.get("size") is not None:
         values.settings["data.size"] = values.size
     if command == "relaunch":  # what was given, without the defaults
@@ -94,7 +109,7 @@ def _parser(command: str) -> OneLineParser:
             help="Configurations of train.py, laid over one another.",
         )
         # parse_command reads them; jsonargparse would import the classes that they name, and torch.
-        parser.add_argument("--settings", type=dict, default={}, help="Settings of train.py.")
+        parser.add_argument("--settings", type=dict, default={}, help=SETTINGS)
         parser.add_class_arguments(Launch, skip={"contents", "styles", "configs", "settings"})
         flag("--dry_run", "Print every request and an estimate; call nothing.")
         flag("--rehearse", "Run it on this machine with AWS's toolkit, without AWS.")

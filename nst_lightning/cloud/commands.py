@@ -13,7 +13,7 @@ from nst_lightning.cloud.calls import TryAgainError
 from nst_lightning.cloud.command_line import parse
 from nst_lightning.cloud.config import Launch
 from nst_lightning.cloud.estimate import estimate
-from nst_lightning.cloud.fleet import Fleet
+from nst_lightning.cloud.fleet import NO_CAPACITY, Fleet
 from nst_lightning.cloud.logs import print_log
 from nst_lightning.cloud.manifest import AGAIN, FILE, Manifest, fetch, load
 from nst_lightning.cloud.names import check_launch_name
@@ -162,8 +162,7 @@ def launch(
         sent = sum(map(aws.send, plan.uploads.values()))
         count = sum(len(upload.files) for upload in plan.uploads.values())
         print(f"{sent} files uploaded, {count - sent} were there", flush=True)
-        for line in estimate(manifest, plan):
-            print(line, flush=True)
+        print("\n".join(estimate(manifest, plan)), flush=True)
         fleet = _fleet(manifest, aws)
         fleet.save(everywhere=True)
         if search:
@@ -264,8 +263,10 @@ def find(wanted: Launch) -> tuple[Manifest, Aws]:
 def stop(manifest: Manifest, aws: Aws) -> int:
     """Stop every job, or a search; what has not begun will not."""
     if manifest.search:
-        aws.stop_tuning(manifest.search.name)
-        print(f"the search and its trials are being stopped: {again('watch', manifest)}")
+        if aws.stop_tuning(manifest.search.name):
+            print(f"the search and its trials are being stopped: {again('watch', manifest)}")
+        else:
+            print(f"nothing runs: the search is over; what it found: {again('watch', manifest)}")
         return 0
     for job in manifest.jobs.values():
         if job.state == "Pending":
@@ -273,11 +274,16 @@ def stop(manifest: Manifest, aws: Aws) -> int:
             job.mark(job.keys("Pending"), "Not started")
     manifest.save(aws)
     running = [job for job in manifest.jobs.values() if job.running]
-    for job in running:
-        aws.stop(manifest.name_of(job))
+    stopping = [job for job in running if aws.stop(manifest.name_of(job))]
+    for job in stopping:
         job.state, job.step = "Stopping", len(manifest.launch.job.fallback)  # nothing else is tried
     manifest.save(aws)
-    print(f"{len(running)} jobs are being stopped; see how they end: {again('watch', manifest)}")
+    if stopping:
+        what = f"{len(stopping)} jobs are being stopped; see how they end"
+        print(f"{what}: {again('watch', manifest)}")
+    else:
+        ended = f"; bring back what is finished: {again('collect', manifest)}" if running else ""
+        print(f"nothing runs, and nothing will start{ended}")
     return 0
 
 
@@ -302,7 +308,10 @@ def finish(fleet: Fleet, wait: bool = True) -> int:
     states = {picture.state for picture in manifest.pictures.values()}
     failed, can_relaunch = bool(states & {*AGAIN}), not (manifest.rehearsal or manifest.search)
     if failed and can_relaunch:
-        print(f"start the failed ones again: {again('relaunch', manifest)}")
+        line = f"start the failed ones again: {again('relaunch', manifest)}"
+        if any(NO_CAPACITY.search(picture.reason) for picture in manifest.pictures.values()):
+            line += " --job.instance_type OTHER; or --job.spot false; job.fallback tries by itself"
+        print(line)
     if states & {"Stopped", "Not started"} and can_relaunch:
         print(f"start the stopped ones, too: {again('relaunch', manifest, '--stopped')}")
     if not fleet.over or any(job.state == "Pending" for job in manifest.jobs.values()):

@@ -4,12 +4,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
 MOST_PICTURES = 40
 """Pictures of one job at most: each is a hyper-parameter, of which AWS takes 100."""
 DECISIVE = {"framework_version", "image_uri", "code", "requirements", "pictures"}
 """Of ``job``: what decides the pictures, or which are painted together: a relaunch keeps it."""
 ON_DEMAND = "on_demand"
 """In ``job.fallback``: the job's own instance type, not as a spot instance."""
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """Return bucket and key of ``s3://bucket/key``, or of a bucket's name alone."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key
 
 
 @dataclass
@@ -92,15 +100,15 @@ class JobConfig:
     spot: bool = True
     pictures: int | Literal["auto"] = "auto"
     fallback: list[str] = field(default_factory=list)
-    max_run: int = 3600
+    max_run: PositiveInt = 3600
     max_wait: int | None = None
-    warm_pool: int = 0
-    volume_size: int = 30
-    retries: int = 1
+    warm_pool: NonNegativeInt = 0
+    volume_size: PositiveInt = 30
+    retries: NonNegativeInt = 1
     environment: dict[str, str] = field(default_factory=dict)
     code: list[str] = field(default_factory=list)
     requirements: list[str] = field(default_factory=list)
-    price_per_hour: float | None = None
+    price_per_hour: NonNegativeFloat | None = None
     currency: str = "USD"
 
     @property
@@ -120,9 +128,9 @@ class LimitsConfig:
         quota_wait: Seconds to wait for an instance while your quota is used up by others.
     """
 
-    parallel: int = 4
-    calls_per_minute: int = 100
-    poll_seconds: float = 20.0
+    parallel: PositiveInt = 4
+    calls_per_minute: PositiveInt = 100
+    poll_seconds: PositiveFloat = 20.0
     quota_wait: float = 3600.0
 
 

@@ -52,7 +52,7 @@ def estimate(manifest: Manifest, plan: Plan) -> list[str]:
     if price is not None:
         most = f"{hours * price:.2f} {job.currency}"
         lines.append(f"at most {most}, at {price} an instance hour")
-    else:
+    elif not manifest.rehearsal:
         lines.append("set job.price_per_hour to see the money, from AWS's price list")
     if note := support_note(job, date.today()):
         lines.append(note)

@@ -30,7 +30,7 @@ _LIMITS = {
     "MaxRuntimeExceeded": "it took longer than job.max_run a picture; a relaunch goes on from its "
     "checkpoint",
 }
-_NO_CAPACITY = re.compile(r"CapacityError|[Ii]nsufficient.*capacity|MaxWaitTimeExceeded")
+NO_CAPACITY = re.compile(r"CapacityError|[Ii]nsufficient.*capacity|MaxWaitTimeExceeded")
 
 
 class Fleet:
@@ -140,7 +140,7 @@ class Fleet:
 
     def pause(self) -> float:
         """Return the seconds until something is due."""
-        return min(1.0, self.manifest.launch.limits.poll_seconds / 4)
+        return min(1.0, float(self.manifest.launch.limits.poll_seconds) / 4)
 
     # -- the parts of a turn ----------------------------------------------------------------------
 
@@ -272,7 +272,7 @@ class Fleet:
         if job.state == "Completed" and job.missing < LOST_AFTER:
             job.missing += 1  # the last copy to S3 may come later than the state
             return
-        no_capacity = job.state != "Completed" and _NO_CAPACITY.search(job.reason)
+        no_capacity = job.state != "Completed" and NO_CAPACITY.search(job.reason)
         if no_capacity and job.step < len(self.manifest.launch.job.fallback):
             other = self.manifest.launch.job.fallback[job.step]
             self._note(f"{job.reason}; trying {other}")

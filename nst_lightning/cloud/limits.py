@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from nst_lightning.cloud.catalogue import catalogue
+from nst_lightning.cloud.catalogue import catalogue, unfit
 from nst_lightning.errors import did_you_mean
 
 
@@ -23,7 +23,7 @@ def beyond_limits(value: Any, shape: Any, place: str = "") -> Iterator[str]:
             if name in value:
                 yield from beyond_limits(value[name], member, f"{place}.{name}".strip("."))
         return
-    if why := _mistake(value, shape):
+    if why := _mistake(value, shape, secret=place.startswith("Environment.")):
         yield f"{_setting(place)}: {why}"
     if shape.type_name == "list":
         for item in value:
@@ -34,22 +34,23 @@ def beyond_limits(value: Any, shape: Any, place: str = "") -> Iterator[str]:
             yield from beyond_limits(item, shape.value, f"{place}.{key}")
 
 
-def _mistake(value: Any, shape: Any) -> str:
-    """Say what is wrong with one value, if anything is."""
+def _mistake(value: Any, shape: Any, secret: bool) -> str:
+    """Say what is wrong with one value, if anything is, without showing one that may be secret."""
     limits, text = shape.metadata, isinstance(value, str)
     if text and shape.enum and value not in shape.enum:
-        near = did_you_mean(value, shape.enum)
+        near = did_you_mean(value, [one for one in shape.enum if "." not in one or not unfit(one)])
         return f"AWS knows no {value}{near} (pip install -U boto3 if it is new)"
     number = isinstance(value, int | float)
     size = value if number else len(value)
     what = f"{size} is" if number else f"{size} {'characters ' * text}are"
-    shown = f": {value[:30]}" if text else ""
+    shown = f": {value[:30]}" if text and not secret else ""
     if size > limits.get("max", size):
         return f"{what} more than the {limits['max']} that AWS takes{shown}"
     if size < limits.get("min", size):
         return f"{what} less than the {limits['min']} that AWS wants{shown}"
     if text and not _fits(value, limits.get("pattern", "")):
-        return f"AWS does not take {value!r}; it must be like {limits['pattern']}"
+        shown = "its value" if secret else repr(value)
+        return f"AWS does not take {shown}; it must be like {limits['pattern']}"
     return ""
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from nst_lightning.cloud.aws import Aws
 from nst_lightning.cloud.aws_errors import explained
+from nst_lightning.say import say
 
 _GROUP = "/aws/sagemaker/TrainingJobs"
 _CONSOLES = {"cn-": "console.amazonaws.cn", "us-gov-": "console.amazonaws-us-gov.com"}
@@ -67,8 +68,13 @@ def print_log(aws: Aws, name: str, follow: bool) -> int:
         for line in new_lines(logs, name, seen):
             print(line, flush=True)
         if ended:
-            return 0
+            break
         time.sleep(aws.launch.limits.poll_seconds)
         described = aws.describe(name)
         # Once more after its end: the last lines come late.
         ended = described is None or "TrainingEndTime" in described
+    if not seen:
+        found = aws.describe(name) or {}
+        state = ", ".join(filter(None, map(found.get, ("TrainingJobStatus", "SecondaryStatus"))))
+        say(f"nothing is printed yet: {name} is {state or 'not started'}", error=True)
+    return 0

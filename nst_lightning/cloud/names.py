@@ -16,15 +16,10 @@ def check_launch_name(name: str) -> str:
     Raises:
         InputError: If jobs could not be named after it.
     """
-    if len(name) > MAXIMUM_LAUNCH_NAME:
+    if len(name) > MAXIMUM_LAUNCH_NAME or not re.fullmatch("[A-Za-z0-9](-*[A-Za-z0-9])*", name):
         raise InputError(
-            f"name: {name!r} has {len(name)} characters; use {MAXIMUM_LAUNCH_NAME} at most, since "
-            "every job is named after it"
-        )
-    if not re.fullmatch(r"[A-Za-z0-9](-*[A-Za-z0-9])*", name):
-        raise InputError(
-            f"name: {name!r} cannot name a job; use letters, digits and hyphens, with a letter or "
-            "digit at both ends"
+            f"name: {name!r} ({len(name)} characters) cannot name a job; use {MAXIMUM_LAUNCH_NAME} "
+            "at most: letters, digits and hyphens, with a letter or digit at both ends"
         )
     return name
 

@@ -1,7 +1,7 @@
 """What can be checked of a launch without asking AWS."""
 
+import contextlib
 import importlib.util
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,8 +9,16 @@ from dataclasses import replace
 from nst_lightning.cloud.account import DEFAULT, EXECUTION
 from nst_lightning.cloud.aws import Aws
 from nst_lightning.cloud.catalogue import image_uri, instance_mistakes
-from nst_lightning.cloud.config import MOST_PICTURES, ON_DEMAND, AwsConfig, JobConfig, Launch
+from nst_lightning.cloud.config import (
+    MOST_PICTURES,
+    ON_DEMAND,
+    AwsConfig,
+    JobConfig,
+    Launch,
+    split_uri,
+)
 from nst_lightning.cloud.limits import beyond_limits
+from nst_lightning.cloud.names import check_launch_name
 from nst_lightning.cloud.sdk import has_estimator
 from nst_lightning.cloud.staging import ROOT
 from nst_lightning.cloud.training_request import frame
@@ -56,24 +64,44 @@ def check_request(launch: Launch, aws: Aws) -> None:
         aws: Its account, which is not called.
 
     Raises:
-        InputError: Naming the key.
+        InputError: Naming the key; mistakes of other keys are its notes, a line each.
     """
-    for mistake in (*_account_mistakes(launch.aws, launch.job), *_job_mistakes(launch)):
-        raise InputError(mistake)
+    found = [*_account_mistakes(launch.aws, launch.job), *_job_mistakes(launch)]
     kinds = [("instance_type", launch.job.instance_type)]
     kinds += [("fallback", kind) for kind in launch.job.fallback if kind != ON_DEMAND]
     for key, kind in kinds:
         one = replace(launch, job=replace(launch.job, instance_type=kind))
-        for mistake in _instance_mistakes(one, aws):
-            raise InputError(mistake.replace("job.instance_type", f"job.{key}"))
+        with _noted(found):
+            found += (
+                mistake.replace("job.instance_type", f"job.{key}")
+                for mistake in _instance_mistakes(one, aws)
+            )
+    with _noted(found):
+        check_launch_name(launch.name)
+    if found:
+        by_key = {text.partition(":")[0]: text for text in reversed(found)}
+        first, *others = reversed(by_key.values())
+        error = InputError(first)
+        for other in others:
+            error.add_note(f"also:  {other}")
+        raise error
+
+
+@contextlib.contextmanager
+def _noted(found: list[str]) -> Iterator[None]:
+    """Add a mistake that the block raises to those that were found."""
+    try:
+        yield
+    except InputError as error:
+        found.append(str(error))
 
 
 def _instance_mistakes(launch: Launch, aws: Aws) -> Iterator[str]:
     request = frame(launch, image_uri(launch.job, aws.region))
     if not str(launch.aws.role).startswith("arn:"):
-        request.pop("RoleArn")  # a role by its name
-    yield from beyond_limits(request, aws.shape("CreateTrainingJob"))
-    yield from instance_mistakes(launch.aws, launch.job)
+        request.pop("RoleArn", None)  # a role by its name, or none
+    found = list(beyond_limits(request, aws.shape("CreateTrainingJob")))
+    yield from found or instance_mistakes(launch.aws, launch.job)
 
 
 def _account_mistakes(aws: AwsConfig, job: JobConfig) -> Iterator[str]:
@@ -93,7 +121,7 @@ def _account_mistakes(aws: AwsConfig, job: JobConfig) -> Iterator[str]:
         uri = getattr(aws, key) or "s3://none"
         if key != "bucket" and not uri.startswith("s3://"):
             yield f"aws.{key}: {uri} is no s3:// address"
-        name = uri.removeprefix("s3://").split("/")[0]
+        name = split_uri(uri)[0]
         if not _BUCKET.fullmatch(name):
             yield (
                 f"aws.{key}: {name!r} is no name of a bucket: 3 to 63 lower-case letters, digits, "
@@ -114,7 +142,7 @@ def _account_mistakes(aws: AwsConfig, job: JobConfig) -> Iterator[str]:
 
 
 def _job_mistakes(launch: Launch) -> Iterator[str]:
-    job, limits = launch.job, launch.limits
+    job = launch.job
     if job.pictures != "auto" and not 1 <= job.pictures <= MOST_PICTURES:
         yield f"job.pictures: {job.pictures} is not from 1 to {MOST_PICTURES}, nor auto"
     if job.via == "estimator" and not has_estimator():
@@ -124,17 +152,9 @@ def _job_mistakes(launch: Launch) -> Iterator[str]:
         )
     if job.spot and job.warm_pool:
         yield "job.warm_pool: AWS keeps no spot instances warm; set job.spot to false"
-    for key in ("warm_pool", "retries", "volume_size"):
-        if getattr(job, key) < (key == "volume_size"):
-            yield f"job.{key}: {getattr(job, key)} is too small"
     if job.max_run > _LONGEST:
         yield f"job.max_run: {job.max_run} is more than the {_LONGEST} seconds that AWS takes"
-    if job.price_per_hour is not None and not 0 <= job.price_per_hour < math.inf:
-        yield f"job.price_per_hour: {job.price_per_hour} is no price"
     if job.max_wait is not None and not job.spot:
         yield "job.max_wait: it is for spot instances only; leave it out"
     if job.max_wait is not None and job.max_wait < job.max_run:
         yield f"job.max_wait: {job.max_wait} is less than job.max_run ({job.max_run})"
-    for key, least in (("parallel", 1), ("calls_per_minute", 1), ("poll_seconds", 1e-3)):
-        if getattr(limits, key) < least:
-            yield f"limits.{key}: {getattr(limits, key)} is too small"

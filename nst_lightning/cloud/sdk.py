@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+from nst_lightning.cloud.config import split_uri
 from nst_lightning.cloud.container import CODE_CHANNEL
 from nst_lightning.cloud.hyperparameters import SDK_PREFIXES
 
@@ -82,7 +83,7 @@ def _estimator(request: dict[str, Any], boto: Any, client: Any) -> tuple[Any, An
         sagemaker_session=Session(
             boto,
             sagemaker_client=client,
-            default_bucket=output["S3OutputPath"].removeprefix("s3://").split("/")[0],
+            default_bucket=split_uri(output["S3OutputPath"])[0],
             sagemaker_config={"SchemaVersion": "1.0", **opted_out},
         ),
     )

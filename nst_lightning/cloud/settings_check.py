@@ -62,9 +62,10 @@ def asked(staged: bytes, **question: Any) -> Iterator[Callable[[], dict[str, Any
 
 
 def _place(staged: bytes, question: dict[str, Any]) -> Path:
-    """Return where an answer is kept, once there is one."""
+    """Return where an answer is kept, once there is one: for whatever pictures."""
     files = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in question["configs"]]
-    name = digest([question, files, hashlib.sha256(staged).hexdigest()])[:32]
+    same = {key: item for key, item in question.items() if key not in ("contents", "styles")}
+    name = digest([same, files, hashlib.sha256(staged).hexdigest()])[:32]
     return cache_folder("settings") / f"{name}.json"
 
 

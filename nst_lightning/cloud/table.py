@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from nst_lightning.cloud.config import Launch
 from nst_lightning.cloud.logs import console_address
@@ -83,6 +83,7 @@ def table(
     """
     from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     order = {state: place for place, state in enumerate(_ORDER)}
     begun = sorted(
@@ -92,7 +93,10 @@ def table(
     named = (name.removesuffix("_loss") for name in metrics)
     for column in ("painting", "state", "step", "time", "left", *named, "what"):
         left = column in ("painting", "state", "what")
-        shown.add_column(column, justify="left" if left else "right", no_wrap=column == "what")
+        # Long reasons give way to numbers: a line below the table tells them whole.
+        wraps = column in ("painting", "what")
+        justify: Literal["left", "right"] = "left" if left else "right"
+        shown.add_column(column, justify=justify, no_wrap=not wraps, overflow="fold")
     for row in begun[:most]:
         name, colour = escape(row.key), _COLOURS.get(row.state)
         if row.job and region:
@@ -102,7 +106,7 @@ def table(
             f"[{colour}]{row.state}[/]" if colour else row.state,
             *progress(row),
             *(f"{row.metrics[m]:.4g}" if m in row.metrics else "" for m in metrics),
-            escape(row.remark),
+            Text(row.remark, no_wrap=True, overflow="ellipsis"),
         )
     if most is not None and len(begun) > most:
         shown.add_row("…", f"{len(begun) - most} more")

@@ -8,8 +8,6 @@ from pathlib import Path
 from nst_lightning.data.sources import is_url, open_source, public_name
 from nst_lightning.errors import InputError
 
-_LEAST_SIDE = 16
-
 
 @dataclass(frozen=True)
 class Upload:
@@ -77,17 +75,16 @@ def check_picture(data: bytes, name: str, role: str) -> None:
         InputError: If it is no picture, damaged, too small or wholly transparent.
     """
     from nst_lightning.data.decoding import decode, open_header, pillow_as_shipped
+    from nst_lightning.data.sides import check_sides, wholly_transparent
 
     name = public_name(name)
     try:
         with pillow_as_shipped():
             picture = open_header(data, name)
-            if min(picture.size) < _LEAST_SIDE:
-                size = f"{picture.width} x {picture.height}"
-                raise InputError(f"{name} is {size} pixels; every side needs {_LEAST_SIDE}")
-            decode(picture, name)
+            check_sides(name, *picture.size)
+            _, notes = decode(picture, name)
             seen = picture.convert("RGBA") if picture.has_transparency_data else None
             if seen is not None and not seen.getchannel("A").getbbox():
-                raise InputError(f"{name} is wholly transparent: there is nothing to see in it")
+                raise wholly_transparent(name, notes)
     except InputError as error:
         raise InputError(f"{role}: {error}") from error

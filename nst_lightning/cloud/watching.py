@@ -31,9 +31,11 @@ def what_runs_on(manifest: Manifest) -> str:
     jobs = manifest.jobs.values()
     # Of a search SageMaker starts the next trial by itself.
     running = sum(job.running for job in jobs) or int(manifest.search is not None)
-    if not running and all(job.state == "Pending" for job in jobs):
+    pending = sum(job.state == "Pending" for job in jobs)
+    if not running and pending == len(jobs):
         return ""
     what = f"{running} jobs run on (and cost)" if running else "no job runs on"
+    what += f", and {pending} wait, which watch alone starts" if pending else ""
     come_back, end = again("watch", manifest), again("stop", manifest)
     return f"left: {what}; come back with: {come_back}; end them with: {end}"
 

@@ -142,7 +142,7 @@ def prepare(words: Sequence[str] | Mapping[str, Any]) -> "Comparison":
     # Here torch and Lightning are imported.
     from nst_lightning.compare.painting import Painter
     from nst_lightning.compare.runner import Comparison
-    from nst_lightning.data.resizing import check_size
+    from nst_lightning.data.sides import check_size
 
     size = check_size(given.size, "--size")
     out = check_folder(given.out)
@@ -204,7 +204,8 @@ def _carry_out(comparison: "Comparison") -> int:
 
 def _print_summary(document: Mapping[str, Any]) -> None:
     summary, pairs = document["summary"], document["pairs"]
-    reused = sum(pair["reused"] for pair in pairs)
+    # What a job painted was never asked of this command.
+    reused = sum(pair["reused"] and not pair["made_elsewhere"] for pair in pairs)
     if reused:
         print(f"{reused} of {len(pairs)} pairs were there already")
     for key, baseline in document["baselines"].items() if pairs else ():

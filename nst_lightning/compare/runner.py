@@ -92,7 +92,9 @@ class Comparison:
                     self.done[pair.name] = made
                 except Exception as error:  # one pair may not cost the other nine
                     line = self._fail(pair, folder.path, error)
-                    progress.print(f"failed: {pair.name}: {line}")
+                    painted = folder.is_finished(runs[pair])
+                    what = "not compared" if painted else "failed"
+                    progress.print(f"{what}: {pair.name}: {line}")
                 progress.end_pair()
                 write_results(self.out, self.document())
         return self.document()

@@ -16,12 +16,8 @@ from nst_lightning.data.decoding import (
     open_header,
     pillow_as_shipped,
 )
-from nst_lightning.data.resizing import (
-    check_sides,
-    check_size,
-    fit_long_side,
-    resized,
-)
+from nst_lightning.data.resizing import resized
+from nst_lightning.data.sides import check_sides, check_size, fit_long_side, wholly_transparent
 from nst_lightning.data.sources import open_source
 from nst_lightning.errors import InputError
 
@@ -102,8 +98,7 @@ def load_image(
         picture = _shrink(picture, target)
         rows = to_srgb(picture, name)
         if rows.transparent and not any(bool((alpha > 0).any()) for alpha in rows.alphas()):
-            why = "; ".join(["there is nothing to see in it", *notes])
-            raise InputError(f"{name} is wholly transparent: {why}")
+            raise wholly_transparent(name, notes)
     except InputError as error:
         raise InputError(f"{role} picture: {error}") from error.__cause__
     pixels, alpha = resized(rows, target)

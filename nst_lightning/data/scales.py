@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nst_lightning.checks import whole_number
-from nst_lightning.data.resizing import check_size
+from nst_lightning.data.sides import check_size
 from nst_lightning.errors import InputError
 
 

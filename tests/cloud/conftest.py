@@ -8,9 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from helpers.troubled_aws import TroubledAws
 
 from nst_lightning.cloud.rehearsal.loopback import loopback_only
-from nst_lightning.cloud.rehearsal.server import BUCKET, ROLE, FakeAws, pointed_at
+from nst_lightning.cloud.rehearsal.server import BUCKET, ROLE, pointed_at
 from nst_lightning.cloud.rehearsal.service import TrainingService
 
 
@@ -20,11 +21,11 @@ def service() -> TrainingService:
 
 
 @pytest.fixture
-def aws(service: TrainingService) -> Iterator[FakeAws]:
+def aws(service: TrainingService) -> Iterator[TroubledAws]:
     """AWS for this process, with a bucket and a role, and nothing beyond the loopback."""
     import boto3
 
-    server = FakeAws(service)
+    server = TroubledAws(service)
     server.start()
     with loopback_only(), pointed_at(server):
         boto3.setup_default_session()
@@ -70,3 +71,9 @@ def asleep(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[float], 
         monkeypatch.setattr(f"nst_lightning.cloud.{module}.time", clock)
 
     return replace
+
+
+@pytest.fixture
+def no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make no page, which says what it lacks: pictures of 20 pixels are too small for it."""
+    monkeypatch.setattr("nst_lightning.cloud.commands.make_page", lambda fleet: None)

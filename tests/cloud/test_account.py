@@ -7,9 +7,10 @@ from typing import Any
 import boto3
 import pytest
 from helpers.launches import JOB, launch
+from helpers.troubled_aws import TroubledAws
 
 from nst_lightning.cloud.aws import Aws
-from nst_lightning.cloud.rehearsal.server import ROLE, FakeAws
+from nst_lightning.cloud.rehearsal.server import ROLE
 from nst_lightning.cloud.rehearsal.service import ServiceError
 from nst_lightning.cloud.training_request import training_request
 from nst_lightning.errors import InputError
@@ -25,7 +26,7 @@ def checked(**aws: Any) -> Any:
 
 
 @pytest.fixture
-def iam(aws: FakeAws) -> Any:
+def iam(aws: TroubledAws) -> Any:
     client = boto3.client("iam")
     yield client
     for role in client.list_roles()["Roles"]:
@@ -57,12 +58,12 @@ def test_a_role_that_sagemaker_may_not_take(iam: Any) -> None:
         checked(role="Other")
 
 
-def test_the_role_of_another_partition(aws: FakeAws) -> None:
+def test_the_role_of_another_partition(aws: TroubledAws) -> None:
     with pytest.raises(InputError, match=r"is of account 123456789012 \(aws-cn\)"):
         checked(role=f"arn:aws-cn:iam::{ACCOUNT}:role/Jobs")
 
 
-def test_who_may_not_look_at_roles_is_believed(aws: FakeAws) -> None:
+def test_who_may_not_look_at_roles_is_believed(aws: TroubledAws) -> None:
     aws.service_fault = lambda name: (
         ServiceError("AccessDenied", "no", 403) if name == "iam" else None
     )
@@ -86,7 +87,7 @@ def test_the_role_of_the_notebook_that_this_runs_in(iam: Any, name: str, monkeyp
     assert checked(role="execution").role == role
 
 
-def test_sagemakers_own_bucket(aws: FakeAws) -> None:
+def test_sagemakers_own_bucket(aws: TroubledAws) -> None:
     name = f"sagemaker-us-west-2-{ACCOUNT}"
     with pytest.raises(InputError, match=f"aws.bucket: there is no bucket {name}; create it"):
         checked(bucket="default")
@@ -96,7 +97,7 @@ def test_sagemakers_own_bucket(aws: FakeAws) -> None:
 
 
 @pytest.mark.parametrize("key", ["bucket", "output", "checkpoints"])
-def test_every_bucket_is_there_and_in_the_jobs_region(aws: FakeAws, key: str) -> None:
+def test_every_bucket_is_there_and_in_the_jobs_region(aws: TroubledAws, key: str) -> None:
     where = "" if key == "bucket" else "s3://"
     there = "" if key == "bucket" else "/paintings"
     with pytest.raises(InputError, match=f"aws.{key}: there is no bucket nowhere-at-all"):
@@ -109,7 +110,7 @@ def test_every_bucket_is_there_and_in_the_jobs_region(aws: FakeAws, key: str) ->
         boto3.client("s3", region_name="eu-west-1").delete_bucket(Bucket="far-away")
 
 
-def test_a_bucket_that_one_may_not_use(aws: FakeAws) -> None:
+def test_a_bucket_that_one_may_not_use(aws: TroubledAws) -> None:
     aws.service_fault = lambda name: (
         ServiceError("AccessDenied", "no", 403) if name == "s3" else None
     )
@@ -138,7 +139,7 @@ def test_a_bucket_that_one_may_not_use(aws: FakeAws) -> None:
         ),
     ],
 )
-def test_aws_s_limits(aws: FakeAws, place: str, value: Any, expected: str | None) -> None:
+def test_aws_s_limits(aws: TroubledAws, place: str, value: Any, expected: str | None) -> None:
     account = Aws(launch({}))
     request = training_request(account.launch, JOB, "name", "us-west-2")
     section, _, name = place.partition(".")

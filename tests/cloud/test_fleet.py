@@ -10,11 +10,11 @@ import boto3
 import pytest
 from helpers import launch_planned
 from helpers.scripted_jobs import complete, finish, picture, result, tasks_of
+from helpers.troubled_aws import TroubledAws
 
 from nst_lightning.cloud import commands
 from nst_lightning.cloud.fleet import Fleet
 from nst_lightning.cloud.manifest import load
-from nst_lightning.cloud.rehearsal.server import FakeAws
 from nst_lightning.cloud.rehearsal.service import ServiceError
 
 CAPACITY = "CapacityError: Unable to provision requested ML compute capacity."
@@ -43,13 +43,13 @@ def main(*args: object) -> int:
     return commands.main([str(word) for word in args])
 
 
-def ends(aws: FakeAws, how: Callable[[str, dict[str, Any]], None]) -> list[str]:
+def ends(aws: TroubledAws, how: Callable[[str, dict[str, Any]], None]) -> list[str]:
     """Let every job end as a function says; return the names of those that were created."""
     created: list[str] = []
 
     def end(name: str) -> None:
         created.append(name)
-        aws.service.move(name, "Training", "", TrainingStartTime=time.time())
+        aws.service.move(name, "Training", TrainingStartTime=time.time())
         how(name, aws.service.jobs[name])
 
     aws.service.on_create.append(end)
@@ -62,7 +62,7 @@ def states(tmp_path: Path) -> Counter[str]:
     return Counter(one.state for one in manifest.pictures.values())
 
 
-def refused(aws: FakeAws, answer: Callable[[str], str | None]) -> list[str]:
+def refused(aws: TroubledAws, answer: Callable[[str], str | None]) -> list[str]:
     """Let AWS refuse jobs of some instance types; return the types that were asked for."""
     asked: list[str] = []
     take = aws.service.create_training_job
@@ -85,7 +85,7 @@ def limit(kind: str, allowed: int) -> str:
 
 
 def test_a_quota_of_0_is_one_line_and_no_wait(
-    aws: FakeAws, file: Callable[..., Path], capsys: Any, tmp_path: Path
+    aws: TroubledAws, file: Callable[..., Path], capsys: Any, tmp_path: Path
 ) -> None:
     asked = refused(aws, lambda kind: limit(kind, 0))
     assert main("--config", file()) == 2
@@ -97,7 +97,7 @@ def test_a_quota_of_0_is_one_line_and_no_wait(
 
 
 def test_a_quota_of_0_goes_on_to_the_next_type(
-    aws: FakeAws, file: Callable[..., Path], capsys: Any, tmp_path: Path
+    aws: TroubledAws, file: Callable[..., Path], capsys: Any, tmp_path: Path
 ) -> None:
     asked = refused(aws, lambda kind: limit(kind, 0) if "g5" in kind else None)
     ends(aws, lambda name, job: complete(aws.service, name, result(1)))
@@ -107,13 +107,13 @@ def test_a_quota_of_0_goes_on_to_the_next_type(
 
 
 def test_a_quota_of_0_of_a_fallback_fails_the_job_alone(
-    aws: FakeAws, file: Callable[..., Path], capsys: Any, tmp_path: Path
+    aws: TroubledAws, file: Callable[..., Path], capsys: Any, tmp_path: Path
 ) -> None:
     refused(aws, lambda kind: limit(kind, 0) if "g4dn" in kind else None)
 
     def how(name: str, job: dict[str, Any]) -> None:
         if tasks_of(aws.service, name)[0]["key"] == "a--x":
-            aws.service.move(name, "Failed", "", "Failed", FailureReason=CAPACITY)
+            aws.service.move(name, "Failed", "Failed", FailureReason=CAPACITY)
         else:
             complete(aws.service, name, result(1))
 
@@ -124,7 +124,7 @@ def test_a_quota_of_0_of_a_fallback_fails_the_job_alone(
 
 
 def test_a_wait_for_what_others_use_has_an_end(
-    aws: FakeAws, config: Callable[..., Path], capsys: Any, tmp_path: Path
+    aws: TroubledAws, config: Callable[..., Path], capsys: Any, tmp_path: Path
 ) -> None:
     asked = refused(aws, lambda kind: limit(kind, 3))
     limits = {"calls_per_minute": 60000, "poll_seconds": 0.05, "quota_wait": 0.3}
@@ -149,7 +149,7 @@ def test_what_aws_ended_goes_on_elsewhere_and_nothing_is_painted_twice(
     status: str,
     secondary: str,
     why: str,
-    aws: FakeAws,
+    aws: TroubledAws,
     file: Callable[..., Path],
     capsys: Any,
     tmp_path: Path,
@@ -161,7 +161,7 @@ def test_what_aws_ended_goes_on_elsewhere_and_nothing_is_painted_twice(
         for task in tasks_of(aws.service, name):
             if trouble and task["key"].endswith("y"):
                 reason = {"FailureReason": CAPACITY} if status == "Failed" else {}
-                aws.service.move(name, secondary, "", status, **reason)
+                aws.service.move(name, secondary, status, **reason)
                 return
             painted[task["key"]] += 1
             finish(aws.service, name, task, result(len(painted)))
@@ -173,6 +173,9 @@ def test_what_aws_ended_goes_on_elsewhere_and_nothing_is_painted_twice(
     assert shown.count(why) >= 2
     assert "start the failed ones again" in shown
     assert " relaunch test" in shown
+    last = shown.splitlines()[-1]
+    elsewhere = why != "job.max_run"  # there was no instance, and others may be had
+    assert ("--job.instance_type" in last and "job.fallback" in last) == elsewhere
     assert states(tmp_path) == {"Completed": 2, "Failed": 2}
     # The same command once more pays for nothing; another instance is another matter.
     assert main("--config", file()) == 1
@@ -193,16 +196,16 @@ def test_what_aws_ended_goes_on_elsewhere_and_nothing_is_painted_twice(
     assert states(tmp_path) == {"Completed": 4}
 
 
-def complete_as_is(aws: FakeAws, name: str) -> None:
-    aws.service.move(name, "Completed", "done", "Completed", BillableTimeInSeconds=3)
+def complete_as_is(aws: TroubledAws, name: str) -> None:
+    aws.service.move(name, "Completed", "Completed", BillableTimeInSeconds=3)
 
 
 def test_a_fallback_is_tried_without_a_word_and_ends_on_demand(
-    aws: FakeAws, file: Callable[..., Path], capsys: Any, tmp_path: Path
+    aws: TroubledAws, file: Callable[..., Path], capsys: Any, tmp_path: Path
 ) -> None:
     def how(name: str, job: dict[str, Any]) -> None:
         if "EnableManagedSpotTraining" in job:
-            aws.service.move(name, "Failed", "", "Failed", FailureReason=CAPACITY)
+            aws.service.move(name, "Failed", "Failed", FailureReason=CAPACITY)
         else:
             complete(aws.service, name, result(1))
 
@@ -218,20 +221,20 @@ def test_a_fallback_is_tried_without_a_word_and_ends_on_demand(
 
 
 def test_what_was_stopped_is_tried_nowhere_else(
-    aws: FakeAws, file: Callable[..., Path], tmp_path: Path
+    aws: TroubledAws, file: Callable[..., Path], tmp_path: Path
 ) -> None:
     created = ends(aws, lambda name, job: None)
     out = ["--out", tmp_path / "out"]
     assert main("--config", file(4, fallback=["ml.g4dn.xlarge"]), "--no_wait") == 0
     assert main("stop", "test", *out) == 0
-    aws.service.move(created[0], "Failed", "", "Failed", FailureReason=CAPACITY)
+    aws.service.move(created[0], "Failed", "Failed", FailureReason=CAPACITY)
     assert main("watch", "test", *out) == 1
     assert len(created) == 1
     assert states(tmp_path) == {"Failed": 4}
 
 
 def test_a_relaunch_that_is_killed_before_its_first_job_loses_nothing(
-    aws: FakeAws, file: Callable[..., Path], tmp_path: Path, monkeypatch: Any
+    aws: TroubledAws, file: Callable[..., Path], tmp_path: Path, monkeypatch: Any
 ) -> None:
     created = ends(
         aws, lambda name, job: aws.service.move(name, "Failed", status="Failed", FailureReason="x")
@@ -250,7 +253,7 @@ def test_a_relaunch_that_is_killed_before_its_first_job_loses_nothing(
 
 
 def test_pictures_come_while_their_job_runs_and_those_of_now_replace_older_ones(
-    aws: FakeAws, file: Callable[..., Path], tmp_path: Path
+    aws: TroubledAws, file: Callable[..., Path], tmp_path: Path
 ) -> None:
     def first(name: str, job: dict[str, Any]) -> None:
         finish(aws.service, name, tasks_of(aws.service, name)[0], result(7))
@@ -277,7 +280,7 @@ def test_pictures_come_while_their_job_runs_and_those_of_now_replace_older_ones(
 
 
 def test_a_job_that_goes_on_is_described_once_in_three_rounds(
-    aws: FakeAws, file: Callable[..., Path], tmp_path: Path
+    aws: TroubledAws, file: Callable[..., Path], tmp_path: Path
 ) -> None:
     ends(aws, lambda name, job: None)
     assert main("--config", file(1), "--no_wait") == 0

@@ -1,20 +1,22 @@
 """A mistake is one line, exit code 2, and nothing is started."""
 
+import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.troubled_aws import TroubledAws
 
 from nst_lightning.cloud.commands import main
-from nst_lightning.cloud.rehearsal.server import FakeAws
 from nst_lightning.cloud.rehearsal.service import ServiceError
 
 ACCOUNT_ARN = "arn:aws:iam::{}:role/{}"
 
 
-def refused(aws: FakeAws | None, capsys: Any, *args: str) -> str:
+def refused(aws: TroubledAws | None, capsys: Any, *args: str) -> str:
     code = main(list(args))
     err = capsys.readouterr().err
     assert code == 2, err
@@ -31,8 +33,11 @@ def refused(aws: FakeAws | None, capsys: Any, *args: str) -> str:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"name": "a-name-that-is-much-too-long-for-aws"}, "name: .* use 24 at most"),
-        ({"name": "ends-"}, "name: 'ends-' cannot name a job"),
+        (
+            {"name": "a-name-that-is-much-too-long-for-aws"},
+            r"name: 'a-.*' \(36 characters\) cannot .*; use 24 at most",
+        ),
+        ({"name": "ends-"}, r"name: 'ends-' \(5 characters\) cannot name a job"),
         ({"aws__role": None}, "aws.role: no role is set"),
         ({"aws__role": "MyRole"}, "aws.role: there is no role MyRole in your account"),
         ({"aws__role": ACCOUNT_ARN.format("999999999999", "R")}, "is of account 999999999999"),
@@ -66,10 +71,10 @@ def refused(aws: FakeAws | None, capsys: Any, *args: str) -> str:
         ({"settings": {"data.init": "s3://rehearsal/none.jpg"}}, "no such file: s3://rehearsal/n"),
         ({"job__warm_pool": 600}, "job.warm_pool: AWS keeps no spot instances warm"),
         ({"job__max_wait": 10}, "job.max_wait: 10 is less than job.max_run"),
-        ({"job__max_run": -5}, "job.max_run: -5 is less than the 1"),
+        ({"job__max_run": -5}, "job.max_run: -5 must be >0"),
         ({"job__spot": False, "job__warm_pool": 99999}, "job.warm_pool: 99999 is more than the"),
         ({"job__retries": 99}, "job.retries: 99 is more than the 30"),
-        ({"job__price_per_hour": -3}, "job.price_per_hour: -3"),
+        ({"job__price_per_hour": -3}, "job.price_per_hour: it must be >=0"),
         ({"aws__tags": {"aws:x": "y"}}, "aws.tags: aws:x"),
         ({"aws__tags": {f"t{n}": "x" for n in range(51)}}, "aws.tags: 51 are more than the 49"),
         ({"aws__tags": {"a": "x" * 257}}, "aws.tags: 257 characters are more than the 256"),
@@ -97,7 +102,7 @@ def refused(aws: FakeAws | None, capsys: Any, *args: str) -> str:
         ({"job__requirements": ["torchaudio"]}, "job.requirements: 'torchaudio' would replace"),
         ({"job__requirements": ["xformers>=0.0.30"]}, "job.requirements: 'xformers"),
         ({"job__requirements": ["-r mine.txt"]}, "job.requirements: '-r mine.txt' is no package"),
-        ({"limits__parallel": 0}, "limits.parallel: 0 is too small"),
+        ({"limits__parallel": 0}, "limits.parallel: 0 must be >0"),
         ({"limits__parallel": "many"}, "limits.parallel: "),
         ({"contents": ["nowhere.jpg"]}, "no such file: nowhere.jpg"),
         ({"contents": []}, "no picture was given"),
@@ -115,12 +120,51 @@ def refused(aws: FakeAws | None, capsys: Any, *args: str) -> str:
     ],
 )
 def test_a_wrong_value(
-    changes: dict[str, Any], expected: str, aws: FakeAws, config: Callable[..., Path], capsys: Any
+    changes: dict[str, Any],
+    expected: str,
+    aws: TroubledAws,
+    config: Callable[..., Path],
+    capsys: Any,
 ) -> None:
-    import re
-
     line = refused(aws, capsys, "--config", str(config(**changes)))
     assert re.search(expected, line), line
+
+
+def test_all_mistakes_are_told_at_once_each_by_its_own_key(
+    aws: TroubledAws, config: Callable[..., Path], capsys: Any
+) -> None:
+    image = "763104351884.dkr.ecr.us-west-2.amazonaws.com/pytorch-training:2.3.0-gpu-py310"
+    wrong = config(name="a_b", job__instance_type="ml.p2.xlarge", job__warm_pool=5)
+    assert main(["--config", str(wrong), "--job.image_uri", image]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[0:2] for line in lines] == [
+        ["error", "job.warm_pool"],
+        ["also", " job.image_uri"],
+        ["also", " name"],
+    ]
+    assert not aws.service.jobs
+
+
+def test_no_type_is_suggested_that_would_be_refused(
+    aws: TroubledAws, config: Callable[..., Path], capsys: Any
+) -> None:
+    line = refused(aws, capsys, "--config", str(config(job__instance_type="ml.p2.xlrage")))
+    (near,) = re.findall(r"did you mean (ml\.\S+)\?", line)
+    assert main(["--config", str(config(job__instance_type=near)), "--dry_run"]) == 0
+    capsys.readouterr()
+    line = refused(aws, capsys, "--config", str(config(job__instance_type="ml.p2.xlarge")))
+    assert "has a K80, which" in line
+
+
+@pytest.mark.parametrize("value", ["s3cr3t" * 100, ["s3cr3t"], {"b": "s3cr3t"}])
+def test_the_value_of_an_environment_variable_is_never_shown(
+    value: Any, aws: TroubledAws, config: Callable[..., Path], capsys: Any
+) -> None:
+    line = refused(aws, capsys, "--config", str(config(job__environment={"A": value})))
+    assert line.startswith("error: job.environment")
+    assert "s3cr3t" not in line
+    given = json.dumps({"environment": {"A": "s3cr3t"}, "spot": "maybe"})
+    assert "s3cr3t" not in refused(aws, capsys, "--config", str(config()), "--job", given)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +180,7 @@ def test_a_region_of_any_partition_is_planned(
 
 
 def test_no_credentials(
-    aws: FakeAws, config: Callable[..., Path], capsys: Any, monkeypatch: Any
+    aws: TroubledAws, config: Callable[..., Path], capsys: Any, monkeypatch: Any
 ) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
@@ -153,14 +197,14 @@ def test_no_credentials(
     ],
 )
 def test_what_aws_says_of_credentials(
-    code: str, expected: str, aws: FakeAws, config: Callable[..., Path], capsys: Any
+    code: str, expected: str, aws: TroubledAws, config: Callable[..., Path], capsys: Any
 ) -> None:
     aws.service_fault = lambda service: ServiceError(code, "no", 403) if service == "sts" else None
     assert expected in refused(aws, capsys, "--config", str(config()))
 
 
 def test_a_token_that_expires_between_two_jobs_stops_the_launcher_and_loses_nothing(
-    aws: FakeAws, config: Callable[..., Path], capsys: Any, tmp_path: Path
+    aws: TroubledAws, config: Callable[..., Path], capsys: Any, tmp_path: Path
 ) -> None:
     aws.fault = lambda action: (
         ServiceError("ExpiredTokenException", "The security token included is expired")
@@ -176,7 +220,7 @@ def test_a_token_that_expires_between_two_jobs_stops_the_launcher_and_loses_noth
 
 
 def test_ctrl_c_leaves_the_jobs_running_and_says_how_to_come_back(
-    aws: FakeAws, config: Callable[..., Path], capsys: Any, monkeypatch: Any, asleep: Any
+    aws: TroubledAws, config: Callable[..., Path], capsys: Any, monkeypatch: Any, asleep: Any
 ) -> None:
     def pressed(seconds: float) -> None:
         raise KeyboardInterrupt
@@ -193,7 +237,7 @@ def test_ctrl_c_leaves_the_jobs_running_and_says_how_to_come_back(
 
 
 def test_the_command_and_the_launch_must_exist(
-    aws: FakeAws, capsys: Any, tmp_path: Path, monkeypatch: Any
+    aws: TroubledAws, capsys: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert "unknown command 'wacth'; did you mean watch?" in refused(aws, capsys, "wacth", "x")

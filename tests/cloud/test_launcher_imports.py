@@ -76,7 +76,7 @@ def test_an_answer_is_kept_for_the_same_question_alone(tmp_path: Path, monkeypat
     config.write_text("data: {size: 48}")
     question: dict[str, Any] = {"settings": {"a": 1}, "configs": [str(config)]}
     place = settings_check._place(b"code", question)
-    assert settings_check._place(b"code", {**question}) == place
+    assert settings_check._place(b"code", {**question, "contents": ["other.png"]}) == place
     assert settings_check._place(b"edoc", question) != place
     assert settings_check._place(b"code", {**question, "settings": {"a": 2}}) != place
     config.write_text("data: {size: 64}")

@@ -17,17 +17,19 @@ import boto3
 import pytest
 from helpers import launch_planned
 from helpers.scripted_jobs import archive, picture, put, result, tasks_of
+from helpers.troubled_aws import TroubledAws
 
 from nst_lightning.cloud import commands
+from nst_lightning.cloud.fleet import FINAL_AT_AWS
 from nst_lightning.cloud.manifest import Manifest, load
 from nst_lightning.cloud.rehearsal.loopback import guarded_path
-from nst_lightning.cloud.rehearsal.server import FakeAws
 from nst_lightning.cloud.rehearsal.service import ServiceError, TrainingService
 
 pytestmark = pytest.mark.slow
 
 PER_MINUTE = 3000
 POLL = 0.4
+QUOTA = 8
 CALLS = ("CreateTrainingJob", "DescribeTrainingJob", "ListTrainingJobs", "StopTrainingJob")
 STOPPED, VANISHED = 33, 20  # numbers of jobs
 
@@ -53,7 +55,7 @@ class Painters:
         tasks, bad = tasks_of(self.service, name), ""
         self.ran_on[name] = kind = job["ResourceConfig"]["InstanceType"]
         number = numbered(tasks[0]["key"]) // 10
-        self.service.move(name, "Training", "Training in progress", TrainingStartTime=time.time())
+        self.service.move(name, "Training", TrainingStartTime=time.time())
         if number % 7 == 3 and kind == "ml.g5.xlarge":
             reason = (
                 "CapacityError: Unable to provision requested ML compute capacity. Please retry "
@@ -68,7 +70,7 @@ class Painters:
                 self.service.move(name, "Stopped", status="Stopped")
                 return
             if self.trouble and number == VANISHED and count == 4:
-                self.service.forget(name)
+                self.service.jobs.pop(name)
                 return
             with self.lock:
                 fails = self.trouble and numbered(key) % 10 == 7 and key not in self.failed
@@ -93,7 +95,7 @@ def numbered(key: str) -> int:
     return int(content[1:]) * 20 + int(style[1:])
 
 
-def troubled(aws: FakeAws, created: list[str], expires: int) -> None:
+def troubled(aws: TroubledAws, created: list[str], expires: int) -> None:
     """Throttle one call in ten, and let credentials expire once so many jobs were created."""
     dice = random.Random(5)
 
@@ -133,7 +135,7 @@ def states(manifest: Manifest | None) -> Counter[str]:
 
 
 def test_every_one_of_five_hundred_pictures_is_accounted_for_and_none_painted_twice(
-    tmp_path: Path, aws: FakeAws, config: Callable[..., Path], capsys: Any, monkeypatch: Any
+    tmp_path: Path, aws: TroubledAws, config: Callable[..., Path], capsys: Any, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(commands, "make_plan", launch_planned.plan)
     monkeypatch.setattr(commands, "make_page", lambda fleet: None)
@@ -145,12 +147,16 @@ def test_every_one_of_five_hundred_pictures_is_accounted_for_and_none_painted_tw
         limits={"parallel": 12, "calls_per_minute": PER_MINUTE, "poll_seconds": POLL},
     )
     service, painters = aws.service, Painters(aws.service)
-    service.quota = 8
     refused: list[str] = []
     take = service.create_training_job
 
     def create(request: dict[str, Any]) -> dict[str, Any]:
+        jobs = [*service.jobs.values()]
+        running = sum(job["TrainingJobStatus"] not in FINAL_AT_AWS for job in jobs)
         try:
+            if running >= QUOTA and request["TrainingJobName"] not in service.names:
+                limit = f"The account-level service limit 'x' is {QUOTA} Instances, all in use"
+                raise ServiceError("ResourceLimitExceeded", limit)
             return take(request)
         except ServiceError as error:
             refused.append(error.code)

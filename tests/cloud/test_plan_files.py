@@ -9,13 +9,13 @@ import boto3
 import pytest
 from helpers.launches import launch as account_launch
 from helpers.scripted_jobs import picture
+from helpers.troubled_aws import TroubledAws
 from PIL import Image
 
 from nst_lightning.cloud import staging
 from nst_lightning.cloud.aws import Aws
 from nst_lightning.cloud.config import Launch
 from nst_lightning.cloud.plan import WORDS, Plan, make_plan
-from nst_lightning.cloud.rehearsal.server import FakeAws
 from nst_lightning.data.image_pair import STARTS
 from nst_lightning.errors import InputError
 
@@ -70,7 +70,7 @@ def test_a_mask_of_the_wrong_shape_is_found_before_a_job_is_started(
 
 
 @pytest.fixture
-def elsewhere(aws: FakeAws) -> Iterator[Any]:
+def elsewhere(aws: TroubledAws) -> Iterator[Any]:
     """A bucket of somebody's, in which one key begins with another."""
     s3 = boto3.client("s3")
     s3.create_bucket(
@@ -129,7 +129,7 @@ def test_a_first_picture_in_s3_travels_too(elsewhere: Any) -> None:
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        ("small", "is 15 x 40 pixels; every side needs 16"),
+        ("small", "is 15 x 40 pixels; every side must have at least 16: use another picture"),
         ("torn", "is truncated or damaged"),
         ("clear", "is wholly transparent"),
         ("text", "is not a picture"),

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from helpers.launches import JOB, launch
+from helpers.troubled_aws import TroubledAws
 
 from nst_lightning.cloud.aws import Aws
-from nst_lightning.cloud.rehearsal.server import FakeAws
 from nst_lightning.cloud.rehearsal.service import ServiceError
 from nst_lightning.cloud.sdk import has_estimator
 from nst_lightning.cloud.training_request import training_request
@@ -59,7 +59,7 @@ EVERYTHING: dict[str, Any] = {
     ],
 )
 def test_what_arrives_at_aws_is_the_dictionary_however_it_is_sent(
-    via: str, changes: dict[str, Any], aws: FakeAws
+    via: str, changes: dict[str, Any], aws: TroubledAws
 ) -> None:
     arrived: list[dict[str, Any]] = []
     take = aws.service.create_training_job
@@ -78,12 +78,13 @@ def test_what_arrives_at_aws_is_the_dictionary_however_it_is_sent(
 
 @pytest.mark.skipif(sdk_version() != "3", reason="SageMaker's SDK v3 is not here")
 def test_the_documented_model_trainer_sends_the_same_job(
-    aws: FakeAws, tmp_path: Path, monkeypatch: Any
+    aws: TroubledAws, tmp_path: Path, monkeypatch: Any
 ) -> None:
     page = (Path(__file__).parents[2] / "docs" / "sagemaker.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     expected = training_request(launch({}), JOB, "name", "us-west-2")
-    (tmp_path / "request.json").write_text(json.dumps(expected))
+    # As a dry run prints them, one after another: the first is sent.
+    (tmp_path / "request.json").write_text(f"{json.dumps(expected)}\n{json.dumps({})}\n")
     monkeypatch.chdir(tmp_path)
     # moto cannot simulate policies, which is what v3 wants to know of a role.
     aws.service_fault = lambda name: (
@@ -114,7 +115,7 @@ def test_the_dictionary_is_the_same_bytes_without_an_sdk(
 
 
 def test_without_sdk_v2_the_estimator_is_refused(
-    aws: FakeAws, config: Callable[..., Path], capsys: Any, monkeypatch: Any
+    aws: TroubledAws, config: Callable[..., Path], capsys: Any, monkeypatch: Any
 ) -> None:
     from nst_lightning.cloud.commands import main
 

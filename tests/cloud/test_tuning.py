@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 from helpers.scripted_jobs import complete, result
+from helpers.troubled_aws import TroubledAws
 
 from nst_lightning.cloud.commands import main
-from nst_lightning.cloud.rehearsal.server import FakeAws
 
 TUNING = {
     "objective": "tradeoff",
@@ -43,7 +43,7 @@ def search(config: Callable[..., Path]) -> Callable[..., Path]:
 
 @pytest.mark.slow
 def test_sagemakers_tuner(
-    aws: FakeAws, search: Callable[..., Path], tmp_path: Path, capsys: Any
+    aws: TroubledAws, search: Callable[..., Path], tmp_path: Path, capsys: Any
 ) -> None:
     dice = random.Random(1)
 
@@ -71,7 +71,7 @@ def test_sagemakers_tuner(
     assert len(aws.service.jobs) == created
 
 
-def test_a_dry_run_of_a_search(aws: FakeAws, search: Callable[..., Path], capsys: Any) -> None:
+def test_a_dry_run_of_a_search(aws: TroubledAws, search: Callable[..., Path], capsys: Any) -> None:
     before = len(aws.calls)
     assert main(["tune", "--config", str(search(TUNING)), "--dry_run"]) == 0
     assert len(aws.calls) == before
@@ -86,7 +86,7 @@ def test_a_dry_run_of_a_search(aws: FakeAws, search: Callable[..., Path], capsys
 
 
 def test_a_search_goes_on_from_another_machine_and_can_be_stopped(
-    aws: FakeAws, search: Callable[..., Path], tmp_path: Path, capsys: Any
+    aws: TroubledAws, search: Callable[..., Path], tmp_path: Path, capsys: Any
 ) -> None:
     file = search(TUNING)
     assert main(["tune", "--config", str(file), "--no_wait"]) == 0
@@ -110,12 +110,14 @@ def test_a_search_goes_on_from_another_machine_and_can_be_stopped(
     assert main(["watch", "test", *where]) == 0
     assert "1 Stopped, 1 Not started, 1 Completed; 1 pictures here" in capsys.readouterr().out
     assert [row["state"] for row in rows(tmp_path / "other")] == ["Completed", "Stopped"]
+    capsys.readouterr()
     assert main(["stop", "test", *where]) == 0  # it has ended: nothing happens
+    assert capsys.readouterr().out.startswith("nothing runs: the search is over")
     assert len(aws.service.jobs) == 2
 
 
 def test_another_search_of_the_same_name_is_refused(
-    aws: FakeAws, search: Callable[..., Path], config: Callable[..., Path], capsys: Any
+    aws: TroubledAws, search: Callable[..., Path], config: Callable[..., Path], capsys: Any
 ) -> None:
     assert main(["tune", "--config", str(search(TUNING)), "--no_wait"]) == 0
     assert main(["tune", "--config", str(search({**TUNING, "seed": 1})), "--no_wait"]) == 2
@@ -123,6 +125,15 @@ def test_another_search_of_the_same_name_is_refused(
     assert main(["--config", str(config()), "--no_wait"]) == 2
     assert "name: test is another search, or none" in capsys.readouterr().err
     assert len(aws.tuner.searches) == 1
+
+
+def test_a_search_by_the_estimator_is_refused(
+    aws: TroubledAws, search: Callable[..., Path], capsys: Any
+) -> None:
+    pytest.importorskip("sagemaker.pytorch", reason="needs SageMaker's SDK v2")
+    assert main(["tune", "--config", str(search(TUNING, job__via="estimator")), "--dry_run"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "error: job.via: a search is sent by boto3 alone; leave job.via out"
 
 
 @pytest.mark.slow
@@ -159,7 +170,11 @@ def test_optuna_goes_on_where_it_was_and_writes_the_same_report(
     ],
 )
 def test_bad_searches(
-    changes: dict[str, Any], expected: str, aws: FakeAws, search: Callable[..., Path], capsys: Any
+    changes: dict[str, Any],
+    expected: str,
+    aws: TroubledAws,
+    search: Callable[..., Path],
+    capsys: Any,
 ) -> None:
     assert main(["tune", "--config", str(search({**TUNING, **changes}))]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()

@@ -246,7 +246,7 @@ def test_an_unforeseen_error_costs_one_pair(
     square = write_style(tmp_path / "square.png", 1, size=(64, 64))
     code = compare(tmp_path / "out", [pictures[0]], [pictures[1], square])
     assert code == 1
-    assert capsys.readouterr().err == "failed: content--style: RuntimeError: a defect\n"
+    assert capsys.readouterr().err == "not compared: content--style: RuntimeError: a defect\n"
     found = document(tmp_path / "out")
     assert [pair["name"] for pair in found["pairs"]] == ["content--square"]
     trace = tmp_path / "out" / "runs" / "content--style" / "error.txt"

@@ -7,13 +7,8 @@ from helpers.pictures import encoded, write
 from PIL import Image
 
 from nst_lightning.data.images import load_image
-from nst_lightning.data.resizing import (
-    MAXIMUM_SIDE,
-    MINIMUM_SIDE,
-    fit_long_side,
-    resize_to,
-    resize_with_alpha,
-)
+from nst_lightning.data.resizing import resize_to, resize_with_alpha
+from nst_lightning.data.sides import MAXIMUM_SIDE, MINIMUM_SIDE, fit_long_side
 from nst_lightning.errors import InputError
 
 

@@ -76,4 +76,4 @@ def complete(service: TrainingService, name: str, files: Files) -> None:
     for task in tasks_of(service, name) if "CheckpointConfig" in job else ():
         finish(service, name, task, files)
     artifacts = {"ModelArtifacts": {"S3ModelArtifacts": uri}, "BillableTimeInSeconds": 3}
-    service.move(name, "Completed", "done", "Completed", **artifacts)
+    service.move(name, "Completed", "Completed", **artifacts)

@@ -4,11 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-
-def split_uri(uri: str) -> tuple[str, str]:
-    """Return bucket and key of ``s3://bucket/key``."""
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return bucket, key
+from nst_lightning.cloud.config import split_uri
 
 
 def download(s3: Any, uri: str, folder: Path) -> int:

@@ -5,8 +5,7 @@ import json
 import logging
 import os
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 from unittest import mock
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -17,8 +16,7 @@ from nst_lightning.cloud.rehearsal.tuner import FakeTuner
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/SageMakerRehearsal"
 BUCKET = "rehearsal"
 
-_TARGET = "SageMaker."
-Fault = Callable[[str], "ServiceError | None"]
+TARGET = "SageMaker."
 
 
 class FakeAws:
@@ -26,18 +24,10 @@ class FakeAws:
 
     Args:
         service: Keeps the jobs.
-        fault: Given the name of every SageMaker call; an error that it returns is the answer.
-        service_fault: The same for every other service, given the service's name.
     """
 
-    def __init__(
-        self,
-        service: TrainingService,
-        fault: Fault | None = None,
-        service_fault: Fault | None = None,
-    ) -> None:
-        self.service, self.fault, self.service_fault = service, fault, service_fault
-        self.calls: list[tuple[float, str]] = []
+    def __init__(self, service: TrainingService) -> None:
+        self.service = service
         self.tuner = FakeTuner(service)
         self.url = ""
         self._moto: Any = None
@@ -57,7 +47,7 @@ class FakeAws:
         logging.getLogger("werkzeug").setLevel(logging.WARNING)
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._server = make_server(
-            "127.0.0.1", 0, self._answer, threaded=True, request_handler=MotoRequestHandler
+            "127.0.0.1", 0, self.answer, threaded=True, request_handler=MotoRequestHandler
         )
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -101,26 +91,19 @@ class FakeAws:
                 AssumeRolePolicyDocument=json.dumps(policy),
             )
 
-    def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request: SageMaker's here, all others by moto."""
         target = environ.get("HTTP_X_AMZ_TARGET", "")
-        if not target.startswith(_TARGET):
-            service = environ.get("HTTP_AUTHORIZATION", "").partition("/aws4_request")[0]
-            service = service.rpartition("/")[2]
-            what = target.partition(".")[2] or environ["REQUEST_METHOD"]
-            self.calls.append((time.monotonic(), f"{service} {what}"))
-            if self.service_fault and (refused := self.service_fault(service)):
-                return _refusal(refused, start_response)
+        if not target.startswith(TARGET):
             answer: Iterable[bytes] = self._moto(environ, start_response)
             return answer
-        action = target.removeprefix(_TARGET)
-        self.calls.append((time.monotonic(), action))
+        action = target.removeprefix(TARGET)
         length = int(environ.get("CONTENT_LENGTH") or 0)
         request = json.loads(environ["wsgi.input"].read(length) or b"{}")
         try:
-            for error in (self.service.broken, self.fault(action) if self.fault else None):
-                if error is not None:
-                    raise error
-            body, status = self._call(action, request), "200 OK"
+            if self.service.broken is not None:
+                raise self.service.broken
+            body, status = self.call(action, request), "200 OK"
         except ServiceError as error:
             body = {"__type": error.code, "message": error.message}
             status = f"{error.status} Bad Request"
@@ -133,17 +116,19 @@ class FakeAws:
         start_response(status, [*headers, ("Content-Length", str(len(data)))])
         return [data]
 
-    def _call(self, action: str, request: dict[str, Any]) -> dict[str, Any]:
-        handlers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-            "CreateTrainingJob": self.service.create_training_job,
-            "DescribeTrainingJob": self.service.describe_training_job,
-            "ListTrainingJobs": self.service.list_training_jobs,
-            "StopTrainingJob": self.service.stop_training_job,
-            **self.tuner.handlers(),
-        }
-        if action not in handlers:
-            raise ServiceError("UnknownOperationException", f"{action} is not rehearsed")
-        return handlers[action](request)
+    def call(self, action: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer a call of SageMaker.
+
+        Raises:
+            ServiceError: If the answer is one.
+        """
+        from botocore import xform_name
+
+        for keeper in (self.service, self.tuner):
+            if handler := getattr(keeper, xform_name(action), None):
+                answer: dict[str, Any] = handler(request)
+                return answer
+        raise ServiceError("UnknownOperationException", f"{action} is not rehearsed")
 
 
 @contextlib.contextmanager
@@ -153,13 +138,3 @@ def pointed_at(aws: FakeAws) -> Iterator[None]:
         for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"):
             os.environ.pop(name, None)
         yield
-
-
-def _refusal(error: ServiceError, start_response: StartResponse) -> list[bytes]:
-    body = (
-        "<ErrorResponse><Error><Type>Sender</Type>"
-        f"<Code>{error.code}</Code><Message>{error.message}</Message></Error></ErrorResponse>"
-    ).encode()
-    headers = [("Content-Type", "text/xml"), ("Content-Length", str(len(body)))]
-    start_response(f"{error.status} Forbidden", headers)
-    return [body]

@@ -24,15 +24,9 @@ class ServiceError(Exception):
 
 
 class TrainingService:
-    """The part of SageMaker that keeps training jobs.
+    """The part of SageMaker that keeps training jobs."""
 
-    Args:
-        quota: Instances that may run at once; ``CreateTrainingJob`` refuses more. None for no
-            limit.
-    """
-
-    def __init__(self, quota: int | None = None) -> None:
-        self.quota = quota
+    def __init__(self) -> None:
         self.jobs: dict[str, dict[str, Any]] = {}
         self.names: set[str] = set()  # a name is never free again
         self.lock = threading.RLock()
@@ -52,7 +46,7 @@ class TrainingService:
         """Check a request as AWS does, as far as the launcher could get it wrong, and take it.
 
         Raises:
-            ServiceError: For a name in use, contradicting limits, or a quota that is used up.
+            ServiceError: For a name in use, or contradicting limits.
         """
         name = request["TrainingJobName"]
         limits, spot = request["StoppingCondition"], request.get("EnableManagedSpotTraining")
@@ -61,21 +55,10 @@ class TrainingService:
             raise _invalid("MaxWaitTimeInSeconds is only supported with managed spot training")
         if spot and (wait or 0) < limits["MaxRuntimeInSeconds"]:
             raise _invalid("MaxWaitTimeInSeconds must be at least MaxRuntimeInSeconds")
-        hyperparameters = request.get("HyperParameters", {})
-        if len(hyperparameters) > 100 or any(len(v) > 2500 for v in hyperparameters.values()):
-            raise _invalid("HyperParameters: at most 100, of at most 2500 characters")
         with self.lock:
             if name in self.names:
                 raise ServiceError(
                     "ResourceInUse", "Job name must be unique within an AWS account and region"
-                )
-            running = [j for j in self.jobs.values() if j["TrainingJobStatus"] not in FINAL]
-            if self.quota is not None and len(running) >= self.quota:
-                kind = request["ResourceConfig"]["InstanceType"]
-                raise ServiceError(
-                    "ResourceLimitExceeded",
-                    f"The account-level service limit '{kind} for training job usage' is "
-                    f"{self.quota} Instances, with current utilization of {len(running)} Instances",
                 )
             self.names.add(name)
             now = time.time()
@@ -84,10 +67,9 @@ class TrainingService:
                 **{key: value for key, value in request.items() if key != "Tags"},
                 "TrainingJobArn": arn,
                 "CreationTime": now,
-                "SecondaryStatusTransitions": [],
                 "FinalMetricDataList": [],
             }
-            self.move(name, "Starting", "Preparing the instances for training", "InProgress")
+            self.move(name, "Starting", "InProgress")
         for callback in self.on_create:
             callback(name)
         return {"TrainingJobArn": arn}
@@ -129,7 +111,7 @@ class TrainingService:
                 raise _invalid(
                     f"The request was rejected because the training job is in status {status}."
                 )
-            self.move(request["TrainingJobName"], "Stopping", "Stopping the job", "Stopping")
+            self.move(request["TrainingJobName"], "Stopping", "Stopping")
         return {}
 
     # -- what happens to a job --------------------------------------------------------------------
@@ -139,35 +121,22 @@ class TrainingService:
             raise _invalid("Requested resource not found.")
         return self.jobs[name]
 
-    def move(
-        self,
-        name: str,
-        secondary: str,
-        message: str = "",
-        status: str | None = None,
-        **changes: Any,
-    ) -> None:
-        """Move a job on, keeping ``SecondaryStatusTransitions`` as AWS does.
+    def move(self, name: str, secondary: str, status: str | None = None, **changes: Any) -> None:
+        """Move a job on.
 
         Args:
             name: The job.
             secondary: Its new secondary status.
-            message: AWS's description of it.
             status: Its new status, if that changes.
             **changes: Further fields of the description.
         """
         now = time.time()
         with self.lock:
             job = self._job(name)
-            transitions = job["SecondaryStatusTransitions"]
-            if transitions and "EndTime" not in transitions[-1]:
-                transitions[-1]["EndTime"] = now
-            entry = {"Status": secondary, "StartTime": now, "StatusMessage": message}
-            job["SecondaryStatusTransitions"] = [*transitions, entry]
             if status is not None:
                 job["TrainingJobStatus"] = status
             if status in FINAL:
-                entry["EndTime"] = job["TrainingEndTime"] = now
+                job["TrainingEndTime"] = now
             job.update(SecondaryStatus=secondary, LastModifiedTime=now, **changes)
 
     def note(self, name: str, **changes: Any) -> None:
@@ -176,14 +145,9 @@ class TrainingService:
             self._job(name).update(changes)
 
     def status(self, name: str) -> str:
-        """Return the status of a job, or ``Gone``."""
+        """Return the status of a job."""
         with self.lock:
-            return self.jobs[name]["TrainingJobStatus"] if name in self.jobs else "Gone"
-
-    def forget(self, name: str) -> None:
-        """Lose a job: it is known no more."""
-        with self.lock:
-            self.jobs.pop(name, None)
+            return str(self._job(name)["TrainingJobStatus"])
 
 
 def _invalid(message: str) -> ServiceError:

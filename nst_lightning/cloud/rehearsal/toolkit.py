@@ -47,8 +47,8 @@ class ToolkitRunner:
         instance = 1
         while self._instance(name, instance):
             instance += 1
-            self.service.move(name, "Interrupted", "Spot capacity was taken back")
-            self.service.move(name, "Starting", "Launching another spot instance")
+            self.service.move(name, "Interrupted")
+            self.service.move(name, "Starting")
 
     def kill(self) -> None:
         """End every process of every job at once."""
@@ -63,7 +63,7 @@ class ToolkitRunner:
         job = service.describe_training_job({"TrainingJobName": name})
         s3 = boto3.client("s3")
         base = self.folder / name / f"instance-{number}" / "opt" / "ml"
-        service.move(name, "Downloading", "Downloading input data")
+        service.move(name, "Downloading")
         problem = _lay_out(s3, job, base)
         if problem:
             service.move(name, "Failed", status="Failed", FailureReason=problem)
@@ -76,7 +76,7 @@ class ToolkitRunner:
                 copy_new(s3, base / "checkpoints", checkpoints, sent)
 
         started = time.time()
-        service.move(name, "Training", "Training in progress", TrainingStartTime=started)
+        service.move(name, "Training", TrainingStartTime=started)
         watched = _Watched(job, lambda line: self.take_away(name, number, line))
         code, why = self._train(name, job, base, watched, sync)
         sync()
@@ -87,7 +87,7 @@ class ToolkitRunner:
         service.note(name, FinalMetricDataList=watched.metrics())
         if watched.taken_away:
             return True
-        service.move(name, "Uploading", "Uploading generated training model")
+        service.move(name, "Uploading")
         failure = base / "output" / "failure"
         output = f"{job['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{name}/output"
         artifacts = {}
@@ -95,13 +95,13 @@ class ToolkitRunner:
             upload_tar(s3, base / "model", f"{output}/model.tar.gz")
             artifacts = {"ModelArtifacts": {"S3ModelArtifacts": f"{output}/model.tar.gz"}}
         if why:
-            service.move(name, why, "The job was stopped", "Stopped", **artifacts)
+            service.move(name, why, "Stopped", **artifacts)
         elif code == 0:
-            service.move(name, "Completed", "Training job completed", "Completed", **artifacts)
+            service.move(name, "Completed", "Completed", **artifacts)
         else:
             message = failure.read_text(encoding="utf-8") if failure.is_file() else ""
             reason = f"AlgorithmError: {message}, exit code: {code}"[:1024]
-            service.move(name, "Failed", "The job failed", "Failed", FailureReason=reason)
+            service.move(name, "Failed", "Failed", FailureReason=reason)
         return False
 
     def _train(

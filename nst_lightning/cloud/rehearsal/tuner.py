@@ -29,24 +29,13 @@ class FakeTuner:
         self.service = service
         self.searches: dict[str, dict[str, Any]] = {}
 
-    def handlers(self) -> dict[str, Any]:
-        """Return what answers which action."""
-        return {
-            "CreateHyperParameterTuningJob": self.create,
-            "DescribeHyperParameterTuningJob": self.describe,
-            "StopHyperParameterTuningJob": self.stop,
-            "ListTrainingJobsForHyperParameterTuningJob": self.trials,
-        }
-
-    def create(self, request: dict[str, Any]) -> dict[str, Any]:
+    def create_hyper_parameter_tuning_job(self, request: dict[str, Any]) -> dict[str, Any]:
         """Take a search and begin it.
 
         Raises:
-            ServiceError: For a name in use, or one too long.
+            ServiceError: For a name in use.
         """
         name = request[_NAME]
-        if len(name) > 32:
-            raise ServiceError("ValidationException", f"{name} is longer than 32 characters")
         if name in self.searches:
             raise ServiceError("ResourceInUse", f"The tuning job {name} already exists")
         arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:hyper-parameter-tuning-job/{name}"
@@ -55,12 +44,12 @@ class FakeTuner:
         threading.Thread(target=self.service.run, args=(self._run, name), daemon=True).start()
         return {"HyperParameterTuningJobArn": arn}
 
-    def describe(self, request: dict[str, Any]) -> dict[str, Any]:
+    def describe_hyper_parameter_tuning_job(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return a search."""
         search = self._search(request[_NAME])
         return {key: value for key, value in search.items() if key != "trials"}
 
-    def stop(self, request: dict[str, Any]) -> dict[str, Any]:
+    def stop_hyper_parameter_tuning_job(self, request: dict[str, Any]) -> dict[str, Any]:
         """Begin to stop a search, and the training job that it runs.
 
         Raises:
@@ -76,7 +65,9 @@ class FakeTuner:
                 self.service.stop_training_job({"TrainingJobName": name})
         return {}
 
-    def trials(self, request: dict[str, Any]) -> dict[str, Any]:
+    def list_training_jobs_for_hyper_parameter_tuning_job(
+        self, request: dict[str, Any]
+    ) -> dict[str, Any]:
         """Return the training jobs of a search."""
         trials = self._search(request[_NAME])["trials"]
         names = ("TrainingJobName", "TunedHyperParameters")

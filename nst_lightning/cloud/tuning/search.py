@@ -31,6 +31,8 @@ def plan_search(
     Raises:
         InputError: If something is wrong.
     """
+    if launch.job.via == "estimator":
+        raise InputError("job.via: a search is sent by boto3 alone; leave job.via out")
     check_ranges(tuning)
     ends = [
         {key: getattr(item, end) for key, item in tuning.ranges.items()} for end in ("min", "max")
@@ -87,7 +89,8 @@ class Search(Fleet):
     def report(self) -> Path:
         """Write the report of what is known; return its path."""
         launch, tuning = self.manifest.launch, self.search.tuning
-        return write_report(launch.folder, launch.name, tuning, self.rows(), "SageMaker")
+        by = "A rehearsal, which draws at random" if self.manifest.rehearsal else "SageMaker"
+        return write_report(launch.folder, launch.name, tuning, self.rows(), by)
 
     def _add(self, name: str, tuned: dict[str, str]) -> None:
         if name in self.manifest.jobs:

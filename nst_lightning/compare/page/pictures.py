@@ -7,7 +7,8 @@ from torch import Tensor
 
 from nst_lightning.data.images import load_image
 from nst_lightning.data.output import save_image
-from nst_lightning.data.resizing import fit_long_side, resize_to
+from nst_lightning.data.resizing import resize_to
+from nst_lightning.data.sides import fit_long_side
 from nst_lightning.metrics.functional import delta_pictures
 
 LONGEST = 1280
