@@ -32,16 +32,12 @@ class FilmFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def begin(self, film: str, about: Mapping[str, Any], overwrite: bool) -> bool:
-        """Take the folder for a film.
+    def holds(self, film: str, overwrite: bool) -> bool:
+        """Return whether frames of a film are there already; nothing is changed.
 
         Args:
             film: Digest of what decides every picture.
-            about: What the record says of it besides, for people.
-            overwrite: Whether another film in it goes.
-
-        Returns:
-            Whether frames of the same film are there already.
+            overwrite: Whether another film in it may go.
 
         Raises:
             InputError: If it holds another film and that is not to go.
@@ -54,11 +50,19 @@ class FilmFolder:
                 f"{self.path} holds a film of other pictures or settings; give another --folder, "
                 "or --overwrite true to paint it anew"
             )
+        return False
+
+    def begin(self, film: str, about: Mapping[str, Any]) -> None:
+        """Take the folder for a film; frames of another one go.
+
+        Args:
+            film: Digest of what decides every picture.
+            about: What the record says of it besides, for people.
+        """
         for pattern in ("frames/*.png", "passes/*/*.safetensors"):
             for path in self.path.glob(pattern):
                 path.unlink()
         self._write({"film": film, **about})
-        return False
 
     @property
     def finished(self) -> int:

@@ -78,10 +78,11 @@ class Production:
             for note in clip.info.notes:
                 say(f"note: {note}", error=True)
             film, shown = self._identity(painter, clip)
-            begun = folder.begin(film, self._about(clip), self.overwrite)
-            if not begun:
-                check_room(self.folder, clip.info.count, shown, 1 + 4 * self.passes)
+            begun = folder.holds(film, self.overwrite)
             check_out(self.out, overwrite=self.overwrite or begun)
+            if not begun:
+                say(check_room(self.folder, clip.info.count, shown, 1 + 4 * self.passes))
+                folder.begin(film, self._about(clip))
             count = folder.finished
             painted = None if count else self._paint(folder, painter, clip)
             count = count or painted or 0
@@ -113,6 +114,7 @@ class Production:
         settings["film"] = [
             self.passes,
             self.every,
+            str(clip.info.start),
             [str(time) for time in clip.info.times],
             method_name(),
             _clip_digest(self.clip),
