@@ -42,6 +42,10 @@ COMMANDS = {
     "app": Command(
         "nst_lightning.app.command", "Paint in the browser: two files dropped, a picture kept."
     ),
+    "video": Command(
+        "nst_lightning.video.command",
+        "Paint a clip without flicker, with its sound.",
+    ),
     "artworks": Command(
         "nst_lightning.artworks.command",
         "Count and measure a folder of paintings, with tables and figures.",

@@ -25,6 +25,9 @@ _OF_A_RUN = ("training", "regions", "refined")
 """Public attributes of terms and encoders that a run sets, not a setting."""
 _LIBRARIES = ("nst_lightning", "torch", "torchvision", "lightning", "builtins", "abc", "typing")
 _SOURCES = ("data.content", "data.style", "data.init", "data.content_mask", "data.style_mask")
+NOT_DECISIVE = ("content", "style", "artworks")
+"""Settings of ``data`` that are a pair's own, or say where pictures are."""
+DECISIVE_OF_TRAINER = ("max_epochs", "max_steps", "precision", "callbacks")
 _PLAIN = str | int | float | bool | None
 
 
@@ -56,6 +59,18 @@ def differences(now: Fingerprint, then: Fingerprint | None) -> str:
     names = dict.fromkeys([*then, *now])
     others = [name for name in names if now.get(name, missing) != then.get(name, missing)]
     return ", ".join(others[:3] + ["..."] * bool(others[3:]))
+
+
+def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that decide what picture comes out, without those of the pair.
+
+    Args:
+        settings: The whole configuration of a run, as nested mappings.
+    """
+    data = {key: value for key, value in settings["data"].items() if key not in NOT_DECISIVE}
+    trainer = {key: settings["trainer"].get(key) for key in DECISIVE_OF_TRAINER}
+    kept = {key: settings.get(key) for key in ("seed_everything", "model", "explosion")}
+    return {**kept, "data": data, "trainer": trainer}
 
 
 def file_digests(

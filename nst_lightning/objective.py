@@ -227,7 +227,8 @@ class SharedTargets:
     """Encoders, and what they see of contents and styles, for several runs in one process.
 
     Args:
-        keep: How many encoded pictures are kept; the oldest goes first. 0 shares encoders alone.
+        keep: How many encoded pictures are kept; the one that was
+            asked for longest ago goes first. 0 shares encoders alone.
     """
 
     def __init__(self, keep: int = 4) -> None:
@@ -255,7 +256,9 @@ class SharedTargets:
             while len(self._references) >= self.keep:
                 del self._references[next(iter(self._references))]
             self._references[key] = Reference(picture, encoder(picture))
-        return self._references[key]
+        # Now the newest: of many contents in one style, the style is not what goes.
+        found = self._references[key] = self._references.pop(key)
+        return found
 
 
 def compiled(losses: Losses, mode: str) -> Losses:

@@ -69,12 +69,21 @@ class OneLineParser(OneLineErrors, ArgumentParser):
 
 def add_pictures(parser: ArgumentParser, note: str = "") -> None:
     """Add ``--contents`` and ``--styles``, lists of sources; ``note`` is added to their help."""
+    _add_sources(parser, "--contents", "paint", note)
+    add_styles(parser, note)
+
+
+def add_styles(parser: ArgumentParser, note: str = "") -> None:
+    """Add ``--styles`` alone."""
+    _add_sources(parser, "--styles", "paint like", note)
+
+
+def _add_sources(parser: ArgumentParser, option: str, verb: str, note: str) -> None:
     sources = "files, folders, globs, URLs, sample:NAME or artworks:ARTIST?n=5."
-    for option, verb in (("--contents", "paint"), ("--styles", "paint like")):
-        text = f"Pictures to {verb}: {sources}{note}"
-        parser.add_argument(
-            option, type=NotEmptyStr, nargs="+", metavar="PICTURE", default=[], help=text
-        )
+    text = f"Pictures to {verb}: {sources}{note}"
+    parser.add_argument(
+        option, type=NotEmptyStr, nargs="+", metavar="PICTURE", default=[], help=text
+    )
 
 
 def parse_command(

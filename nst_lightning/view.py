@@ -25,6 +25,8 @@ class View:
         palette: Styles and their shares, whose colours people see the picture in: see
             `nst_lightning.data.palette.to_palette`.
         amount: How far they are moved there, from 0 to 1.
+        palette_of: The picture whose colours decide where each is moved: the picture itself if
+            None.
     """
 
     def __init__(
@@ -32,10 +34,12 @@ class View:
         colours_of: Tensor | None = None,
         palette: tuple[Sequence[Tensor], Sequence[float]] | None = None,
         amount: float = 1.0,
+        palette_of: Tensor | None = None,
     ) -> None:
         self.colours_of = colours_of
         self.palette = palette
         self.amount = amount
+        self.palette_of = palette_of
 
     @classmethod
     def of(cls, pair: ImagePair, strength: float) -> Self:
@@ -44,6 +48,7 @@ class View:
             colours_of=pair.content if pair.colour == "luminance" else None,
             palette=(pair.styles, pair.blend) if pair.colour == "palette" else None,
             amount=min(1.0, 2 * strength),
+            palette_of=None if pair.carried is None else pair.carried.palette_of,
         )
 
     def of_encoder(self, picture: Tensor) -> Tensor:
@@ -77,7 +82,7 @@ class View:
     def small(self, size: Sequence[int]) -> "View":
         """Return the view of a smaller copy of the picture, ``(height, width)`` in pixels."""
         colours = None if self.colours_of is None else resize_to(self.colours_of, size)
-        return View(colours, self.palette, self.amount)
+        return View(colours, self.palette, self.amount, self.palette_of)
 
     def change(self, picture: Tensor) -> PaletteChange | None:
         """Return what moves a picture's colours to the styles', if this view does.
@@ -87,7 +92,7 @@ class View:
         """
         if self.palette is None or not self.moves_colours:
             return None
-        return PaletteChange.of(picture, *self.palette)
+        return PaletteChange.of(picture, *self.palette, self.palette_of)
 
     @torch.no_grad()
     def of_people(self, picture: Tensor, change: PaletteChange | None = None) -> Tensor:
@@ -100,5 +105,5 @@ class View:
         picture = self.carried(picture)
         if self.palette is None or not self.moves_colours:
             return picture
-        moved = change(picture) if change else to_palette(picture, *self.palette)
+        moved = change(picture) if change else to_palette(picture, *self.palette, self.palette_of)
         return moved if self.amount == 1 else torch.lerp(picture, moved, self.amount, out=moved)

@@ -11,28 +11,12 @@ from lightning.pytorch.callbacks import LambdaCallback
 from nst_lightning.compare.pair_folder import PairFolder
 from nst_lightning.data.which_pictures import Pair
 from nst_lightning.errors import InputError
-from nst_lightning.fingerprint import file_digests
+from nst_lightning.fingerprint import decisive, file_digests
 from nst_lightning.objective import SharedTargets
 from nst_lightning.options import digest, lay_over
 from nst_lightning.session import Session, open_run
 
 OnStep = Callable[[int], None]
-
-NOT_DECISIVE = ("content", "style", "artworks")
-"""Settings of ``data`` that are a pair's own, or say where pictures are."""
-DECISIVE_OF_TRAINER = ("max_epochs", "max_steps", "precision", "callbacks")
-
-
-def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that decide what picture comes out, without those of the pair.
-
-    Args:
-        settings: The whole configuration of a run, as nested mappings.
-    """
-    data = {key: value for key, value in settings["data"].items() if key not in NOT_DECISIVE}
-    trainer = {key: settings["trainer"].get(key) for key in DECISIVE_OF_TRAINER}
-    kept = {key: settings.get(key) for key in ("seed_everything", "model", "explosion")}
-    return {**kept, "data": data, "trainer": trainer}
 
 
 @dataclass

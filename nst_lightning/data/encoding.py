@@ -204,15 +204,29 @@ def frame_times(count: int, fps: float, hold: float) -> list[int]:
     return [step] * (count - 1) + [max(step, round(1000 * hold))]
 
 
-def animate_gif(pictures: Sequence[Image.Image], times: Sequence[int]) -> bytes:
-    """Encode with one palette of 256 colours for all frames, so that still areas do not flicker."""
+def animate_gif(pictures: Sequence[Image.Image], times: Sequence[int], plays: int = 0) -> bytes:
+    """Encode with one palette of 256 colours for all frames, so that still areas do not flicker.
+
+    Args:
+        pictures: RGB, of one size; each is asked for twice at most.
+        times: Milliseconds of each.
+        plays: How often it is played; 0 is endlessly.
+    """
     palette = _common_palette(pictures)
-    return _animate([picture.quantize(palette=palette) for picture in pictures], "GIF", times)
+    # Which says how often it is repeated, and nothing where it is not.
+    options = {} if plays == 1 else {"loop": max(0, plays - 1)}
+    quantised = [picture.quantize(palette=palette) for picture in pictures]
+    return _animate(quantised, "GIF", times, **options)
 
 
-def animate_webp(pictures: Sequence[Image.Image], times: Sequence[int]) -> bytes:
-    """Encode an animation in full colour, lossy at quality 90."""
-    return _animate(pictures, "WEBP", times, quality=90)
+def animate_webp(pictures: Sequence[Image.Image], times: Sequence[int], plays: int = 0) -> bytes:
+    """Encode an animation in full colour, lossy at quality 90; as `animate_gif`."""
+    return _animate(pictures, "WEBP", times, loop=plays, quality=90)
+
+
+def animate_png(pictures: Sequence[Image.Image], times: Sequence[int], plays: int = 0) -> bytes:
+    """Encode an animated PNG, without loss; as `animate_gif`."""
+    return _animate(pictures, "PNG", times, loop=plays)
 
 
 def _animate(
@@ -220,7 +234,7 @@ def _animate(
 ) -> bytes:
     buffer = io.BytesIO()
     duration = list(times) if len(times) > 1 else times[0]
-    options |= {"append_images": pictures[1:], "duration": duration, "loop": 0}
+    options |= {"append_images": pictures[1:], "duration": duration}
     pictures[0].save(buffer, format_, save_all=True, **options)
     return buffer.getvalue()
 
@@ -233,4 +247,5 @@ def _common_palette(pictures: Sequence[Image.Image]) -> Image.Image:
     montage = Image.new("RGB", (chosen[0].width, sum(p.height for p in chosen)))
     for index, picture in enumerate(chosen):
         montage.paste(picture, (0, index * picture.height))
-    return montage.quantize(256, Image.Quantize.MEDIANCUT)
+    # Small patches of a colour of their own are kept, which a median cut gives to the sky.
+    return montage.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1)

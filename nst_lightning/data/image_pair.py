@@ -11,6 +11,7 @@ from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
 from nst_lightning.checks import choice, number, shares, whole_number
+from nst_lightning.data.carried import Carried
 from nst_lightning.data.coherence import coherent
 from nst_lightning.data.colour_match import match_covariance, match_histogram, match_luminance
 from nst_lightning.data.images import LoadedImage, load_image
@@ -138,6 +139,8 @@ class ImagePair(LightningDataModule):
         self.set_styles(style if isinstance(style, list) else [style])
         self._sized: dict[int, _Sized] = {}
         self._start: list[LoadedImage] = []
+        self.carried: Carried | None = None
+        """What a frame of a film takes over from those before it."""
 
     def set_styles(self, sources: list[Any]) -> None:
         """Name the styles, by source or as Pillow pictures; at least one, and a weight for each."""
@@ -232,7 +235,7 @@ class ImagePair(LightningDataModule):
             painting = resize_to(painting, (content.shape[-2], content.shape[-1]))
         if redrawn:
             painting = torch.lerp(coherent(painting, _SHARPNESS), painting, detail)
-        return painting
+        return painting if self.carried is None else self.carried.onto(painting)
 
     @property
     def largest(self) -> tuple[int, int]:
@@ -300,6 +303,10 @@ class ImagePair(LightningDataModule):
 
     def initial(self) -> Tensor:
         """Return the picture to start from, of the content's shape."""
+        start = self._initial()
+        return start if self.carried is None else self.carried.onto(start)
+
+    def _initial(self) -> Tensor:
         content = self.content
         if self._start:
             return self._start[0].pixels

@@ -27,7 +27,9 @@ def random_axes(seed: int, like: Tensor) -> Tensor:
     return axes
 
 
-def sliced_transport(colours: Tensor, wanted: Tensor, rounds: int = _ROUNDS) -> Tensor:
+def sliced_transport(
+    colours: Tensor, wanted: Tensor, rounds: int = _ROUNDS, like: Tensor | None = None
+) -> Tensor:
     """Move a cloud of colours onto another.
 
     Pitié, Kokaram & Dahyot, "Automated colour grading using colour distribution transfer" (2007):
@@ -38,19 +40,21 @@ def sliced_transport(colours: Tensor, wanted: Tensor, rounds: int = _ROUNDS) -> 
         colours: ``(3, P)``.
         wanted: ``(3, S)``.
         rounds: How often. The same directions at each call.
+        like: ``(3, Q)``, the cloud that decides where each colour goes, if it is another.
 
     Returns:
-        ``(3, P)``: with the distribution of ``wanted``, nearly.
+        ``(3, P)``: with the distribution of ``wanted``, nearly, if ``like`` is None.
     """
-    moved = colours
+    moved = colours if like is None else torch.cat([like, colours], 1)
+    deciding = slice(None) if like is None else slice(like.shape[1])
     for number in range(rounds):
         axes = torch.eye(3).to(colours) if number == 0 else random_axes(number, colours)
         seen, aims = axes @ moved, axes @ wanted
         for axis in range(3):
-            here = _quantiles(seen[axis])
+            here = _quantiles(seen[axis][deciding])
             seen[axis] = _interpolate(seen[axis], here, _quantiles(aims[axis], len(here)))
         moved = axes.mT @ seen
-    return moved
+    return moved if like is None else moved[:, like.shape[1] :]
 
 
 def _quantiles(values: Tensor, count: int = 1024) -> Tensor:
@@ -112,7 +116,13 @@ class PaletteChange:
 
     @classmethod
     @torch.no_grad()
-    def of(cls, picture: Tensor, styles: Sequence[Tensor], shares: Sequence[float]) -> Self:
+    def of(
+        cls,
+        picture: Tensor,
+        styles: Sequence[Tensor],
+        shares: Sequence[float],
+        like: Tensor | None = None,
+    ) -> Self:
         """Find the change of a picture, as `to_palette` makes it; nearly all of its time."""
         parts = [(s, share) for s, share in zip(styles, shares, strict=True) if share > 0]
         total = sum(share for _, share in parts)
@@ -121,10 +131,10 @@ class PaletteChange:
             [share / total for _, share in parts],
             _MOST_COLOURS,
         ).mT  # (3, S)
-        height, width = picture.shape[-2:]
-        times = -(-max(height, width) // _SIDE)  # rounded up
-        small = F.adaptive_avg_pool2d(picture, (-(-height // times), -(-width // times)))
-        change = sliced_transport(small[0].flatten(1), wanted).view_as(small) - small
+        small = _small(picture)
+        deciding = None if like is None else _small(like.to(picture))[0].flatten(1)
+        moved = sliced_transport(small[0].flatten(1), wanted, like=deciding).view_as(small)
+        change = moved - small
         radius = max(2, round(max(small.shape[-2:]) / 32))
         radius = min(radius, (min(small.shape[-2:]) - 1) // 2)
         return cls(*guided_lines(change, small.mean(1, keepdim=True), max(0, radius), _EDGE))
@@ -144,7 +154,15 @@ class PaletteChange:
         return moved
 
 
-def to_palette(picture: Tensor, styles: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
+def _small(picture: Tensor) -> Tensor:
+    height, width = picture.shape[-2:]
+    times = -(-max(height, width) // _SIDE)  # rounded up
+    return F.adaptive_avg_pool2d(picture, (-(-height // times), -(-width // times)))
+
+
+def to_palette(
+    picture: Tensor, styles: Sequence[Tensor], shares: Sequence[float], like: Tensor | None = None
+) -> Tensor:
     """Return the picture in the colours of the styles, in these amounts.
 
     Every colour is moved to one of the styles' (`sliced_transport`), and the change is smoothed but
@@ -154,5 +172,7 @@ def to_palette(picture: Tensor, styles: Sequence[Tensor], shares: Sequence[float
         picture: Shape ``(1, 3, H, W)``.
         styles: Each of shape ``(1, 3, h, w)``.
         shares: Of each style, 0 or more; not all 0.
+        like: Shape ``(1, 3, H', W')``, the picture whose colours decide where each is moved, if it
+            is another: the frames of a film are then moved alike.
     """
-    return PaletteChange.of(picture, styles, shares)(picture)
+    return PaletteChange.of(picture, styles, shares, like)(picture)

@@ -112,24 +112,37 @@ def _expand(item: str, key: str, artworks: str | None) -> list[str]:
         return [str(file) for file in resolve(item, artworks)]
     if _is_named(item):
         return [item]
+    try:
+        inside = pictures_in(item)
+    except InputError as error:
+        raise InputError(f"--{key}: {error}") from error.__cause__
+    return [item] if inside is None else inside
+
+
+def pictures_in(item: str) -> list[str] | None:
+    """Return the pictures of a folder, or those that match a glob, sorted; None for anything else.
+
+    Raises:
+        InputError: If there is none.
+    """
     path = expanded(item)
     if path.is_dir():
         inside = sorted(_unlike_home(p) for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
         if not inside:
-            raise InputError(f"--{key}: the folder {item} holds no picture ({_KNOWN})")
+            raise InputError(f"the folder {item} holds no picture ({_KNOWN})")
         return inside
-    if not path.exists() and re.search(r"[*?\[]", item):
-        anchor = Path(path.anchor)
-        pattern = str(path.relative_to(anchor))
-        try:
-            matches = [path for path in anchor.glob(pattern) if path.is_file()]
-        except (ValueError, OSError) as error:
-            raise InputError(f"--{key}: {item} is no pattern: {error}") from error
-        pictures = sorted(_unlike_home(path) for path in matches if path.suffix.lower() in SUFFIXES)
-        if not pictures:
-            raise InputError(f"--{key}: nothing matches {item} ({_KNOWN})")
-        return pictures
-    return [item]
+    if path.exists() or not re.search(r"[*?\[]", item):
+        return None
+    anchor = Path(path.anchor)
+    pattern = str(path.relative_to(anchor))
+    try:
+        matches = [path for path in anchor.glob(pattern) if path.is_file()]
+    except (ValueError, OSError) as error:
+        raise InputError(f"{item} is no pattern: {error}") from error
+    pictures = sorted(_unlike_home(path) for path in matches if path.suffix.lower() in SUFFIXES)
+    if not pictures:
+        raise InputError(f"nothing matches {item} ({_KNOWN})")
+    return pictures
 
 
 def _unlike_home(path: Path) -> str:

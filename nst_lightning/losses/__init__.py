@@ -10,6 +10,7 @@ from nst_lightning.losses.reference import Reference
 from nst_lightning.losses.self_similarity import SelfSimilarityLoss
 from nst_lightning.losses.sliced_wasserstein import SlicedWassersteinLoss
 from nst_lightning.losses.summed import SummedTerm
+from nst_lightning.losses.temporal import TemporalLoss
 from nst_lightning.losses.term import STD5, LossTerm
 from nst_lightning.losses.total_variation import TotalVariationLoss
 from nst_lightning.losses.wasserstein import WassersteinLoss
@@ -27,6 +28,7 @@ __all__ = [
     "SelfSimilarityLoss",
     "SlicedWassersteinLoss",
     "SummedTerm",
+    "TemporalLoss",
     "TotalVariationLoss",
     "WassersteinLoss",
 ]

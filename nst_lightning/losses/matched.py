@@ -62,6 +62,7 @@ class MatchedTerm(LossTerm):
         self._content: Mapping[str, Any] | None = None
         self._draw = 0
         self._first = True  # whether no picture was searched for yet
+        self._followed: tuple[Tensor, Tensor] | None = None
 
     def at_strength(self, strength: float) -> None:
         """See the base class; beyond 0.5 less of the content is in what is searched for."""
@@ -201,8 +202,33 @@ class MatchedTerm(LossTerm):
                 for part, other in zip(parts, self._contents(name), strict=True):
                     part.lerp_(other, mix)
             matches = most_similar_by_region(wanted, there, mine, theirs)
-            self.set_target(f"{name} matches", matches.int())
+            self.set_target(f"{name} matches", self._with_followed(name, matches.int()))
         self._lay_down_matches()
+
+    def follow(self, matches: Tensor, mask: Tensor) -> None:
+        """Keep to matches that places brought along from another frame of a film.
+
+        Args:
+            matches: The style's places ``(H, W)``, as `matches` gives them; where the grid that is
+                searched has another size, they are not looked at.
+            mask: Where they are kept to, ``(H, W)``; elsewhere the most similar is searched for.
+        """
+        self._followed = matches, mask
+
+    def matches(self) -> Tensor | None:
+        """Return each place's match on the grid, ``(H, W)``, None where layers have their own."""
+        if self.per_layer or not self.has_target(f"{self.grid} matches"):
+            return None
+        found: Tensor = self.target(f"{self.grid} matches")
+        return found.view(*self._searched[self.grid])
+
+    def _with_followed(self, name: str, found: Tensor) -> Tensor:
+        if self._followed is None or self.per_layer:
+            return found
+        matches, mask = (part.to(found.device) for part in self._followed)
+        if matches.shape != self._searched[name]:
+            return found
+        return torch.where(mask.flatten(), matches.flatten().to(found), found)
 
     def _lay_down_matches(self) -> None:
         for name, layers in self._groups.items():

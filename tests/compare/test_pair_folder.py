@@ -5,8 +5,8 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from nst_lightning.compare.painting import decisive
 from nst_lightning.compare.pair_folder import PairFolder, Record
+from nst_lightning.fingerprint import decisive
 
 
 def test_a_record_comes_back(tmp_path: Path) -> None:

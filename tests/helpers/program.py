@@ -55,6 +55,11 @@ class Program:
         )
         self._process.start()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.exitcode is None
+
     def wait(self) -> int:
         """Return its exit code, when it has ended."""
         self._process.join()

@@ -1,0 +1,1 @@
+"""Moving pictures: clips are read, painted frame by frame, and written."""

@@ -1,0 +1,140 @@
+"""The command line of ``video``."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from nst_lightning.data.which_pictures import find_sources, safe_name
+from nst_lightning.errors import InputError
+from nst_lightning.files import check_folder
+from nst_lightning.options import find_configs, refuse_reserved, take_settings
+from nst_lightning.parser import OneLineParser, add_styles
+from nst_lightning.run_folder import occupied
+
+DESCRIPTION = (
+    "Paint a clip so that it does not flicker: a video file with its sound, an animation, or a "
+    "folder of frames. Stopped or killed, the same command goes on with the first frame that is "
+    "missing. Any setting of a run may be added as --settings.KEY VALUE, such as "
+    "--settings.model.strength 0.7."
+)
+
+RESERVED = {
+    "data.content": "the clip",
+    "data.style": "--styles",
+    "data.size": "--size",
+    "data.init": "nothing: a frame begins with the painting before it",
+    "trainer.default_root_dir": "--folder",
+    "ckpt_path": "nothing: an unfinished film goes on by itself",
+}
+"""Settings that are the film's own -> what to use instead."""
+
+
+def make_parser() -> OneLineParser:
+    """Return the parser of ``video``."""
+    parser = OneLineParser(prog=f"{Path(sys.argv[0]).name} video", description=DESCRIPTION)
+    parser.add_argument(
+        "clip",
+        type=str,
+        help="A video file, a GIF, WebP or APNG animation, a folder of frames, or a glob.",
+    )
+    add_styles(parser)
+    parser.add_argument(
+        "-o",
+        "--out",
+        type=str | None,
+        default=None,
+        help="The painted clip: .mp4, .mov, .mkv, .webm, .gif, .webp, .png (animated), or a "
+        "folder. FOLDER/painted.mp4 if null.",
+    )
+    parser.add_argument(
+        "--folder",
+        type=str | None,
+        default=None,
+        help="Where frames, measures and page are; outputs/CLIP--STYLE if null.",
+    )
+    parser.add_argument("--from", type=str | None, default=None, help="Begin at: 12.5, or 1:02.")
+    parser.add_argument("--to", type=str | None, default=None, help="End at.")
+    parser.add_argument("--every", type=int, default=1, help="Paint each EVERYth frame alone.")
+    parser.add_argument("--size", type=int, default=384, help="Long side of the film in pixels.")
+    parser.add_argument(
+        "--passes",
+        type=int,
+        default=1,
+        help="2 goes backwards over the film once more: steadier where things come into sight.",
+    )
+    parser.add_argument(
+        "--steadiness",
+        type=float,
+        default=3e5,
+        help="Weight of the temporal term: more holds frames closer together.",
+    )
+    parser.add_argument(
+        "--configs",
+        nargs="*",
+        type=str,
+        metavar="CONFIG",
+        default=[],
+        help="Config files of fit, by path or by name, such as looks/strong.yaml.",
+    )
+    parser.add_argument(
+        "--alone",
+        type=int,
+        default=1,
+        help="So many pairs of neighbours are painted frame by frame too, to say what is gained.",
+    )
+    parser.add_argument(
+        "--preview", type=bool, default=False, help="Show each frame in a browser as it is painted."
+    )
+    parser.add_argument("--overwrite", type=bool, default=False, help="Replace what is there.")
+    return parser
+
+
+def main(words: Sequence[str]) -> int:
+    """Paint a clip.
+
+    Args:
+        words: Options of ``video``.
+
+    Returns:
+        The exit code: 0.
+
+    Raises:
+        InputError: If something given is wrong.
+        KeyboardInterrupt: If it was stopped; the frames that are finished are kept.
+    """
+    settings, rest = take_settings(find_configs(words))
+    given = make_parser().parse_args(rest)
+    refuse_reserved(settings, RESERVED)
+    for name, least in (("passes", 1), ("every", 1), ("alone", 0)):
+        if given[name] < least:
+            raise InputError(f"--{name}: must be {least} or more, not {given[name]}")
+    styles = find_sources(given.styles, "styles", settings.get("data.artworks"))
+    name = f"{safe_name(Path(given.clip).stem)}--{styles[0].name}"
+    folder = check_folder(given.folder or Path("outputs", name))
+    out = given.out or str(folder / "painted.mp4")
+    # Here torch and Lightning are imported.
+    from nst_lightning.data.sides import check_size
+    from nst_lightning.video.production import Production
+
+    production = Production(
+        clip=given.clip,
+        styles=[style.source for style in styles],
+        out=out,
+        folder=folder,
+        start=given["from"],
+        end=given.to,
+        every=given.every,
+        passes=given.passes,
+        steadiness=given.steadiness,
+        alone=given.alone,
+        settings={
+            "preview": given.preview,
+            **settings,
+            "data.size": check_size(given.size, "--size"),
+        },
+        configs=given.configs,
+        overwrite=given.overwrite,
+    )
+    with occupied(folder):
+        production.run()
+    return 0

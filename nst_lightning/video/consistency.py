@@ -1,0 +1,102 @@
+"""Where a frame's flow to another one can be trusted.
+
+After Ruder, Dosovitskiy & Brox, "Artistic Style Transfer for Videos" (GCPR 2016), sections 4.2 to
+4.4, who take the tests of Sundaram, Brox & Keutzer (ECCV 2010).
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchvision.transforms.functional import gaussian_blur
+
+_SOFT = 0.8  # standard deviation, in pixels, by which a mask's edges are softened
+
+
+def places(flow: Tensor) -> Tensor:
+    """Return where the pixels of a flow ``(1, 2, H, W)`` lead to: x and y, in pixels."""
+    height, width = flow.shape[-2:]
+    y, x = torch.meshgrid(
+        torch.arange(height, dtype=flow.dtype), torch.arange(width, dtype=flow.dtype), indexing="ij"
+    )
+    return flow + torch.stack([x, y])
+
+
+def warp(picture: Tensor, flow: Tensor, mode: str = "bicubic") -> Tensor:
+    """Return another frame's values at the places of this one.
+
+    Args:
+        picture: Of the other frame, ``(1, C, H, W)``.
+        flow: From this frame to the other, ``(1, 2, H, W)``, x then y, in pixels.
+        mode: ``bicubic``, which keeps a painting crisp over many frames, ``bilinear``, ``nearest``.
+
+    Returns:
+        ``(1, C, H, W)``; places beyond the border have the values of the border.
+    """
+    height, width = flow.shape[-2:]
+    size = flow.new_tensor([max(width - 1, 1), max(height - 1, 1)]).view(1, 2, 1, 1)
+    grid = (places(flow) * 2 / size - 1).permute(0, 2, 3, 1)  # (1, H, W, 2)
+    moved: Tensor = F.grid_sample(
+        picture, grid, mode=mode, padding_mode="border", align_corners=True
+    )
+    return moved
+
+
+def reliable(flow: Tensor, back: Tensor) -> Tensor:
+    """Return where the flow from this frame to another is reliable, 1 or 0 before softening.
+
+    It is not where the place was hidden in the other frame, |w + ŵ|² ≥ 0.01 (|w|² + |ŵ|²) + 0.5,
+    with ŵ the flow back from where w leads; nor at edges of motion, |∇u|² + |∇v|² > 0.01 |w|² +
+    0.002; nor where w leads out of the picture.
+
+    Args:
+        flow: w = (u, v), from this frame to the other, ``(1, 2, H, W)`` in pixels.
+        back: From the other frame to this one.
+
+    Returns:
+        ``(1, 1, H, W)``, softened by a Gaussian and clipped to [0, 1].
+    """
+    mask: Tensor = gaussian_blur(_agrees(flow, back), 5, _SOFT)
+    return mask.clamp(0, 1)
+
+
+def _agrees(flow: Tensor, back: Tensor) -> Tensor:
+    height, width = flow.shape[-2:]
+    returned = warp(back, flow, "bilinear")
+    length = _squared(flow)
+    hidden = _squared(flow + returned) >= 0.01 * (length + _squared(returned)) + 0.5
+    edge = _squared(_slopes(flow)) > 0.01 * length + 0.002
+    x, y = torch.split(places(flow), 1, 1)
+    outside = (x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)
+    trusted: Tensor = ~(hidden | edge | outside)
+    return trusted.to(flow.dtype)
+
+
+def _squared(values: Tensor) -> Tensor:
+    return values.square().sum(1, keepdim=True)
+
+
+def _slopes(flow: Tensor) -> Tensor:
+    """Return the derivatives of u and v by x and y, ``(1, 4, H, W)``, in pixels a pixel."""
+    height, width = flow.shape[-2:]
+    slopes = []
+    for axis, length in ((3, width), (2, height)):
+        slopes.append(torch.gradient(flow, dim=axis)[0] if length > 1 else torch.zeros_like(flow))
+    return torch.cat(slopes, 1)
+
+
+def closest_first(masks: Sequence[Tensor]) -> list[Tensor]:
+    """Return masks of frames ever further away, each without what the nearer ones have.
+
+    ``c_long = max(c - Σ c_nearer, 0)`` (Ruder et al., equation 9).
+
+    Args:
+        masks: From the nearest frame on, each ``(1, 1, H, W)``.
+    """
+    left: list[Tensor] = []
+    taken = torch.zeros_like(masks[0]) if masks else torch.empty(0)
+    for mask in masks:
+        left.append((mask - taken).clamp_min(0))
+        taken = taken + mask
+    return left

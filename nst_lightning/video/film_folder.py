@@ -1,0 +1,141 @@
+"""A film's folder: what is kept of each painted frame, so that a killed film goes on."""
+
+import contextlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from nst_lightning.data.output import save_image
+from nst_lightning.errors import InputError
+from nst_lightning.files import write_whole
+from nst_lightning.video.painting import LEVELS, Painted
+
+RECORD = "film.json"
+
+
+class FilmFolder:
+    """Where a film is painted.
+
+    ``frames/000001.png`` are the finished pictures; ``passes/1/000001.safetensors`` what later
+    frames need of each frame, whole levels of 16 bits, until the film is finished.
+
+    Args:
+        path: The folder; it may be missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def holds(self, film: str, overwrite: bool) -> bool:
+        """Return whether frames of a film are there already; nothing is changed.
+
+        Args:
+            film: Digest of what decides every picture.
+            overwrite: Whether another film in it may go.
+
+        Raises:
+            InputError: If it holds another film and that is not to go.
+        """
+        record = self._record()
+        if record.get("film") == film:
+            return True
+        if record and not overwrite:
+            raise InputError(
+                f"{self.path} holds a film of other pictures or settings; give another --folder, "
+                "or --overwrite true to paint it anew"
+            )
+        return False
+
+    def begin(self, film: str, about: Mapping[str, Any]) -> None:
+        """Take the folder for a film; frames of another one go.
+
+        Args:
+            film: Digest of what decides every picture.
+            about: What the record says of it besides, for people.
+        """
+        for pattern in ("frames/*.png", "passes/*/*.safetensors"):
+            for path in self.path.glob(pattern):
+                path.unlink()
+        self._write({"film": film, **about})
+
+    @property
+    def finished(self) -> int:
+        """How many frames a finished film has; 0 if there is still something to do."""
+        count = int(self._record().get("finished") or 0)
+        return count if all(self.picture(index).is_file() for index in range(count)) else 0
+
+    def finish(self, count: int) -> None:
+        """Note that the film is finished, and delete what was kept for later frames."""
+        self._write({**self._record(), "finished": count})
+        with contextlib.suppress(OSError):
+            for path in self.path.glob("passes/*/*.safetensors"):
+                path.unlink()
+            for path in [*self.path.glob("passes/*"), self.path / "passes"]:
+                path.rmdir()
+
+    def _write(self, record: Mapping[str, Any]) -> None:
+        text = json.dumps(record, indent=1, ensure_ascii=False)
+        write_whole(self.path / RECORD, text + "\n")
+
+    def _record(self) -> dict[str, Any]:
+        try:
+            found = json.loads((self.path / RECORD).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def picture(self, index: int) -> Path:
+        """Return where a frame's finished picture is, counted from 0."""
+        return self.path / "frames" / f"{index + 1:06}.png"
+
+    def _kept(self, number: int, index: int) -> Path:
+        return self.path / "passes" / str(number + 1) / f"{index + 1:06}.safetensors"
+
+    def keep(self, number: int, index: int, painted: Painted, begins: bool) -> None:
+        """Keep a frame of a pass, both counted from 0; whole, and its picture before it.
+
+        Args:
+            number: Of the pass.
+            index: Of the frame.
+            painted: The frame.
+            begins: Whether a scene begins with it.
+        """
+        parts = {
+            "frame": torch.from_numpy(np.ascontiguousarray(painted.frame)),
+            "raw": torch.from_numpy((painted.raw * LEVELS).round().numpy().astype(np.uint16)),
+        }
+        if painted.matches is not None:
+            parts["matches"] = painted.matches.int()
+        save_image(painted.shown, self.picture(index))
+        # Last: where it is, the picture is.
+        data = save(parts, {"begins": str(int(begins))})
+        write_whole(self._kept(number, index), data)
+
+    def has(self, number: int, index: int) -> bool:
+        """Whether a frame of a pass is kept."""
+        return self._kept(number, index).is_file()
+
+    def load(self, number: int, index: int) -> tuple[Painted, bool]:
+        """Return a frame of a pass, without its picture, and whether a scene begins with it.
+
+        Raises:
+            InputError: If it cannot be read.
+        """
+        path = self._kept(number, index)
+        try:
+            data = path.read_bytes()
+            parts = load(data)
+            length = int.from_bytes(data[:8], "little")
+            begins = json.loads(data[8 : 8 + length])["__metadata__"]["begins"] == "1"
+            raw = parts["raw"].float() / LEVELS
+            matches = parts.get("matches")
+            frame = parts["frame"].numpy()
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise InputError(f"{path} cannot be read ({error}); delete it") from error
+        return Painted(frame, raw, raw, None if matches is None else matches.long()), begins

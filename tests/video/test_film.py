@@ -1,0 +1,191 @@
+"""A whole film: steady, in the painting's style, and the same after a kill.
+
+``FRAMES=24`` paints the long clip that the documentation's numbers are of; five frames are usual.
+"""
+
+import csv
+import itertools
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers.clips import make
+from helpers.moving import moving
+from helpers.program import Program
+from PIL import Image
+
+from nst_lightning.data.measured import as_saved, references
+from nst_lightning.metrics.evaluate import PictureMetrics
+from nst_lightning.video.film import Film
+from nst_lightning.video.film_folder import FilmFolder
+from nst_lightning.video.measuring import steadiness
+from nst_lightning.video.painting import FramePainter, Painted
+
+pytestmark = pytest.mark.slow
+FRAMES = int(os.environ.get("FRAMES", "5"))
+SIZE = 128
+STYLE = "sample:waves"
+QUICK = {"data.size": SIZE, "data.octave_steps": 10, "data.steps_per_epoch": 10}
+
+
+def film(folder: Path, frames: list[Image.Image], passes: int = 1) -> list[Painted]:
+    """Paint frames as a film; return them as the last pass left them."""
+    kept = FilmFolder(folder)
+    painter = FramePainter(QUICK, [], [STYLE], 3e5)
+    shown = []
+
+    def read(first: int) -> Iterator[Image.Image]:
+        return iter(frames[first:])
+
+    assert Film(kept, painter, read, passes).paint() == len(frames)
+    for index in range(len(frames)):
+        painted, _ = kept.load(passes - 1, index)
+        picture = Image.open(kept.picture(index))
+        painted.shown = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255
+        shown.append(painted)
+    return shown
+
+
+@pytest.fixture(scope="module")
+def clip() -> list[Image.Image]:
+    """A still photograph with a square that moves before it."""
+    return moving(FRAMES, pan=0.0)[0]
+
+
+@pytest.fixture(scope="module")
+def painted(clip: list[Image.Image], tmp_path_factory: pytest.TempPathFactory) -> list[Painted]:
+    return film(tmp_path_factory.mktemp("film"), clip)
+
+
+@pytest.fixture(scope="module")
+def alone(clip: list[Image.Image]) -> list[Painted]:
+    painter = FramePainter(QUICK, [], [STYLE], 3e5)
+    return [painter.paint(frame) for frame in clip]
+
+
+def along(film: list[Painted], measure: str) -> float:
+    pairs = itertools.pairwise(film)
+    return float(
+        np.mean(
+            [getattr(steadiness([a.frame, b.frame], [a.shown, b.shown]), measure) for a, b in pairs]
+        )
+    )
+
+
+def test_steadier_than_frame_by_frame(painted: list[Painted], alone: list[Painted]) -> None:
+    assert along(painted, "painting") < along(alone, "painting") / 3
+
+
+def test_what_is_still_stays(painted: list[Painted]) -> None:
+    assert along(painted, "still") < 2
+
+
+def test_in_the_style_all_the_same(
+    clip: list[Image.Image], painted: list[Painted], alone: list[Painted]
+) -> None:
+    distances = []
+    for film in (painted, alone):
+        measured = PictureMetrics.of(references(clip[-1], [STYLE], size=SIZE))
+        distances.append(measured(as_saved(film[-1].shown))["style_distance"])
+    assert distances[0] < 1.1 * distances[1]
+
+
+def test_the_square_is_painted_where_it_went(
+    clip: list[Image.Image], painted: list[Painted]
+) -> None:
+    """What comes into sight is not what was painted at its place before."""
+    moved = np.abs(np.array(clip[-1], float) - np.array(clip[0], float)).mean(2) > 40
+    change = (painted[-1].shown - painted[0].shown).abs().mean(1)[0].numpy()
+    assert change[moved].mean() > 4 * change[~moved].mean()
+
+
+def test_nothing_crosses_a_cut(tmp_path: Path) -> None:
+    first, _ = moving(2, pan=0.0, photograph="sample:starry")
+    second, _ = moving(2, pan=0.0, photograph="sample:cat")
+    both = film(tmp_path / "both", [*first, *second], passes=2)
+    own = film(tmp_path / "own", second, passes=2)
+    for frame, other in zip(both[2:], own, strict=True):
+        assert torch.equal(frame.raw, other.raw)
+        assert torch.equal(frame.shown, other.shown)
+    assert (tmp_path / "both/passes/2/000001.safetensors").is_file()
+
+
+def test_a_second_pass_is_steadier(
+    clip: list[Image.Image], painted: list[Painted], tmp_path: Path
+) -> None:
+    again = film(tmp_path, clip[:3], passes=2)
+    assert along(again, "painting") < along(painted[:3], "painting")
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> list[str]:
+    source = make(tmp_path / "in.mp4", moving(4, size=(96, 64))[0], rate=8, sound="aac")
+    return [
+        "video",
+        str(source),
+        "--styles",
+        STYLE,
+        "--size=96",
+        "--passes=2",
+        "--alone=0",
+        "--settings.data.octave_steps=2",
+        "--settings.data.steps_per_epoch=3",
+    ]
+
+
+@pytest.mark.parametrize(("number", "frame"), [(1, 2), (2, 3)])
+def test_killed_and_repeated(command: list[str], tmp_path: Path, number: int, frame: int) -> None:
+    whole = [*command, "--folder=whole"]
+    program = Program(whole, tmp_path)
+    assert program.wait() == 0, program.stderr
+    killed = [*command, "--folder=killed"]
+    kept = tmp_path / f"killed/passes/{number}/{frame:06}.safetensors"
+    Program(killed, tmp_path).kill_when(kept.is_file)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("killed/passes/*/*.s*")}
+    assert 0 < len(before) < 8
+    again = Program(killed, tmp_path)
+    # Its passes are kept until the film is written: those that were there were not painted twice.
+    seen: dict[Path, int] = {}
+
+    def looked() -> bool:
+        for path in tmp_path.glob("killed/passes/*/*.safetensors"):
+            seen.setdefault(path, path.stat().st_mtime_ns)
+        return (tmp_path / "killed/metrics.csv").is_file()
+
+    while not looked() and again.is_running:
+        pass
+    assert again.wait() == 0, again.stderr
+    assert {path: seen.get(path) for path in before} == before
+    for index in range(1, 5):
+        files = [tmp_path / f"{name}/frames/{index:06}.png" for name in ("whole", "killed")]
+        assert files[0].read_bytes() == files[1].read_bytes()
+    films = [(tmp_path / f"{name}/painted.mp4").read_bytes() for name in ("whole", "killed")]
+    assert films[0] == films[1]
+
+
+def test_the_folder_says_what_it_is(command: list[str], tmp_path: Path) -> None:
+    program = Program([*command, "--folder=film", "--passes=1", "--alone=1"], tmp_path)
+    assert program.wait() == 0, program.stderr
+    assert json.loads((tmp_path / "film/film.json").read_text())["frames"] == 4
+    with (tmp_path / "film/metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["scene"] for row in rows] == ["1"] * 4
+    assert all(float(row["painting"]) < 0.1 for row in rows[1:])
+    assert sum(row["alone"] != "" for row in rows) == 1
+    # The same again paints nothing; another style does not go into the same folder.
+    frame = tmp_path / "film/frames/000002.png"
+    before = frame.stat().st_mtime_ns
+    program = Program([*command, "--folder=film", "--passes=1", "--out=again.webm"], tmp_path)
+    assert program.wait() == 0, program.stderr
+    assert (tmp_path / "again.webm").is_file()
+    assert frame.stat().st_mtime_ns == before
+    other = [word if word != STYLE else "sample:klimt" for word in command]
+    program = Program([*other, "--folder=film"], tmp_path)
+    assert program.wait() == 2
+    assert "film holds a film of other pictures or settings" in program.stderr
+    assert program.stderr.count("\n") == 1
+    assert frame.stat().st_mtime_ns == before

@@ -1,0 +1,43 @@
+"""Whose a film's folder is, and what a part of a clip is told apart by."""
+
+from pathlib import Path
+
+import pytest
+from helpers.clips import make
+from helpers.moving import moving
+
+from nst_lightning.errors import InputError
+from nst_lightning.video.film_folder import FilmFolder
+from nst_lightning.video.painting import FramePainter
+from nst_lightning.video.production import Production
+from nst_lightning.video.reading import open_clip
+
+
+def test_another_film_is_refused_and_untouched(tmp_path: Path) -> None:
+    folder = FilmFolder(tmp_path)
+    assert not folder.holds("one", overwrite=False)
+    folder.begin("one", {})
+    frame = folder.picture(0)
+    frame.parent.mkdir()
+    frame.write_bytes(b"painted")
+    assert folder.holds("one", overwrite=False)
+    with pytest.raises(InputError, match="--overwrite true"):
+        folder.holds("two", overwrite=False)
+    assert not folder.holds("two", overwrite=True)
+    assert frame.is_file(), "a question deletes nothing"
+    folder.begin("two", {})
+    assert not frame.exists()
+
+
+def test_parts_of_a_clip_of_the_same_length_are_two_films(tmp_path: Path) -> None:
+    clip = str(make(tmp_path / "in.mp4", moving(4, size=(96, 64))[0], rate=4))
+    settings = {"data.size": 96, "data.steps_per_epoch": 1}
+    films = []
+    for start, end in (("0", "0.5"), ("0.5", "1"), ("0", "0.5")):
+        production = Production(clip, ["sample:waves"], "out.mp4", tmp_path, start, end)
+        painter = FramePainter(settings, [], production.styles, 3e5)
+        with open_clip(clip, start, end) as part:
+            assert part.info.count == 2
+            films.append(production._identity(painter, part)[0])
+    assert films[0] != films[1]
+    assert films[0] == films[2]
