@@ -113,7 +113,7 @@ def main(words: Sequence[str]) -> int:
     folder = check_folder(given.folder or Path("outputs", name))
     out = given.out or str(folder / "painted.mp4")
     # Here torch and Lightning are imported.
-    from nst_lightning.data.resizing import check_size
+    from nst_lightning.data.sides import check_size
     from nst_lightning.video.production import Production
 
     production = Production(
