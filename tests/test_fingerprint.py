@@ -85,7 +85,8 @@ def test_what_an_older_objective_measured_is_forgotten(
         run = {name: value for name, value in run.items() if name != "model.style.divisor"}
     open_run(run).run()
     session = open_run(
-        lay_over(run, {"trainer.max_epochs": 2}, filled(change, other)),
+        # Other pictures go into the same folder only where that is asked for.
+        lay_over(run, {"trainer.max_epochs": 2, "overwrite": True}, filled(change, other)),
         resume="last",
         progress=False,
     )

@@ -404,7 +404,6 @@ def test_one_run_inside_another(pictures: tuple[Path, Path], wanted: bytes) -> N
 
 
 WRONG = {
-    "an array": lambda picture: np.asarray(picture),
     "nothing": lambda picture: None,
     "bytes": lambda picture: picture.tobytes(),
     "an open file": lambda picture: io.BytesIO(),

@@ -79,7 +79,7 @@ def test_the_overview_imports_nothing() -> None:
 def test_the_help_of_a_run_imports_what_lightning_does(name: str) -> None:
     before = "import lightning.pytorch"  # what it brings is not ours
     words = [name, "--help"]
-    check(HELP.format(before=before, words=words, word="--data.content", heavy=NEVER))
+    check(HELP.format(before=before, words=words, word="--content", heavy=NEVER))
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name not in OPEN_A_RUN])

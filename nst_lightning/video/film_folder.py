@@ -70,6 +70,16 @@ class FilmFolder:
         count = int(self._record().get("finished") or 0)
         return count if all(self.picture(index).is_file() for index in range(count)) else 0
 
+    def wrote(self, out: Path) -> bool:
+        """Whether a file is this film, written before."""
+        return str(out.absolute()) in (self._record().get("written") or [])
+
+    def write_down(self, out: Path) -> None:
+        """Note that the film was written there."""
+        record = self._record()
+        written = [*(record.get("written") or []), str(out.absolute())]
+        self._write({**record, "written": sorted(set(written))})
+
     def finish(self, count: int) -> None:
         """Note that the film is finished, and delete what was kept for later frames."""
         self._write({**self._record(), "finished": count})

@@ -79,7 +79,8 @@ class Production:
                 say(f"note: {note}", error=True)
             film, shown = self._identity(painter, clip)
             begun = folder.holds(film, self.overwrite)
-            check_out(self.out, overwrite=self.overwrite or begun)
+            again = begun and folder.wrote(expanded(self.out))
+            check_out(self.out, overwrite=self.overwrite or again)
             if not begun:
                 say(check_room(self.folder, clip.info.count, shown, 1 + 4 * self.passes))
                 folder.begin(film, self._about(clip))
@@ -94,6 +95,7 @@ class Production:
                 sound_from=self.clip if clip.info.has_sound else None,
                 overwrite=True,
             )
+            folder.write_down(path)
             if painted:
                 self._report(folder, painter, clip, path, painted)
                 folder.finish(count)
