@@ -201,12 +201,16 @@ def _parsed(words: Sequence[str], command: str) -> tuple[Any, Any]:
         pass
 
     class ParsingCLI(RunCLI):
+        def _settle_folder(self, found: str | None = None, *, goes_on: bool = False) -> None:
+            if goes_on or found:  # else no picture is read for the help's sake
+                super()._settle_folder(found, goes_on=goes_on)
+
         def instantiate_classes(self) -> None:
             raise Parsed(self.parser, self.config)
 
     try:
         with quiet_lightning():
-            ParsingCLI(words, command)
+            ParsingCLI(words, command, parts=frozenset())
     except Parsed as parsed:
         return parsed.args[0], parsed.args[1]
     raise AssertionError
