@@ -25,6 +25,7 @@ from nst_lightning.losses import (
     NearestNeighbourLoss,
     SelfSimilarityLoss,
     SlicedWassersteinLoss,
+    TemporalLoss,
     TotalVariationLoss,
     WassersteinLoss,
 )
@@ -36,6 +37,13 @@ from nst_lightning.tiles import features_in_tiles
 
 EXACT = 1e-5  # float32 in another order; 2e-7 is usual
 LAYERS = ["relu1_1", "conv2_2", "relu3_1", "relu4_1"]
+
+
+def temporal() -> TemporalLoss:
+    term = TemporalLoss(1.0)
+    term.look_back([(torch.full((1, 3, 64, 64), 0.4), torch.ones(1, 1, 64, 64))])
+    return term
+
 
 TERMS: dict[str, Callable[[], LossTerm]] = {
     "content": lambda: ContentLoss(1.0, ["relu1_2", "relu4_1"]),
@@ -77,6 +85,7 @@ TERMS: dict[str, Callable[[], LossTerm]] = {
         1.0, ["relu2_1", "relu3_1"], directions=5, places=None, seed=3, every=1
     ),
     "variation": lambda: TotalVariationLoss(1.0, "nine_point"),
+    "temporal": temporal,
     "variation, side": lambda: TotalVariationLoss(1.0, "l1", reduction="side"),
     "variation, mean": lambda: TotalVariationLoss(1.0, "l2", reduction="mean", scale=255),
 }
