@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nst_lightning.data.image_pair import STARTS, ImagePair
+from nst_lightning.data.image_pair import ImagePair
 from nst_lightning.data.sources import source_digest
+from nst_lightning.data.starts import STARTS
 from nst_lightning.files import expanded
 from nst_lightning.objective import Objective
 from nst_lightning.options import digest, flatten

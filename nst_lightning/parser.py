@@ -78,6 +78,18 @@ def add_styles(parser: ArgumentParser, note: str = "") -> None:
     _add_sources(parser, "--styles", "paint like", note)
 
 
+def add_configs(parser: ArgumentParser, note: str) -> None:
+    """Add ``--configs``, those of the runs that a command makes; ``note`` ends its help."""
+    parser.add_argument(
+        "--configs",
+        nargs="*",
+        type=str,
+        metavar="CONFIG",
+        default=[],
+        help=f"Config files of fit, by path or by name, {note}",
+    )
+
+
 def _add_sources(parser: ArgumentParser, option: str, verb: str, note: str) -> None:
     sources = "files, folders, globs, URLs, sample:NAME or artworks:ARTIST?n=5."
     text = f"Pictures to {verb}: {sources}{note}"

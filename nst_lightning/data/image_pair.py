@@ -20,14 +20,13 @@ from nst_lightning.data.resizing import carry_up, resize_to
 from nst_lightning.data.scales import Scale, checked_scales, octaves
 from nst_lightning.data.sizes import SMALL, Growth, SizeRule, long_side, of_style
 from nst_lightning.data.sources import resolve, resolve_one
+from nst_lightning.data.starts import STARTS, start_from
 from nst_lightning.data.steps import StepLoader
 from nst_lightning.errors import InputError, did_you_mean
 
 ColourRule = Literal["style", "luminance", "covariance", "histogram", "palette"]
 _STAIRS = 0.6  # standard deviation in pixels
 _SHARPNESS = 0.7  # of an enlarged painting; at 1 its strokes look cut out
-STARTS = ("content", "blurred", "style", "noise", "grey")
-"""What ``init`` may be besides a file."""
 
 
 @dataclass
@@ -303,22 +302,9 @@ class ImagePair(LightningDataModule):
 
     def initial(self) -> Tensor:
         """Return the picture to start from, of the content's shape."""
-        start = self._initial()
+        made = (self.init, self.content, self.styles[0], self.init_noise)
+        start = self._start[0].pixels if self._start else start_from(*made)
         return start if self.carried is None else self.carried.onto(start)
-
-    def _initial(self) -> Tensor:
-        content = self.content
-        if self._start:
-            return self._start[0].pixels
-        if self.init == "content":
-            return content
-        if self.init == "blurred":
-            small = [-(-side // 4) for side in content.shape[-2:]]  # rounded up
-            return resize_to(resize_to(content, small), content.shape[-2:])
-        if self.init == "style":
-            return resize_to(self.styles[0], content.shape[-2:])
-        noise = self.init_noise * torch.randn_like(content) if self.init == "noise" else 0.0
-        return (torch.full_like(content, 0.5) + noise).clamp(0, 1)
 
     def train_dataloader(self) -> StepLoader:
         """Return one item a step."""

@@ -8,7 +8,7 @@ from nst_lightning.data.which_pictures import find_sources, safe_name
 from nst_lightning.errors import InputError
 from nst_lightning.files import check_folder
 from nst_lightning.options import find_configs, refuse_reserved, take_settings
-from nst_lightning.parser import OneLineParser, add_styles
+from nst_lightning.parser import OneLineParser, add_configs, add_styles
 from nst_lightning.run_folder import occupied
 
 DESCRIPTION = (
@@ -68,14 +68,7 @@ def make_parser() -> OneLineParser:
         default=3e5,
         help="Weight of the temporal term: more holds frames closer together.",
     )
-    parser.add_argument(
-        "--configs",
-        nargs="*",
-        type=str,
-        metavar="CONFIG",
-        default=[],
-        help="Config files of fit, by path or by name, such as looks/strong.yaml.",
-    )
+    add_configs(parser, "such as looks/strong.yaml.")
     parser.add_argument(
         "--alone",
         type=int,

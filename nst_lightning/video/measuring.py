@@ -1,13 +1,11 @@
 """How steady a film is: the difference of neighbouring frames along the flow."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from nst_lightning.data.images import load_image
 from nst_lightning.video.consistency import reliable, warp
 from nst_lightning.video.flow import Frame, optical_flow
 
@@ -73,9 +71,3 @@ def steadiness(frames: Sequence[Frame], paintings: Sequence[Tensor]) -> Steadine
         content=warping_error(contents[1], contents[0], flow, mask),
         still=float(255 * change),
     )
-
-
-def read_paintings(paths: Sequence[Path]) -> Iterator[Tensor]:
-    """Yield finished pictures, each ``(1, 3, H, W)``, values in [0, 1]."""
-    for path in paths:
-        yield load_image(path).pixels

@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 from nst_lightning.data.carried import Carried
 from nst_lightning.data.colour_match import grey
-from nst_lightning.data.encoding import whole_levels
+from nst_lightning.data.encoding import quantise, whole_levels
 from nst_lightning.losses import TemporalLoss
 from nst_lightning.losses.matched import MatchedTerm
 from nst_lightning.objective import SharedTargets
@@ -203,7 +202,7 @@ def _painted(session: Session, frame: Frame) -> Painted:
 
 def as_frame(pixels: Tensor) -> Frame:
     """Return ``(1, 3, H, W)``, values in [0, 1], as whole levels ``(H, W, 3)``."""
-    return whole_levels(pixels[0].double(), 8).permute(1, 2, 0).numpy().astype(np.uint8)
+    return quantise(pixels, None, 8)
 
 
 def _matched(session: Session) -> MatchedTerm | None:

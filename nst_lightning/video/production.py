@@ -10,6 +10,7 @@ from typing import Any
 
 from PIL import Image
 
+from nst_lightning.data.images import load_image
 from nst_lightning.data.sources import source_digest
 from nst_lightning.data.which_pictures import pictures_in
 from nst_lightning.files import expanded, write_csv
@@ -22,7 +23,7 @@ from nst_lightning.video.disk import check_room
 from nst_lightning.video.film import Film
 from nst_lightning.video.film_folder import FilmFolder
 from nst_lightning.video.flow import method_name
-from nst_lightning.video.measuring import Steadiness, read_paintings, steadiness
+from nst_lightning.video.measuring import Steadiness, steadiness
 from nst_lightning.video.page import write_page
 from nst_lightning.video.painting import FramePainter
 from nst_lightning.video.reading import open_clip
@@ -192,7 +193,7 @@ class Production:
         self, folder: FilmFolder, painter: FramePainter, clip: Clip, count: int
     ) -> list[dict[str, Any]]:
         """Write ``metrics.csv``; return its rows."""
-        paintings = read_paintings([folder.picture(at) for at in range(count)])
+        paintings = (load_image(folder.picture(at)).pixels for at in range(count))
         alone = self._alone(folder, painter, count)
         rows: list[dict[str, Any]] = []
         before: Any = None

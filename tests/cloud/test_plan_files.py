@@ -16,7 +16,7 @@ from nst_lightning.cloud import staging
 from nst_lightning.cloud.aws import Aws
 from nst_lightning.cloud.config import Launch
 from nst_lightning.cloud.plan import WORDS, Plan, make_plan
-from nst_lightning.data.image_pair import STARTS
+from nst_lightning.data.starts import STARTS
 from nst_lightning.errors import InputError
 
 
