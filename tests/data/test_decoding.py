@@ -127,10 +127,11 @@ def test_photographs_of_phones(tmp_path, gradient, kind):
         pytest.skip("this Pillow reads no AVIF")
     picture = Image.fromarray(gradient)
     data = heic(picture) if kind == "heic" else encoded(picture, "AVIF", quality=95)
+    readers = dict(Image.OPEN)  # imageio, where another test has used it, has added one for HEIF
     found = load_image(write(tmp_path / f"a.{kind}", data))
     assert found.notes == []
     assert np.abs(hwc(found) * 255 - gradient).mean() < 3
-    assert "HEIF" not in Image.OPEN  # what this process reads elsewhere is its own
+    assert readers == Image.OPEN  # what this process reads elsewhere is its own
 
 
 def test_heic_is_turned_as_it_says(tmp_path, gradient):
