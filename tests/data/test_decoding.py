@@ -127,6 +127,7 @@ def test_photographs_of_phones(tmp_path, gradient, kind):
         pytest.skip("this Pillow reads no AVIF")
     picture = Image.fromarray(gradient)
     data = heic(picture) if kind == "heic" else encoded(picture, "AVIF", quality=95)
+    Image.init()
     readers = dict(Image.OPEN)  # imageio, where another test has used it, has added one for HEIF
     found = load_image(write(tmp_path / f"a.{kind}", data))
     assert found.notes == []
