@@ -28,13 +28,14 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # the clip is the tests'
 from helpers.moving import endpoint_error, moving
 
+from nst_lightning.data.images import load_image
 from nst_lightning.data.measured import as_saved, references
 from nst_lightning.metrics.evaluate import PictureMetrics
 from nst_lightning.video import flow
 from nst_lightning.video.consistency import warp
 from nst_lightning.video.film import Film
 from nst_lightning.video.film_folder import FilmFolder
-from nst_lightning.video.measuring import read_paintings, steadiness
+from nst_lightning.video.measuring import steadiness
 from nst_lightning.video.painting import FramePainter, Painted, as_frame
 
 CAMERA = {"pan": 1.5, "zoom": 1.01}
@@ -45,15 +46,15 @@ def paint(folder: Path, painter: FramePainter, frames: Sequence[Image.Image]) ->
     kept = FilmFolder(folder)
     count = Film(kept, painter, lambda first: iter(frames[first:])).paint()
     film = [kept.load(0, at)[0] for at in range(count)]
-    for one, shown in zip(film, read_paintings([*map(kept.picture, range(count))]), strict=True):
-        one.shown = shown
+    for at, one in enumerate(film):
+        one.shown = load_image(kept.picture(at)).pixels
     return film
 
 
 def middle(pairs: Sequence[tuple[Painted, Painted]], measure: str) -> float:
     """Return the median of a measure over pairs of neighbours."""
     found = (steadiness([a.frame, b.frame], [a.shown, b.shown]) for a, b in pairs)
-    return median(getattr(one, measure) for one in found)
+    return float(median(getattr(one, measure) for one in found))
 
 
 def distance(painted: Sequence[Painted], style: str, size: int) -> float:
