@@ -69,7 +69,7 @@ class Seen:
         matches = None
         if other.matches is not None:
             matches = _moved(other.matches, flow)
-        warped = warp(other.raw, flow).clamp(0, 1)
+        warped = warp(other.raw, flow, "spline").clamp(0, 1)
         return cls(warped, reliable(flow, back), matches)
 
 
