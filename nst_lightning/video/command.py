@@ -65,7 +65,7 @@ def make_parser() -> OneLineParser:
     parser.add_argument(
         "--steadiness",
         type=float,
-        default=3e5,
+        default=3e6,
         help="Weight of the temporal term: more holds frames closer together.",
     )
     add_configs(parser, "such as looks/strong.yaml.")

@@ -73,10 +73,12 @@ def reliable(flow: Tensor, back: Tensor) -> Tensor:
         back: From the other frame to this one.
 
     Returns:
-        ``(1, 1, H, W)``, softened by a Gaussian and clipped to [0, 1].
+        ``(1, 1, H, W)``, values in [0, 1]: softened by a Gaussian, inwards alone. What comes into
+        sight is a pixel or two wide, and held even a little it would never be painted.
     """
-    mask: Tensor = gaussian_blur(_agrees(flow, back), 5, _SOFT)
-    return mask.clamp(0, 1)
+    trusted = _agrees(flow, back)
+    soft: Tensor = gaussian_blur(trusted, 5, _SOFT)
+    return soft.clamp(0, 1) * trusted
 
 
 def _agrees(flow: Tensor, back: Tensor) -> Tensor:

@@ -46,7 +46,7 @@ def film(
 ) -> list[Painted]:
     """Paint frames as a film; return them as the last pass left them."""
     kept = FilmFolder(folder)
-    painter = FramePainter(settings, [], [STYLE], 3e5)
+    painter = FramePainter(settings, [], [STYLE], 3e6)
     shown = []
 
     def read(first: int) -> Iterator[Image.Image]:
@@ -79,7 +79,7 @@ def painted(clip: list[Image.Image], folder: Path) -> list[Painted]:
 
 @pytest.fixture(scope="module")
 def alone(clip: list[Image.Image]) -> list[Painted]:
-    painter = FramePainter(QUICK, [], [STYLE], 3e5)
+    painter = FramePainter(QUICK, [], [STYLE], 3e6)
     return [painter.paint(frame) for frame in clip]
 
 
