@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import inspect
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from jsonargparse.typing import NotEmptyStr
 
 from nst_lightning.errors import InputError, did_you_mean
 from nst_lightning.options import (
+    SETTINGS_OPTION,
     find_configs,
     lay_over,
     load_yaml,
@@ -21,6 +23,7 @@ from nst_lightning.options import (
     refuse_reserved,
     take_settings,
 )
+from nst_lightning.short_names import ELSEWHERE
 
 _ONCE = "yaml with each key once"
 """A parser mode of ours: other programs' parsers in this process stay as they are."""
@@ -78,6 +81,25 @@ def add_styles(parser: ArgumentParser, note: str = "") -> None:
     _add_sources(parser, "--styles", "paint like", note)
 
 
+def add_preview(parser: ArgumentParser) -> None:
+    """Add ``--preview`` to the help; `parse_command` takes it for a setting of the runs."""
+    text = "Show each picture in a browser as it is painted: at an address that is printed."
+    parser.add_argument("--preview", type=bool, default=False, help=text)
+
+
+def shown_in_a_browser(words: Sequence[str], parser: ArgumentParser) -> list[str]:
+    """Return a command line with ``--preview``, if there is one, as a setting of each run."""
+    if not any("--preview" in action.option_strings for action in parser._actions):
+        return list(words)
+    spelled: list[str] = []
+    for word, following in itertools.pairwise([*words, "--"]):
+        if word == "--preview" and following.startswith("-"):
+            word = "--preview=true"
+        of_runs = word.partition("=")[0].partition(".")[0] == "--preview"
+        spelled.append(SETTINGS_OPTION + word.removeprefix("--") if of_runs else word)
+    return spelled
+
+
 def add_configs(parser: ArgumentParser, note: str) -> None:
     """Add ``--configs``, those of the runs that a command makes; ``note`` ends its help."""
     parser.add_argument(
@@ -122,7 +144,10 @@ def parse_command(
         InputError: If something given is wrong.
         SystemExit: After printing, if ``--help`` or ``--print_config`` was given.
     """
-    given, rest = ({}, []) if isinstance(words, Mapping) else take_settings(find_configs(words))
+    given: Mapping[str, Any] = {}
+    rest: list[str] = []
+    if not isinstance(words, Mapping):
+        given, rest = take_settings(shown_in_a_browser(find_configs(words), parser))
     # It would print the settings of the last config alone.
     prints = "--print_config" in rest
     rest = [word for word in rest if word != "--print_config"]
@@ -135,6 +160,7 @@ def parse_command(
             raise InputError(f"--config: {file}: settings: is no mapping of settings of a run")
         layers.append(settings)
     config.settings = lay_over(*layers, given)
+    config.pop("preview", None)  # it is among them
     refuse_reserved(config.settings, reserved or {})
     if prints:
         config.pop("config", None)
@@ -286,11 +312,16 @@ def option_names(parser: Any) -> Iterator[str]:
     """Yield every long option of a parser, those of the default classes included."""
     for action in parser._actions:
         for option in action.option_strings:
-            if option.startswith("--") and not option.endswith("help"):
+            if option.startswith("--") and not option.endswith(("help", "print_shtab")):
                 yield option
     for key in parser.get_defaults().keys(branches=True):
         yield f"--{key}".replace(".init_args", "")
 
 
 def _nearest(option: str, parser: ArgumentParser) -> str:
-    return did_you_mean(option, sorted({*option_names(parser), *getattr(parser, "short", ())}))
+    known = sorted({*option_names(parser), *getattr(parser, "short", ())})
+    word = option.lstrip("-").lower().replace("-", "_")
+    meant = ELSEWHERE.get(word.removeprefix("data.").removeprefix("model."))
+    if f"--{meant}" in known and option != f"--{meant}":
+        return f"; did you mean --{meant}?"
+    return did_you_mean(option, known)

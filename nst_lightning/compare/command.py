@@ -19,7 +19,14 @@ from nst_lightning.data.which_pictures import find_sources
 from nst_lightning.errors import InputError
 from nst_lightning.files import check_folder
 from nst_lightning.options import CONFIG_FOLDERS, to_words
-from nst_lightning.parser import OneLineParser, add_configs, add_pictures, innermost, parse_command
+from nst_lightning.parser import (
+    OneLineParser,
+    add_configs,
+    add_pictures,
+    add_preview,
+    innermost,
+    parse_command,
+)
 from nst_lightning.run_folder import occupied
 from nst_lightning.say import say_loading
 
@@ -104,6 +111,7 @@ def make_parser(base: Path) -> OneLineParser:
         help="Fast style transfers to compare with, by class_path; the first one is the page's.",
     )
     add_configs(parser, "below the settings.")
+    add_preview(parser)
     parser.add_argument(
         "--settings",
         type=dict[str, Any],
