@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from nst_lightning.cloud.aws import Aws
 from nst_lightning.cloud.aws_errors import QuotaError
 from nst_lightning.cloud.collect import clear_leftovers, collect, is_collected
 from nst_lightning.cloud.container import FINISHED, kept_name
+from nst_lightning.cloud.films import MEASURE
 from nst_lightning.cloud.manifest import JobState, Manifest, PictureState
 from nst_lightning.cloud.table import Row
 from nst_lightning.cloud.training_request import checkpoints_uri
@@ -47,7 +48,8 @@ class Fleet:
 
     def __init__(self, manifest: Manifest, aws: Aws, starting: bool = True) -> None:
         self.manifest, self.aws, self.starting = manifest, aws, starting
-        self.columns = ("loss", "style_loss")
+        film = manifest.launch.film is not None
+        self.columns: Sequence[str] = (MEASURE,) if film else ("loss", "style_loss")
         self._rounds = 0
         self._copied = self._due = self._may_start = -float("inf")
         self._refused: float | None = None
