@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Literal
 
 from jsonargparse import Namespace
-from jsonargparse.typing import NotEmptyStr, PositiveInt
+from jsonargparse.typing import NotEmptyStr
 
 from nst_lightning.cloud.config import DECISIVE, AwsConfig, FilmConfig, JobConfig, Launch
 from nst_lightning.cloud.tuning.space import Tuning
@@ -100,6 +100,8 @@ def _film(values: Namespace) -> FilmConfig:
     """Return the clip that was asked for, and give its run the size that ``nst video`` has."""
     if values.contents:
         raise InputError("--clip: a launch paints a clip or --contents, not both")
+    if isinstance(values.scenes, int) and values.scenes < 1:
+        raise InputError(f"--scenes: {values.scenes} is not 1 or more, nor auto")
     refuse_reserved(values.settings, RESERVED_OF_A_CLIP)
     values.settings.setdefault("data.size", SIDE)
     told = {item.name: values.get(item.name) for item in fields(FilmConfig)}
@@ -138,11 +140,13 @@ def _parser(command: str) -> OneLineParser:
         parser.add_argument("--out", type=str | None, help="Its folder; outputs/NAME if null.")
         parser.add_class_arguments(AwsConfig, "aws")
     if command == "launch":
-        parser.add_argument("--clip", type=str | None, help="A clip to paint, as nst video does.")
+        parser.add_argument(
+            "--clip", type=NotEmptyStr | None, help="A clip to paint, as nst video does."
+        )
         add_film(parser)
         parser.add_argument(
             "--scenes",
-            type=PositiveInt | Literal["auto"] | None,
+            type=int | Literal["auto"] | None,
             help="Cut the clip into so many parts at most, a job each, where scenes begin; auto: "
             "as many as run at once. One job if null.",
         )

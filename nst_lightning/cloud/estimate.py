@@ -40,7 +40,8 @@ def estimate(manifest: Manifest, plan: Plan) -> list[str]:
         frames = [frames_in(one.film) for one in plan.paintings.values()]
         passes = f" x {film.passes} passes" if film.passes > 1 else ""
         most = job.max_run / (max(frames) * film.passes)
-        what = f"{sum(frames)} frames{passes} in {count} parts of {', '.join(map(str, frames))}"
+        parts = f"{count} parts ({', '.join(map(str, frames))})" if count > 1 else "one part"
+        what = f"{sum(frames)} frames{passes} in {parts}"
         each = f"a part, {most:.1f} s for each frame of the longest"
     lines = [
         f"{what} in {started} "
