@@ -175,7 +175,8 @@ class Production:
         session = painter.open(first)
         session.check()
         settings = decisive(session.settings)
-        settings["files"] = file_digests(session.settings, _digest_of)
+        # What is in them, wherever they are: another machine goes on with the film.
+        settings["files"] = [*file_digests(session.settings, _digest_of).values()]
         settings["film"] = [
             self.passes,
             self.every,

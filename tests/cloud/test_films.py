@@ -28,6 +28,7 @@ from nst_lightning.video.reading import open_clip
 pytestmark = pytest.mark.slow
 SETTINGS = {"data.octave_steps": 2, "data.steps_per_epoch": 3, "data.size": 64}
 STYLE = "sample:waves"
+Pictures = tuple[Path, Path]
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +40,14 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def local(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def local(
+    clip: Path, pictures: Pictures, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
     """The folder of ``nst video``, with the number of threads that jobs have here."""
     before, folder = torch.get_num_threads(), tmp_path_factory.mktemp("local")
     torch.set_num_threads(2)
     words = [f"--settings.{key}={value}" for key, value in SETTINGS.items() if "size" not in key]
-    words += [f"--styles={STYLE}", "--size=64", "--alone=0", f"--folder={folder}"]
+    words += [f"--styles={pictures[1]}", "--size=64", "--alone=0", f"--folder={folder}"]
     assert program(["video", str(clip), *words]) == 0
     yield folder
     torch.set_num_threads(before)
@@ -57,9 +60,9 @@ def frames(*folders: Path) -> list[bytes]:
 # -- in the container -----------------------------------------------------------------------------
 
 
-def environ(base: Path, clip: Path) -> dict[str, str]:
+def environ(base: Path, clip: Path, style: Path) -> dict[str, str]:
     """Return the environment of a job that paints both scenes, one after the other."""
-    told: dict[str, Any] = {**SETTINGS, "data.style": [STYLE]}
+    told: dict[str, Any] = {**SETTINGS, "data.style": [str(style)]}
     for number, part in enumerate(([0, 3], [3, 6]), 1):
         one = {"key": f"part-{number}", "id": f"id-{number}", "attempt": 1, "settings": {}}
         film = {"passes": 1, "steadiness": 3e5, "alone": 0, "every": 1, "part": part}
@@ -77,7 +80,7 @@ def environ(base: Path, clip: Path) -> dict[str, str]:
 
 
 def test_a_job_goes_on_with_the_first_frame_that_is_missing(
-    clip: Path, local: Path, tmp_path: Path, monkeypatch: Any
+    clip: Path, local: Path, pictures: Pictures, tmp_path: Path, monkeypatch: Any
 ) -> None:
     painted: list[tuple[int, int]] = []
     line = job.metric_line
@@ -92,7 +95,7 @@ def test_a_job_goes_on_with_the_first_frame_that_is_missing(
     monkeypatch.setattr(job, "metric_line", taken)
     first, second = tmp_path / "first", tmp_path / "second"
     with pytest.raises(SystemExit):
-        job.main(environ(first, clip))
+        job.main(environ(first, clip, pictures[1]))
     # The copy in S3 lacks the last frame's picture, which was about to be copied.
     shutil.copytree(first / "checkpoints", second / "checkpoints")
     (second / "checkpoints/id-2/frames/000002.png").unlink()
@@ -103,7 +106,7 @@ def test_a_job_goes_on_with_the_first_frame_that_is_missing(
     monkeypatch.setattr(
         job, "_pack", lambda *args: (seen.append(left.stat().st_mtime_ns), pack(*args))
     )
-    assert job.main(environ(second, clip)) == 0
+    assert job.main(environ(second, clip, pictures[1])) == 0
     assert painted[5:] == [(2, 2), (2, 3)]
     assert seen == [before]
     parts = [second / "model" / f"part-{number}" for number in (1, 2)]
@@ -115,10 +118,18 @@ def test_a_job_goes_on_with_the_first_frame_that_is_missing(
 
 
 def test_one_job_by_the_toolkit_whose_instance_is_taken_away_paints_what_is_painted_here(
-    clip: Path, local: Path, tmp_path: Path, monkeypatch: Any, capsys: Any
+    clip: Path, local: Path, pictures: Pictures, tmp_path: Path, monkeypatch: Any, capsys: Any
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    words = ["--clip", str(clip), "--styles", STYLE, "--name=film", "--alone=0", "--size=64"]
+    words = [
+        "--clip",
+        str(clip),
+        "--styles",
+        str(pictures[1]),
+        "--name=film",
+        "--alone=0",
+        "--size=64",
+    ]
     words += [f"--settings.{k}={v}" for k, v in SETTINGS.items() if "size" not in k]
     wanted = parse([*words, "--out", str(tmp_path)]).launch
     wanted.job.max_run = 1200
@@ -200,7 +211,7 @@ def plain(index: int) -> bytes:
 
 
 def test_of_a_folder_of_frames_each_job_is_given_its_own(
-    clip: Path, config: Callable[..., Path], tmp_path: Path, pictures: tuple[Path, Path]
+    clip: Path, config: Callable[..., Path], tmp_path: Path, pictures: Pictures
 ) -> None:
     folder = tmp_path / "frames"
     folder.mkdir()
@@ -249,7 +260,7 @@ def test_of_a_folder_of_frames_each_job_is_given_its_own(
     ],
 )
 def test_a_mistake_is_one_line_before_anything_is_asked_of_aws(
-    words: list[str], expected: str, clip: Path, pictures: Any, tmp_path: Path, capsys: Any
+    words: list[str], expected: str, clip: Path, pictures: Pictures, tmp_path: Path, capsys: Any
 ) -> None:
     words = [word.format(clip=clip, style=pictures[1]) for word in words]
     where = ["--aws.region=us-west-2", "--aws.role=R", "--aws.bucket=a-bucket", "--dry_run"]
