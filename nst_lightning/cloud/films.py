@@ -140,6 +140,6 @@ def join(fleet: "Fleet") -> bool:
             **{key: getattr(film, key) for key in (*_WHICH, *_HOW)},
         ).join([fleet.runs / key for key, _ in parts])
     except InputError as error:
-        print(f"no film yet, its frames are here: {error}")
+        print(f"no film yet, its frames are here: {error}; watch the launch where the clip is")
         return False
     return True

@@ -28,8 +28,7 @@ _LOOKS = 3
 _LIMITS = {
     "MaxWaitTimeExceeded": "no spot instance was free long enough; raise job.max_wait, or name "
     "others in job.fallback",
-    "MaxRuntimeExceeded": "it took longer than job.max_run a picture; a relaunch goes on from its "
-    "checkpoint",
+    "MaxRuntimeExceeded": "it took longer than job.max_run; a relaunch goes on from its checkpoint",
 }
 NO_CAPACITY = re.compile(r"CapacityError|[Ii]nsufficient.*capacity|MaxWaitTimeExceeded")
 
