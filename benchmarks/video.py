@@ -145,7 +145,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="*", default=[], help="for frames a minute")
     parser.add_argument("--photograph", default="sample:starry")
     parser.add_argument("--style", default="sample:waves")
-    parser.add_argument("--steadiness", type=float, default=3e5)
+    parser.add_argument("--steadiness", type=float, default=3e6)
     parser.add_argument("--steps", type=int, help="of each size and of each frame's last one")
     parser.add_argument("--still", action="store_true", help="the clip with a still camera, too")
     parser.add_argument("--out", type=Path, default=Path("outputs/video"))

@@ -42,3 +42,7 @@ def did_you_mean(name: str, known: Iterable[object]) -> str:
 def too_large(name: str, limit: int) -> InputError:
     """Return what is said of a file of more than so many bytes."""
     return InputError(f"{name} is larger than {limit // 2**20} MiB; use a smaller file")
+
+
+class CheckedError(Exception):
+    """Ends a run that was begun for its checks alone: nothing is wrong with it."""

@@ -106,7 +106,7 @@ def add_film(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--steadiness",
         type=float,
-        default=3e5,
+        default=3e6,
         help="Weight of the temporal term: more holds frames closer together.",
     )
     parser.add_argument(

@@ -172,9 +172,10 @@ class RunCLI(LightningCLI):
                 say(f"note: {key} is {now} (the checkpoint was made with {then})", error=True)
             del self.config_dump
         self.config.ckpt_path = path and str(path)
-        if self.writes and self.command == "fit" and not self.config.overwrite:
-            place = Path(self.config.trainer.default_root_dir)
-            refuse_others(place, self.made_of, self.config.images.out, goes_on=path is not None)
+        if self.writes and self.command == "fit":
+            place, anew = Path(self.config.trainer.default_root_dir), self.config.overwrite
+            out, goes_on = self.config.images.out, path is not None
+            refuse_others(place, self.made_of, out, goes_on=goes_on, overwrite=anew)
 
     def _refuse_nulls(self) -> None:
         classes: dict[str, type] = {

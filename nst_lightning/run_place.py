@@ -98,7 +98,14 @@ def find_place(
     return max(used, key=_used_last) if used and goes_on else folder
 
 
-def refuse_others(place: Path, made: Mapping[str, Any], out: str | None, *, goes_on: bool) -> None:
+def refuse_others(
+    place: Path,
+    made: Mapping[str, Any],
+    out: str | None,
+    *,
+    goes_on: bool,
+    overwrite: bool = False,
+) -> None:
     """Refuse to write over what is not this run's.
 
     Args:
@@ -106,10 +113,16 @@ def refuse_others(place: Path, made: Mapping[str, Any], out: str | None, *, goes
         made: What it is made of.
         out: ``images.out``.
         goes_on: Whether the run goes on from a checkpoint.
+        overwrite: Whether that may go; but never what the run is painted of.
 
     Raises:
         InputError: If the folder holds a run of other pictures, or the file another picture.
     """
+    path = None if out is None else local_path(out)
+    if path and path.is_file() and _identity(str(path)) in (*made["content"], *made["style"]):
+        raise InputError(f"--out: {out} is what the run is painted of; name another file")
+    if overwrite:
+        return
     there = RunFolder(place)
     # A run of an older version does not say what it is made of.
     known = there.made_of or not goes_on
@@ -117,12 +130,9 @@ def refuse_others(place: Path, made: Mapping[str, Any], out: str | None, *, goes
         raise InputError(
             f"{place} holds a run of other pictures; choose another folder, or --overwrite true"
         )
-    if out is None:
+    if path is None or not path.is_file():
         return
-    path = local_path(out)
-    if path.is_file() and (
-        there.picture is None or there.picture.read_bytes() != path.read_bytes()
-    ):
+    if there.picture is None or there.picture.read_bytes() != path.read_bytes():
         raise InputError(f"{out} is there already; name another file, or --overwrite true")
 
 

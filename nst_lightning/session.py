@@ -18,7 +18,7 @@ from nst_lightning.checks import typed
 from nst_lightning.data.image_pair import ImagePair
 from nst_lightning.data.images import PICTURE, Picture
 from nst_lightning.data.measured import as_measured, as_saved
-from nst_lightning.errors import InputError
+from nst_lightning.errors import CheckedError, InputError
 from nst_lightning.given import layers_of, spell_out
 from nst_lightning.guest import Guest
 from nst_lightning.module import NeuralStyleTransfer
@@ -100,8 +100,8 @@ class Session:
             self.trainer.fit(self.model, self.pair, ckpt_path=self._cli.config.ckpt_path)
             taken, steps = self.trainer.global_step, self.trainer.estimated_stepping_batches
             gave_up = self.guard.retries > self.guard.max_retries  # which it said
-            stopped = self.trainer.should_stop and not self.interrupted and not gave_up
-            if stopped and taken < steps < math.inf:
+            told = self.interrupted or self.ended_by_hand or gave_up
+            if self.trainer.should_stop and not told and taken < steps < math.inf:
                 say(f"note: ended after {taken} of {steps} steps: trainer.max_time or a callback")
 
     def check(self) -> None:
@@ -113,7 +113,7 @@ class Session:
         Raises:
             InputError: If something about it is wrong.
         """
-        with contextlib.suppress(_CheckedError):
+        with contextlib.suppress(CheckedError):
             self.run(_EndsBeforeFirstStep())
 
     def test(self) -> dict[str, float]:
@@ -155,6 +155,11 @@ class Session:
     def interrupted(self) -> int:
         """The number of the signal if Ctrl-C or SIGTERM came, else 0."""
         return self._cli.stop.received or 0
+
+    @property
+    def ended_by_hand(self) -> bool:
+        """Whether somebody ended the run otherwise, as by the preview's *finish now*."""
+        return self._cli.stop.asked
 
     @property
     def stopped(self) -> bool:
@@ -288,13 +293,9 @@ def open_words(words: Sequence[str], command: str = "fit") -> Session:
         return Session(RunCLI(spelled, command), guest)
 
 
-class _CheckedError(Exception):
-    """Ends a run that was begun for its checks alone."""
-
-
 class _EndsBeforeFirstStep(Callback):
     """Lets a run go as far as all that is checked, and no further; nothing is written yet."""
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Stop here."""
-        raise _CheckedError
+        raise CheckedError

@@ -1,6 +1,6 @@
 """Properties that hold for any picture and any run; examples that once failed are kept.
 
-``HYPOTHESIS_PROFILE=long`` tries 500 of each, 50 are the usual.
+``HYPOTHESIS_PROFILE=long`` tries 500 of each; 50 are the usual, and 15 of whole runs.
 """
 
 import math
@@ -33,7 +33,8 @@ for name, examples in (("usual", 50), ("long", 500)):
         suppress_health_check=list(HealthCheck),
         print_blob=True,
     )
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "usual")
+settings.load_profile(PROFILE)
 
 SIDE = st.integers(1, 200)
 MODE = st.sampled_from(["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I", "F", "I;16"])
@@ -128,6 +129,7 @@ RUNS = {
 }
 
 
+@settings(max_examples=15 if PROFILE == "usual" else settings.default.max_examples)
 @given(**RUNS)
 @example(
     size=20,

@@ -1,5 +1,6 @@
 """A run's folder: named after its pictures, and never over another pair's."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -94,6 +95,16 @@ def test_a_file_is_replaced_by_the_same_run_alone() -> None:
     Path("out.png").write_bytes(b"holiday")
     with pytest.raises(InputError, match=r"out\.png is there already; .*--overwrite true"):
         refuse_others(place, MADE, "out.png", goes_on=False)
+
+
+def test_what_a_run_is_painted_of_is_never_replaced(tmp_path: Path) -> None:
+    Path("photo.png").write_bytes(b"photo")
+    made = MADE | {"content": [hashlib.sha256(b"photo").hexdigest()]}
+    for overwrite in (False, True):
+        with pytest.raises(InputError, match=r"--out: photo\.png is what the run is painted of"):
+            refuse_others(Path("new"), made, "photo.png", goes_on=False, overwrite=overwrite)
+    Path("photo.png").write_bytes(b"another")
+    refuse_others(Path("new"), made, "photo.png", goes_on=False, overwrite=True)
 
 
 def test_a_picture_is_known_by_its_pixels_or_bytes(tmp_path: Path) -> None:

@@ -372,14 +372,14 @@ def test_averages_are_the_whole_ones(grid: tuple[int, int]) -> None:
     torch.testing.assert_close(found, expected)
 
 
-def test_twenty_steps_end_in_the_same_picture() -> None:
+def test_ten_steps_end_in_the_same_picture() -> None:
     terms = {"content": ContentLoss(1.0), "style": GramLoss(100.0, LAYERS)}
     ends = []
     for tiles in (None, Tiles(48, 2)):
-        objective, _, _ = ready(terms, (97, 141))
+        objective, _, _ = ready(terms, (73, 97))
         # A descent makes much of little: in float32 two threads and one part ways too.
-        objective, x = objective.double(), smooth(3, (97, 141)).double().requires_grad_()
-        objective.set_targets(smooth(1, (97, 141)).double(), [smooth(2, (90, 110)).double()], [1.0])
+        objective, x = objective.double(), smooth(3, (73, 97)).double().requires_grad_()
+        objective.set_targets(smooth(1, (73, 97)).double(), [smooth(2, (90, 110)).double()], [1.0])
         objective.tiles = tiles
         optimizer = BoundedLBFGS([x])
 
@@ -389,8 +389,8 @@ def test_twenty_steps_end_in_the_same_picture() -> None:
             loss.backward()
             return loss
 
-        for _ in range(20):
+        for _ in range(10):
             optimizer.step(closure)
         ends.append(x.detach())
-    assert float((ends[0] - smooth(3, (97, 141))).abs().max()) > 0.05
+    assert float((ends[0] - smooth(3, (73, 97))).abs().max()) > 0.05
     assert float((ends[0] - ends[1]).abs().max()) < 1 / 255

@@ -36,14 +36,15 @@ class Failing:
 
 
 @pytest.fixture(scope="module")
-def writes(pictures: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> int:
-    """Return how often a run writes."""
-    count = Failing(0, 0)
+def runs(pictures: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
+    """Return where ``first`` and ``whole``, twice as long, are; and how often one writes."""
+    root, count = tmp_path_factory.mktemp("runs"), Failing(0, 0)
+    paint(root / "whole", pictures, *WORDS, "--trainer.max_epochs=2")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", count)
-        paint(tmp_path_factory.mktemp("count"), pictures, *WORDS)
+        paint(root / "first", pictures, *WORDS)
     assert count.calls > 6
-    return count.calls
+    return root, count.calls
 
 
 CODES = (errno.ENOSPC, errno.EACCES, errno.EIO, errno.EINTR, errno.ENOENT, errno.EROFS)
@@ -53,17 +54,16 @@ CODES = (errno.ENOSPC, errno.EACCES, errno.EIO, errno.EINTR, errno.ENOENT, errno
 def test_every_write_fails_once(
     tmp_path: Path,
     pictures: tuple[Path, Path],
-    writes: int,
+    runs: tuple[Path, int],
     code: int,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    paint(tmp_path / "whole", pictures, *WORDS, "--trainer.max_epochs=2")
-    paint(tmp_path / "first", pictures, *WORDS)
+    root, writes = runs
     # Each error at every third write: together they are at all of them.
     for at in range(1 + CODES.index(code) % 3, writes + 1, 3):
         folder = tmp_path / f"run-{at}"
-        shutil.copytree(tmp_path / "first", folder)
+        shutil.copytree(root / "first", folder)
         words = [*arguments(folder, pictures, *WORDS), "--trainer.max_epochs=2"]
         capsys.readouterr()
         with monkeypatch.context() as patch:
@@ -75,7 +75,7 @@ def test_every_write_fails_once(
         assert not [name for name in files(folder) if ".part" in name or ".lock" in name]
         assert main([*words, "--ckpt_path=last"]) == 0
         for name in ("stylized.png", "metrics.csv", "film.gif"):
-            assert (folder / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), at
+            assert (folder / name).read_bytes() == (root / "whole" / name).read_bytes(), at
 
 
 def test_the_folder_vanishes(

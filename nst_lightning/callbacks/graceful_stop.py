@@ -16,10 +16,16 @@ class GracefulStop(Callback):
     A step that is cut in half leaves picture and optimiser out of step, and then no resume could be
     exact. A handler that the caller has set is the caller's word on what a signal means: it is
     called at once, and the run goes on unless it raises.
+
+    Attributes:
+        received: Number of the signal that came.
+        asked: Whether somebody asked otherwise, as by the preview's button: the run ends in the
+            same way, and counts as one that did what it was told.
     """
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self.asked = False
         self._callers: dict[int, Any] = {}
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -28,7 +34,7 @@ class GracefulStop(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start listening (the main thread only: elsewhere signals do not arrive)."""
-        self.received = None
+        self.received, self.asked = None, False
         for number, callers in self._callers.items():
             free = callers in (signal.default_int_handler, signal.SIG_DFL)
             # None is a handler that Python cannot set again.
@@ -45,7 +51,7 @@ class GracefulStop(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Ask the trainer to stop if a signal has come."""
-        if self.received is not None:
+        if self.received is not None or self.asked:
             trainer.should_stop = True
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:

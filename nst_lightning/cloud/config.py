@@ -152,14 +152,14 @@ class FilmConfig:
     """
 
     clip: str
-    start: str | None = None
-    end: str | None = None
-    every: int = 1
-    passes: int = 1
-    steadiness: float = 3e5
-    alone: int = 1
-    scenes: int | Literal["auto"] | None = None
-    painted: str | None = None
+    start: str | None
+    end: str | None
+    every: int
+    passes: int
+    steadiness: float
+    alone: int
+    scenes: int | Literal["auto"] | None
+    painted: str | None
 
 
 @dataclass

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from nst_lightning.data.resizing import resize_to
+from nst_lightning.losses.products import least_at_size_of
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,5 @@ class Carried:
 
     def onto(self, picture: Tensor) -> Tensor:
         """Lay the painting on a picture of any size, ``(1, 3, h, w)``."""
-        size = picture.shape[-2:]
-        mask = resize_to(self.mask.to(picture), size)
-        return torch.lerp(picture, resize_to(self.painting.to(picture), size), mask)
+        mask = least_at_size_of(self.mask.to(picture), picture)
+        return torch.lerp(picture, resize_to(self.painting.to(picture), picture.shape[-2:]), mask)

@@ -106,6 +106,11 @@ def at_size_of(mask: Tensor, features: HasShape) -> Tensor:
     return F.adaptive_avg_pool2d(mask, (features.shape[-2], features.shape[-1]))
 
 
+def least_at_size_of(mask: Tensor, features: HasShape) -> Tensor:
+    """Return ``(1, 1, H, W)`` at the size of features, of each place the least that is in it."""
+    return -F.adaptive_max_pool2d(-mask, (features.shape[-2], features.shape[-1]))
+
+
 class _SquaredError(torch.autograd.Function):
     """``mse_loss`` whose gradient lies in memory as the value does.
 

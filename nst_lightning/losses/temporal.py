@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nst_lightning.losses.products import at_size_of
+from nst_lightning.losses.products import at_size_of, least_at_size_of
 from nst_lightning.losses.reference import Reference
 from nst_lightning.losses.term import LossTerm
 
@@ -51,7 +51,8 @@ class TemporalLoss(LossTerm):
 
         Args:
             others: Of each ``(1, 3, H, W)`` and ``(1, 1, H, W)``, as `temporal_loss` has them. A
-                picture of another size is compared with them resized.
+                picture of another size is compared with means of the painting, where all of the
+                place is reliable.
         """
         for name in [*self._kept]:
             self.forget(name)
@@ -77,8 +78,9 @@ class TemporalLoss(LossTerm):
         whole, height, width = _name(number), image.shape[-2], image.shape[-1]
         name = f"{whole} at {height}x{width}"
         if not self.has_target(name):
-            parts = (at_size_of(part.to(image), image) for part in self.target(whole))
-            self.set_target(name, tuple(parts))
+            picture, mask = (part.to(image) for part in self.target(whole))
+            # What comes into sight is a place or two wide: smaller still, it must not be held.
+            self.set_target(name, (at_size_of(picture, image), least_at_size_of(mask, image)))
         warped, mask = self.target(name)
         return warped, mask
 

@@ -20,7 +20,7 @@ from nst_lightning.data.image_pair import pictures_of
 from nst_lightning.data.palette import PaletteChange
 from nst_lightning.data.resizing import at_most
 from nst_lightning.data.sources import public_name
-from nst_lightning.errors import InputError
+from nst_lightning.errors import CheckedError, InputError
 from nst_lightning.preview import PreviewAddress
 from nst_lightning.preview.feed import SIDE, Feed
 from nst_lightning.preview.server import EVERY, server_at
@@ -139,6 +139,8 @@ class LivePreview(Callback):
             self._started += time.monotonic() - paused
         if self._feed.finish_asked and not trainer.should_stop:
             trainer.should_stop = True
+            for stop in _stops(trainer):
+                stop.asked = True
             kept = trainer.checkpoint_callback is not None
             further = "; --ckpt_path last goes on from there" if kept else ""
             say(f"\nfinishing after this step, as the preview asks{further}", error=True)
@@ -208,7 +210,9 @@ class LivePreview(Callback):
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Say what ended the run."""
+        """Say what ended the run; nothing, if it was begun for its checks alone."""
+        if isinstance(exception, CheckedError):
+            return
         stopped = isinstance(exception, KeyboardInterrupt)
         why = str(exception) if isinstance(exception, InputError) else type(exception).__name__
         facts = {} if stopped else {"why": " ".join(why.split())}
@@ -216,10 +220,13 @@ class LivePreview(Callback):
             self._end(trainer, pl_module, "stopped" if stopped else "failed", **facts)
 
 
+def _stops(trainer: Any) -> list[GracefulStop]:
+    return [callback for callback in trainer.callbacks if isinstance(callback, GracefulStop)]
+
+
 def _was_signalled(trainer: Any) -> bool:
     """Return whether Ctrl-C or SIGTERM came."""
-    stops = [c for c in trainer.callbacks if isinstance(c, GracefulStop)]
-    return any(stop.received is not None for stop in stops)
+    return any(stop.received is not None for stop in _stops(trainer))
 
 
 def _is_ended(trainer: Any) -> bool:
@@ -243,5 +250,5 @@ def _losses(trainer: Trainer) -> dict[str, float]:
 def _name(source: Any) -> str:
     """Return what a picture is called, without its folder."""
     if not isinstance(source, str | os.PathLike):
-        return "a picture"
+        return str(getattr(source, "info", {}).get("Title", "a picture"))
     return Path(public_name(os.fspath(source)).removeprefix("sample:")).stem

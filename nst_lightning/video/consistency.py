@@ -4,10 +4,12 @@ After Ruder, Dosovitskiy & Brox, "Artistic Style Transfer for Videos" (GCPR 2016
 4.4, who take the tests of Sundaram, Brox & Keutzer (ECCV 2010).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
@@ -23,17 +25,21 @@ def places(flow: Tensor) -> Tensor:
     return flow + torch.stack([x, y])
 
 
-def warp(picture: Tensor, flow: Tensor, mode: str = "bicubic") -> Tensor:
+def warp(picture: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
     """Return another frame's values at the places of this one.
 
     Args:
         picture: Of the other frame, ``(1, C, H, W)``.
         flow: From this frame to the other, ``(1, 2, H, W)``, x then y, in pixels.
-        mode: ``bicubic``, which keeps a painting crisp over many frames, ``bilinear``, ``nearest``.
+        mode: ``bilinear``, ``nearest``, or ``spline``: by B-splines of the fifth degree, of which a
+            painting that is moved from frame to frame keeps its strokes: moved nine times by half a
+            pixel they are as strong as before, while bicubic weights make them a seventh stronger.
 
     Returns:
         ``(1, C, H, W)``; places beyond the border have the values of the border.
     """
+    if mode == "spline":
+        return _by_splines(picture, flow)
     height, width = flow.shape[-2:]
     size = flow.new_tensor([max(width - 1, 1), max(height - 1, 1)]).view(1, 2, 1, 1)
     grid = (places(flow) * 2 / size - 1).permute(0, 2, 3, 1)  # (1, H, W, 2)
@@ -41,6 +47,18 @@ def warp(picture: Tensor, flow: Tensor, mode: str = "bicubic") -> Tensor:
         picture, grid, mode=mode, padding_mode="border", align_corners=True
     )
     return moved
+
+
+def _by_splines(picture: Tensor, flow: Tensor) -> Tensor:
+    from skimage import transform
+
+    resample: Callable[..., NDArray[np.float64]] = transform.warp
+    coordinates = places(flow)[0].flip(0).numpy()  # rows, then columns
+    channels = [
+        resample(one, coordinates, order=5, mode="edge", clip=False, preserve_range=True)
+        for one in picture[0].numpy()
+    ]
+    return torch.from_numpy(np.stack(channels))[None].to(picture)
 
 
 def reliable(flow: Tensor, back: Tensor) -> Tensor:
@@ -55,15 +73,17 @@ def reliable(flow: Tensor, back: Tensor) -> Tensor:
         back: From the other frame to this one.
 
     Returns:
-        ``(1, 1, H, W)``, softened by a Gaussian and clipped to [0, 1].
+        ``(1, 1, H, W)``, values in [0, 1]: softened by a Gaussian, inwards alone. What comes into
+        sight is a pixel or two wide, and held even a little it would never be painted.
     """
-    mask: Tensor = gaussian_blur(_agrees(flow, back), 5, _SOFT)
-    return mask.clamp(0, 1)
+    trusted = _agrees(flow, back)
+    soft: Tensor = gaussian_blur(trusted, 5, _SOFT)
+    return soft.clamp(0, 1) * trusted
 
 
 def _agrees(flow: Tensor, back: Tensor) -> Tensor:
     height, width = flow.shape[-2:]
-    returned = warp(back, flow, "bilinear")
+    returned = warp(back, flow)
     length = _squared(flow)
     hidden = _squared(flow + returned) >= 0.01 * (length + _squared(returned)) + 0.5
     edge = _squared(_slopes(flow)) > 0.01 * length + 0.002

@@ -28,7 +28,7 @@ def warping_error(picture: Tensor, other: Tensor, flow: Tensor, mask: Tensor) ->
     Returns:
         From 0 to 1; NaN where no place is reliable.
     """
-    moved = warp(other, flow, "bilinear")
+    moved = warp(other, flow)
     return float((mask * (picture - moved).square()).sum() / (mask.sum() * picture.shape[1]))
 
 

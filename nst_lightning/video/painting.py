@@ -69,7 +69,7 @@ class Seen:
         matches = None
         if other.matches is not None:
             matches = _moved(other.matches, flow)
-        warped = warp(other.raw, flow).clamp(0, 1)
+        warped = warp(other.raw, flow, "spline").clamp(0, 1)
         return cls(warped, reliable(flow, back), matches)
 
 
@@ -194,7 +194,8 @@ def _look_at(session: Session, seen: Sequence[Seen]) -> None:
 
 def _painted(session: Session, frame: Frame) -> Painted:
     session.run()
-    if not session.finished:  # Ctrl-C, or the preview's button
+    by_hand = session.interrupted or session.ended_by_hand
+    if by_hand and not session.finished:  # else a time limit or the guard ended it: painted it is
         raise KeyboardInterrupt
     raw = whole_levels(session.model.painted.detach().cpu().double(), _BITS) / LEVELS
     return Painted(frame, raw.float(), session.picture().cpu(), _matches(session))

@@ -63,7 +63,7 @@ class Production:
     end: str | None = None
     every: int = 1
     passes: int = 1
-    steadiness: float = 3e5
+    steadiness: float = 3e6
     alone: int = 1
     settings: Mapping[str, Any] = field(default_factory=dict)
     configs: Sequence[str] = ()
@@ -219,7 +219,9 @@ class Production:
                     told(done, total)
 
             def frames(first: int) -> Iterator[Image.Image]:
-                return (frame.picture for frame in clip.frames(first))
+                for number, frame in enumerate(clip.frames(first), first + 1):
+                    frame.picture.info["Title"] = f"frame {number} of {clip.info.count}"
+                    yield frame.picture
 
             try:
                 return Film(folder, painter, frames, self.passes, on_frame).paint()

@@ -28,6 +28,7 @@ from nst_lightning.video.reading import open_clip
 pytestmark = pytest.mark.slow
 SETTINGS = {"data.octave_steps": 2, "data.steps_per_epoch": 3, "data.size": 64}
 STYLE = "sample:waves"
+HOW = ["--alone=0", "--steadiness=3e5"]
 Pictures = tuple[Path, Path]
 
 
@@ -47,7 +48,7 @@ def local(
     before, folder = torch.get_num_threads(), tmp_path_factory.mktemp("local")
     torch.set_num_threads(2)
     words = [f"--settings.{key}={value}" for key, value in SETTINGS.items() if "size" not in key]
-    words += [f"--styles={pictures[1]}", "--size=64", "--alone=0", f"--folder={folder}"]
+    words += [f"--styles={pictures[1]}", "--size=64", *HOW, f"--folder={folder}"]
     assert program(["video", str(clip), *words]) == 0
     yield folder
     torch.set_num_threads(before)
@@ -127,8 +128,8 @@ def test_one_job_by_the_toolkit_whose_instance_is_taken_away_paints_what_is_pain
         "--styles",
         str(pictures[1]),
         "--name=film",
-        "--alone=0",
         "--size=64",
+        *HOW,
     ]
     words += [f"--settings.{k}={v}" for k, v in SETTINGS.items() if "size" not in k]
     wanted = parse([*words, "--out", str(tmp_path)]).launch

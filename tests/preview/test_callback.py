@@ -21,6 +21,7 @@ from nst_lightning.preview import PreviewAddress
 from nst_lightning.preview import callback as callback_module
 from nst_lightning.preview import server as server_module
 from nst_lightning.preview.callback import LivePreview
+from nst_lightning.preview.feed import Feed
 from nst_lightning.preview.server import PreviewServer, server_at
 from nst_lightning.run_cli import RunCLI
 from nst_lightning.session import open_run
@@ -243,6 +244,34 @@ def test_stylize_shows_one_picture_after_another(pictures: tuple[Path, Path]) ->
     assert [state["title"].split()[0] for state in seen] == ["a", "content"]
     assert seen[0]["run"] != seen[1]["run"]
     assert ask(here(), "state").json["phase"] == "finished"
+
+
+def test_a_film_is_shown_frame_by_frame_and_ended_from_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, Any]] = []
+    tell = Feed.tell
+
+    def told(self: Feed, phase: Any = None, **facts: Any) -> None:
+        tell(self, phase, **facts)
+        seen.append(self.state(0, 0))
+        if seen[-1]["title"].startswith("frame 2") and facts.get("step") == 1:
+            ask(here(), "finish", "POST")
+
+    monkeypatch.setattr(Feed, "tell", told)
+    for number in range(3):
+        frame = Image.new("RGB", (64, 48), (40 * number, 90, 120))
+        frame.save(tmp_path / f"{number}.png")
+    out = tmp_path / "painted.gif"
+    words = ["video", str(tmp_path / "*.png"), "--styles=sample:waves", f"--out={out}"]
+    words += [f"--folder={tmp_path / 'film'}", "--preview=true", "--size=64"]
+    assert main([*words, "--settings.data.steps_per_epoch=3"]) == 130
+    titles = {state["title"] for state in seen}
+    assert {f"frame {n} of 3 \N{MULTIPLICATION SIGN} waves" for n in (1, 2)} <= titles
+    assert not [title for title in titles if title.startswith("frame 3")]
+    assert "failed" not in {state["phase"] for state in seen}
+    assert [path.name for path in (tmp_path / "film/frames").iterdir()] == ["000001.png"]
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,11 @@ import csv
 import itertools
 import json
 import os
-from collections.abc import Iterator
+import shutil
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +22,9 @@ from helpers.program import Program
 from PIL import Image
 
 from nst_lightning.data.measured import as_saved, references
+from nst_lightning.errors import InputError
 from nst_lightning.metrics.evaluate import PictureMetrics
+from nst_lightning.video.command import main
 from nst_lightning.video.film import Film
 from nst_lightning.video.film_folder import FilmFolder
 from nst_lightning.video.measuring import steadiness
@@ -33,10 +38,15 @@ KEPT = "killed/passes/*/[0-9]*.safetensors"
 QUICK = {"data.size": SIZE, "data.octave_steps": 8, "data.steps_per_epoch": 8}
 
 
-def film(folder: Path, frames: list[Image.Image], passes: int = 1) -> list[Painted]:
+def film(
+    folder: Path,
+    frames: list[Image.Image],
+    passes: int = 1,
+    settings: Mapping[str, Any] = QUICK,
+) -> list[Painted]:
     """Paint frames as a film; return them as the last pass left them."""
     kept = FilmFolder(folder)
-    painter = FramePainter(QUICK, [], [STYLE], 3e5)
+    painter = FramePainter(settings, [], [STYLE], 3e6)
     shown = []
 
     def read(first: int) -> Iterator[Image.Image]:
@@ -58,13 +68,18 @@ def clip() -> list[Image.Image]:
 
 
 @pytest.fixture(scope="module")
-def painted(clip: list[Image.Image], tmp_path_factory: pytest.TempPathFactory) -> list[Painted]:
-    return film(tmp_path_factory.mktemp("film"), clip)
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("film")
+
+
+@pytest.fixture(scope="module")
+def painted(clip: list[Image.Image], folder: Path) -> list[Painted]:
+    return film(folder, clip)
 
 
 @pytest.fixture(scope="module")
 def alone(clip: list[Image.Image]) -> list[Painted]:
-    painter = FramePainter(QUICK, [], [STYLE], 3e5)
+    painter = FramePainter(QUICK, [], [STYLE], 3e6)
     return [painter.paint(frame) for frame in clip]
 
 
@@ -105,49 +120,47 @@ def test_the_square_is_painted_where_it_went(
 
 
 def test_nothing_crosses_a_cut(tmp_path: Path) -> None:
-    first, _ = moving(2, pan=0.0, photograph="sample:starry")
-    second, _ = moving(2, pan=0.0, photograph="sample:cat")
-    both = film(tmp_path / "both", [*first, *second], passes=2)
-    own = film(tmp_path / "own", second, passes=2)
-    for frame, other in zip(both[2:], own, strict=True):
+    first, _ = moving(1, size=(64, 64), photograph="sample:starry")
+    second, _ = moving(2, size=(64, 64), photograph="sample:cat")
+    short = {"data.size": 64, "data.octave_steps": 2, "data.steps_per_epoch": 2}
+    both = film(tmp_path / "both", [*first, *second], passes=2, settings=short)
+    own = film(tmp_path / "own", second, passes=2, settings=short)
+    for frame, other in zip(both[1:], own, strict=True):
         assert torch.equal(frame.raw, other.raw)
         assert torch.equal(frame.shown, other.shown)
     assert (tmp_path / "both/passes/2/000001.safetensors").is_file()
 
 
 def test_a_second_pass_is_steadier(
-    clip: list[Image.Image], painted: list[Painted], tmp_path: Path
+    clip: list[Image.Image], folder: Path, painted: list[Painted], tmp_path: Path
 ) -> None:
-    again = film(tmp_path, clip[:3], passes=2)
-    assert along(again, "painting") < along(painted[:3], "painting")
+    shutil.copytree(folder, tmp_path / "again")  # its first pass is there
+    again = film(tmp_path / "again", clip, passes=2)
+    assert along(again, "painting") < along(painted, "painting")
 
 
-@pytest.fixture
-def command(tmp_path: Path) -> list[str]:
-    source = make(tmp_path / "in.mp4", moving(4, size=(96, 64))[0], rate=8, sound="aac")
-    return [
-        "video",
-        str(source),
-        "--styles",
-        STYLE,
-        "--size=96",
-        "--passes=2",
-        "--alone=0",
-        "--settings.data.octave_steps=2",
-        "--settings.data.steps_per_epoch=3",
-    ]
-
-
-@pytest.mark.parametrize(("number", "frame"), [(1, 2), (2, 3)])
-def test_killed_and_repeated(command: list[str], tmp_path: Path, number: int, frame: int) -> None:
-    whole = [*command, "--folder=whole"]
-    program = Program(whole, tmp_path)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Path]:
+    """A command line that lacks its folder, and the folder of its film, made by it."""
+    root = tmp_path_factory.mktemp("made")
+    source = make(root / "in.mp4", moving(3, size=(64, 48))[0], rate=8, sound="aac")
+    steps = ("--settings.data.octave_steps=1", "--settings.data.steps_per_epoch=2")
+    command = ["video", str(source), "--styles", STYLE, "--size=64", "--passes=2", *steps]
+    program = Program([*command, "--folder=whole"], root)
     assert program.wait() == 0, program.stderr
+    return command, root / "whole"
+
+
+@pytest.mark.parametrize(("number", "frame"), [(1, 2), (2, 2)])
+def test_killed_and_repeated(
+    made: tuple[list[str], Path], tmp_path: Path, number: int, frame: int
+) -> None:
+    command, whole = made
     killed = [*command, "--folder=killed"]
     kept = tmp_path / f"killed/passes/{number}/{frame:06}.safetensors"
     Program(killed, tmp_path).kill_when(kept.is_file)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob(KEPT)}
-    assert 0 < len(before) < 8
+    assert 0 < len(before) < 6
     again = Program(killed, tmp_path)
     # Its passes are kept until the film is written: those that were there were not painted twice.
     seen: dict[Path, int] = {}
@@ -158,42 +171,39 @@ def test_killed_and_repeated(command: list[str], tmp_path: Path, number: int, fr
         return (tmp_path / "killed/metrics.csv").is_file()
 
     while not looked() and again.is_running:
-        pass
+        time.sleep(0.01)
     assert again.wait() == 0, again.stderr
     assert {path: seen.get(path) for path in before} == before
-    for index in range(1, 5):
-        files = [tmp_path / f"{name}/frames/{index:06}.png" for name in ("whole", "killed")]
-        assert files[0].read_bytes() == files[1].read_bytes()
-    films = [(tmp_path / f"{name}/painted.mp4").read_bytes() for name in ("whole", "killed")]
-    assert films[0] == films[1]
+    for name in (*(f"frames/{index:06}.png" for index in range(1, 4)), "painted.mp4"):
+        assert (whole / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
 
 
-def test_the_folder_says_what_it_is(command: list[str], tmp_path: Path) -> None:
-    program = Program([*command, "--folder=film", "--passes=1", "--alone=1"], tmp_path)
-    assert program.wait() == 0, program.stderr
-    assert json.loads((tmp_path / "film/film.json").read_text())["frames"] == 4
-    with (tmp_path / "film/metrics.csv").open() as file:
+def test_the_folder_says_what_it_is(
+    made: tuple[list[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command, whole = made
+    folder = tmp_path / "film"
+    shutil.copytree(whole, folder)
+    monkeypatch.chdir(tmp_path)
+    assert json.loads((folder / "film.json").read_text())["frames"] == 3
+    with (folder / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [row["scene"] for row in rows] == ["1"] * 4
+    assert [row["scene"] for row in rows] == ["1"] * 3
     assert all(float(row["painting"]) < 0.1 for row in rows[1:])
     assert sum(row["alone"] != "" for row in rows) == 1
-    # A file of the user's is not replaced, but the film itself is.
+    # A file of the user's is not replaced.
     (tmp_path / "mine.mp4").write_bytes(b"mine")
-    program = Program([*command, "--folder=film", "--passes=1", "--out=mine.mp4"], tmp_path)
-    assert program.wait() == 2
+    same = [*command[1:], f"--folder={folder}"]
+    with pytest.raises(InputError, match=r"mine\.mp4"):
+        main([*same, "--out=mine.mp4"])
     assert (tmp_path / "mine.mp4").read_bytes() == b"mine"
-    program = Program([*command, "--folder=film", "--passes=1"], tmp_path)
-    assert program.wait() == 0, program.stderr
-    # The same again paints nothing; another style does not go into the same folder.
-    frame = tmp_path / "film/frames/000002.png"
-    before = frame.stat().st_mtime_ns
-    program = Program([*command, "--folder=film", "--passes=1", "--out=again.webm"], tmp_path)
-    assert program.wait() == 0, program.stderr
+    # The same again paints nothing.
+    before = {path: path.stat().st_mtime_ns for path in (folder / "frames").iterdir()}
+    assert len(before) == 3
+    assert main([*same, "--out=again.webm"]) == 0
     assert (tmp_path / "again.webm").is_file()
-    assert frame.stat().st_mtime_ns == before
-    other = [word if word != STYLE else "sample:klimt" for word in command]
-    program = Program([*other, "--folder=film"], tmp_path)
-    assert program.wait() == 2
-    assert "film holds a film of other pictures or settings" in program.stderr
-    assert program.stderr.count("\n") == 1
-    assert frame.stat().st_mtime_ns == before
+    # Another style does not go into the same folder.
+    other = [word if word != STYLE else "sample:klimt" for word in same]
+    with pytest.raises(InputError, match="film holds a film of other pictures or settings"):
+        main(other)
+    assert {path: path.stat().st_mtime_ns for path in (folder / "frames").iterdir()} == before

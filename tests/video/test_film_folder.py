@@ -55,7 +55,7 @@ def test_parts_of_a_clip_of_the_same_length_are_two_films(tmp_path: Path) -> Non
     films = []
     for start, end in (("0", "0.5"), ("0.5", "1"), ("0", "0.5")):
         production = Production(clip, ["sample:waves"], "out.mp4", tmp_path, start, end)
-        painter = FramePainter(settings, [], production.styles, 3e5)
+        painter = FramePainter(settings, [], production.styles, 3e6)
         with open_clip(clip, start, end) as part:
             assert part.info.count == 2
             films.append(production._identity(painter, part)[0])
