@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import yaml
 from jsonargparse import ArgumentParser, Namespace, get_loader, set_loader, set_parsing_settings
-from jsonargparse.typing import NotEmptyStr
+from jsonargparse.typing import NonNegativeInt, NotEmptyStr, PositiveInt
 
 from nst_lightning.errors import InputError, did_you_mean
 from nst_lightning.options import (
@@ -109,6 +109,33 @@ def add_configs(parser: ArgumentParser, note: str) -> None:
         metavar="CONFIG",
         default=[],
         help=f"Config files of fit, by path or by name, {note}",
+    )
+
+
+def add_film(parser: ArgumentParser) -> None:
+    """Add what says which frames of a clip are painted, and how steadily."""
+    parser.add_argument("--from", type=str | None, default=None, help="Begin at: 12.5, or 1:02.")
+    parser.add_argument("--to", type=str | None, default=None, help="End at.")
+    parser.add_argument(
+        "--every", type=PositiveInt, default=1, help="Paint each EVERYth frame alone."
+    )
+    parser.add_argument(
+        "--passes",
+        type=PositiveInt,
+        default=1,
+        help="2 goes backwards over the film once more: steadier where things come into sight.",
+    )
+    parser.add_argument(
+        "--steadiness",
+        type=float,
+        default=3e6,
+        help="Weight of the temporal term: more holds frames closer together.",
+    )
+    parser.add_argument(
+        "--alone",
+        type=NonNegativeInt,
+        default=1,
+        help="So many pairs of neighbours are painted frame by frame too, to say what is gained.",
     )
 
 

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nst_lightning.data.which_pictures import find_sources, safe_name
-from nst_lightning.errors import InputError
 from nst_lightning.files import check_folder
 from nst_lightning.options import find_configs, refuse_reserved, take_settings
-from nst_lightning.parser import OneLineParser, add_configs, add_styles
+from nst_lightning.parser import OneLineParser, add_configs, add_film, add_styles
 from nst_lightning.run_folder import occupied
 
 DESCRIPTION = (
@@ -17,6 +16,9 @@ DESCRIPTION = (
     "missing. Any setting of a run may be added as --settings.KEY VALUE, such as "
     "--settings.model.strength 0.7."
 )
+
+SIDE = 384
+"""Long side of a film in pixels, where none is named."""
 
 RESERVED = {
     "data.content": "the clip",
@@ -52,29 +54,9 @@ def make_parser() -> OneLineParser:
         default=None,
         help="Where frames, measures and page are; outputs/CLIP--STYLE if null.",
     )
-    parser.add_argument("--from", type=str | None, default=None, help="Begin at: 12.5, or 1:02.")
-    parser.add_argument("--to", type=str | None, default=None, help="End at.")
-    parser.add_argument("--every", type=int, default=1, help="Paint each EVERYth frame alone.")
-    parser.add_argument("--size", type=int, default=384, help="Long side of the film in pixels.")
-    parser.add_argument(
-        "--passes",
-        type=int,
-        default=1,
-        help="2 goes backwards over the film once more: steadier where things come into sight.",
-    )
-    parser.add_argument(
-        "--steadiness",
-        type=float,
-        default=3e6,
-        help="Weight of the temporal term: more holds frames closer together.",
-    )
+    add_film(parser)
+    parser.add_argument("--size", type=int, default=SIDE, help="Long side of the film in pixels.")
     add_configs(parser, "such as looks/strong.yaml.")
-    parser.add_argument(
-        "--alone",
-        type=int,
-        default=1,
-        help="So many pairs of neighbours are painted frame by frame too, to say what is gained.",
-    )
     parser.add_argument(
         "--preview", type=bool, default=False, help="Show each frame in a browser as it is painted."
     )
@@ -98,9 +80,6 @@ def main(words: Sequence[str]) -> int:
     settings, rest = take_settings(find_configs(words))
     given = make_parser().parse_args(rest)
     refuse_reserved(settings, RESERVED)
-    for name, least in (("passes", 1), ("every", 1), ("alone", 0)):
-        if given[name] < least:
-            raise InputError(f"--{name}: must be {least} or more, not {given[name]}")
     styles = find_sources(given.styles, "styles", settings.get("data.artworks"))
     name = f"{safe_name(Path(given.clip).stem)}--{styles[0].name}"
     folder = check_folder(given.folder or Path("outputs", name))
