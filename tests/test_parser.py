@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from nst_lightning.command_options import parse_command
 from nst_lightning.errors import InputError
-from nst_lightning.parser import OneLineParser, option_names, parse_command
+from nst_lightning.parser import OneLineParser, option_names
 from nst_lightning.run_cli import RunCLI, RunParser
 from nst_lightning.session import open_words
 from nst_lightning.short_names import ELSEWHERE

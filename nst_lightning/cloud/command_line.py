@@ -10,9 +10,10 @@ from jsonargparse.typing import NotEmptyStr
 
 from nst_lightning.cloud.config import DECISIVE, AwsConfig, FilmConfig, JobConfig, Launch
 from nst_lightning.cloud.tuning.space import Tuning
+from nst_lightning.command_options import add_film, add_pictures, parse_command
 from nst_lightning.errors import InputError, did_you_mean
 from nst_lightning.options import refuse_reserved
-from nst_lightning.parser import OneLineParser, add_film, add_pictures, parse_command
+from nst_lightning.parser import OneLineParser
 from nst_lightning.say import program
 
 COMMANDS = {

@@ -4,11 +4,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from nst_lightning.command_options import (
+    add_configs,
+    add_film,
+    add_preview,
+    add_styles,
+    shown_in_a_browser,
+)
 from nst_lightning.data.which_pictures import find_sources, safe_name
 from nst_lightning.files import check_folder
 from nst_lightning.options import find_configs, refuse_reserved, take_settings
-from nst_lightning.parser import OneLineParser, add_configs, add_film, add_styles
+from nst_lightning.parser import OneLineParser
 from nst_lightning.run_folder import occupied
+from nst_lightning.video.clip import seconds
 
 DESCRIPTION = (
     "Paint a clip so that it does not flicker: a video file with its sound, an animation, or a "
@@ -57,9 +65,7 @@ def make_parser() -> OneLineParser:
     add_film(parser)
     parser.add_argument("--size", type=int, default=SIDE, help="Long side of the film in pixels.")
     add_configs(parser, "such as looks/strong.yaml.")
-    parser.add_argument(
-        "--preview", type=bool, default=False, help="Show each frame in a browser as it is painted."
-    )
+    add_preview(parser)
     parser.add_argument("--overwrite", type=bool, default=False, help="Replace what is there.")
     return parser
 
@@ -77,9 +83,13 @@ def main(words: Sequence[str]) -> int:
         InputError: If something given is wrong.
         KeyboardInterrupt: If it was stopped; the frames that are finished are kept.
     """
-    settings, rest = take_settings(find_configs(words))
-    given = make_parser().parse_args(rest)
+    parser = make_parser()
+    settings, rest = take_settings(shown_in_a_browser(find_configs(words), parser))
+    given = parser.parse_args(rest)
     refuse_reserved(settings, RESERVED)
+    for name in ("from", "to"):
+        if given[name] is not None:
+            seconds(given[name], f"--{name}")
     styles = find_sources(given.styles, "styles", settings.get("data.artworks"))
     name = f"{safe_name(Path(given.clip).stem)}--{styles[0].name}"
     folder = check_folder(given.folder or Path("outputs", name))
@@ -99,11 +109,7 @@ def main(words: Sequence[str]) -> int:
         passes=given.passes,
         steadiness=given.steadiness,
         alone=given.alone,
-        settings={
-            "preview": given.preview,
-            **settings,
-            "data.size": check_size(given.size, "--size"),
-        },
+        settings={**settings, "data.size": check_size(given.size, "--size")},
         configs=given.configs,
         overwrite=given.overwrite,
     )

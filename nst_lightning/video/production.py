@@ -82,7 +82,8 @@ class Production:
             film, shown = self._identity(painter, clip)
             begun = folder.holds(film, self.overwrite)
             again = begun and folder.wrote(expanded(self.out))
-            check_out(self.out, overwrite=self.overwrite or again)
+            own = (self.clip, *self.styles)
+            check_out(self.out, overwrite=self.overwrite or again, made_of=own)
             if not begun:
                 self._begin(folder, film, clip, shown)
             count = folder.finished
