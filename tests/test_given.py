@@ -35,10 +35,6 @@ LENGTH = ["--trainer.max_epochs=1", "--trainer.max_steps=-1"]
         ("klimt.jpg --content photo.jpg", PAIR),
         ("--data.content photo.jpg klimt.jpg", PAIR),
         ("--content photo.jpg --style klimt.jpg", PAIR),
-        (
-            "nowhere/x.jpg sample:klimt",
-            ["--data.content=nowhere/x.jpg", "--data.style=sample:klimt"],
-        ),
         ("photo.jpg --config style.yaml", ["--config=style.yaml", "--data.content=photo.jpg"]),
         ("--strength 0.7 -c style.yaml", ["--config=style.yaml", "--model.strength=0.7"]),
         ("--steps 30", ["--data.steps_per_epoch=30", *LENGTH]),
