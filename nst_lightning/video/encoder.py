@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import av
     from av.video.stream import VideoStream
 
-# Weighted prediction reads what lies beside a picture in memory: of small ones the same pictures gave
-# other bytes, five times in forty.
+# Weighted prediction reads what lies beside a picture in memory: the same small pictures gave other
+# bytes, five times in forty.
 _H264 = ("libx264", {"preset": "slow", "crf": "16", "x264-params": "weightp=0"})
 _VP9 = ("libvpx-vp9", {"crf": "18", "b": "0", "deadline": "good", "cpu-used": "2", "row-mt": "1"})
 _MP4 = {"movflags": "+faststart"}
