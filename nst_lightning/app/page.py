@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from nst_lightning.app import answers
-from nst_lightning.app.choices import COLOURS, CONTROLS, DEFAULT_LOOK, looks, of_look
+from nst_lightning.app.choices import COLOURS, CONTROLS, DEFAULT_LOOK, looks, of_look, spoken
 from nst_lightning.app.gallery import Gallery
 from nst_lightning.app.jobs import Jobs
 from nst_lightning.data.samples import SAMPLES
@@ -79,7 +79,7 @@ def build(jobs: Jobs, gallery: Gallery) -> Any:
                 gr.Markdown("## 3. How")
                 settings_line = gr.HTML(answers.line(""), padding=False, elem_id="settings-line")
                 look = gr.Radio(
-                    [(name.replace("_", " "), name) for name in known],
+                    [(spoken(name), name) for name in known],
                     value=first.look,
                     label="Look",
                     info=known[first.look],

@@ -1,0 +1,65 @@
+"""What the page says and how its controls stand, without a browser."""
+
+import html
+import re
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nst_lightning.app.choices import Choices
+from nst_lightning.app.gallery import Gallery
+from nst_lightning.app.jobs import Job, Jobs, State
+
+pytest.importorskip("gradio", reason="the extra app is not installed")
+
+from nst_lightning.app.answers import Answers, _status
+
+CONTROLS = (0.5, 1.5, "large", "palette", 128)
+
+
+def words_of(page: str) -> str:
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page)).split())
+
+
+def test_what_waits_counts_down_and_goes(tmp_path: Path) -> None:
+    ended = threading.Event()
+
+    def paint(job: Job, jobs: Jobs) -> Path:
+        ended.wait(20)
+        return Path(job.label)
+
+    jobs = Jobs(paint)
+    answer = Answers(jobs, Gallery(tmp_path))
+    for look in ("painted", "strong", "colours_only"):
+        # What is said once stays: how many are before it is said with what is painted.
+        added, line = answer.add("sample:cat", "sample:klimt", {}, 0, look, *CONTROLS)
+        assert (added, words_of(line)) == (1, "")
+    ended.set()
+    jobs.close()
+    one, two, three = (
+        Job("", "", "cat", Choices(look, size=128))
+        for look in ("painted", "strong", "colours_only")
+    )
+    strong, colours = "cat, strong, strength 0.5, 128 px", "cat, colours only, 128 px"
+    assert words_of(_status(State(job=one, phase="painting", waiting=(two, three)))).endswith(
+        f"Waiting for their turn: {strong}: 1 before it {colours}: 2 before it"
+    )
+    of_two = words_of(_status(State(job=two, phase="painting", waiting=(three,))))
+    assert of_two.startswith(f"Painting {strong} ")
+    assert of_two.endswith(f"{colours}: 1 before it")
+    assert words_of(_status(State(job=three, phase="finished"))) == "cat is finished"
+
+
+@pytest.fixture
+def answer(tmp_path: Path) -> Any:
+    jobs = Jobs(lambda job, jobs: Path())
+    yield Answers(jobs, Gallery(tmp_path))
+    jobs.close()
+
+
+@pytest.mark.parametrize(("look", "free"), [("colours_only", False), ("strong", True)])
+def test_what_counts_for_nothing_cannot_be_moved(answer: Answers, look: str, free: bool) -> None:
+    _, strength, stroke_size, *_ = answer.choose_look(look)
+    assert (strength.interactive, stroke_size.interactive) == (free, free)
