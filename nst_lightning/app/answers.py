@@ -106,18 +106,13 @@ class Answers:
         except MemoryError:
             words = f"error: {Path(file).name}: not enough memory for it"
             return "", None, line(words, wrong=True), None
-        words = "; ".join(note.replace(file, Path(file).name) for note in notes)
-        return file, view, line(words), gr.skip()
+        said = [Path(file).name, *(note.replace(file, Path(file).name) for note in notes)]
+        return file, view, line("; ".join(said)), None
 
     @staticmethod
     def take_sample(source: str) -> tuple[Any, ...]:
         """Take a sample in place of a file."""
         return source, _small(source, "content")[0], line("")
-
-    @staticmethod
-    def take_away() -> tuple[Any, ...]:
-        """Take away what was dropped."""
-        return "", None, line("")
 
     def choose_look(self, look: str) -> tuple[Any, ...]:
         """Put the controls where a look has them; the size stays."""
@@ -136,7 +131,7 @@ class Answers:
             look = which_look(chosen, look)
         except InputError as error:
             words = line(f"error: {_without_folder(error, str(file))}", wrong=True)
-            return (*(gr.skip() for _ in range(len(CONTROLS) + 2)), words)
+            return (*(gr.skip() for _ in range(len(CONTROLS) + 2)), words, None)
         is_ours = look != FROM_PICTURE
         names = [*self._looks, *([] if is_ours else [FROM_PICTURE])]
         info = self._looks[look] if is_ours else f"All settings of {name} but those below."
@@ -145,6 +140,7 @@ class Answers:
             *_controls(chosen),
             {} if is_ours else chosen.base,
             line(f"Paint now uses the settings of {name}."),
+            None,  # the box that it was dropped into takes another
         )
 
     def use_settings(self, thumbnail: str) -> tuple[Any, ...]:
@@ -152,19 +148,20 @@ class Answers:
         entry = self._gallery.find(thumbnail)
         return self.read_settings(str(entry.file), entry.look)
 
-    def expect(self, *given: Any) -> tuple[str, Any]:
-        """Say how long a picture may take; show what matters for large ones alone."""
+    def expect(self, *given: Any) -> tuple[str, Any, str | None]:
+        """Say how long a picture may take; show what matters for large ones alone, and the size."""
         try:
             choices = self._choices({}, given)
         except InputError as error:
-            return line(f"error: {error}", wrong=True), gr.skip()
+            return line(f"error: {error}", wrong=True), gr.skip(), None
         seconds = self._gallery.expected(choices)
         if seconds is not None:
             words = f"About {in_words(seconds)}, as pictures in this look took here."
         else:
             least, most = (in_words(each * (choices.size / 512) ** 2) for each in _FIRST)
-            words = f"About {least} to {most} on two cores; it is measured with the first picture."
-        return line(words), gr.Radio(visible=choices.size > _LARGE)
+            span = least if least == most else f"{least} to {most}"
+            words = f"About {span} on two cores; it is measured with the first picture."
+        return line(words), gr.Radio(visible=choices.size > _LARGE), str(choices.size)
 
     def add(self, content: str, style: str, base: Any, added: int, *given: Any) -> tuple[Any, str]:
         """Let a picture wait for its turn."""

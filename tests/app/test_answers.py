@@ -63,3 +63,34 @@ def answer(tmp_path: Path) -> Any:
 def test_what_counts_for_nothing_cannot_be_moved(answer: Answers, look: str, free: bool) -> None:
     _, strength, stroke_size, *_ = answer.choose_look(look)
     assert (strength.interactive, stroke_size.interactive) == (free, free)
+
+
+@pytest.mark.parametrize(
+    ("typed", "size", "said"),
+    [
+        ("24", "24", "About a second on two cores"),
+        ("2048", "2048", "About 8 minutes to 32 minutes"),
+        (" 300 px", "300", "About 10 seconds to 41 seconds"),
+        ("8", None, "error: size is 8, but must be from 16 to 16384 pixels"),
+        ("24x", None, "error: size must be a whole number of pixels, not '24x'"),
+    ],
+)
+def test_what_is_typed_as_a_size_counts_or_is_refused(
+    answer: Answers, typed: str, size: str | None, said: str
+) -> None:
+    given = ("painted", *CONTROLS[:-1], typed)
+    line, _, marked = answer.expect(*given)
+    assert words_of(line).startswith(said)
+    assert marked == size
+    added, problem = answer.add("sample:cat", "sample:klimt", {}, 0, *given)
+    assert (words_of(problem) == said) == (added != 1) == (size is None)
+    if size is not None:
+        asked = answer._jobs.state
+        (job,) = [*asked.waiting, *([asked.job] if asked.job else [])]
+        assert job.choices.size == int(size)
+
+
+def test_a_box_takes_another_file_at_once(answer: Answers, pictures: tuple[Path, Path]) -> None:
+    source, view, said, box = answer.drop_photograph(str(pictures[0]))
+    assert (source, words_of(said), box) == (str(pictures[0]), pictures[0].name, None)
+    assert view is not None
