@@ -115,10 +115,11 @@ class Answers:
         return source, _small(source, "content")[0], line("")
 
     def choose_look(self, look: str) -> tuple[Any, ...]:
-        """Put the controls where a look has them; the size stays."""
+        """Put the controls where a look has them, in place of a picture; the size stays."""
         if look == FROM_PICTURE:
-            return (gr.skip(),) * (len(CONTROLS) + 1)
-        return gr.Radio(info=self._looks[look]), *_controls(of_look(look))[:-1], gr.skip()
+            return (gr.skip(),) * (len(CONTROLS) + 2)
+        controls = _controls(of_look(look))[:-1]
+        return gr.Radio(info=self._looks[look]), *controls, gr.skip(), line("")
 
     def read_settings(self, file: str, look: str = "") -> tuple[Any, ...]:
         """Take the settings out of a picture that was dropped, or is known to be of a look."""

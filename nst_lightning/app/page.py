@@ -226,7 +226,7 @@ def build(jobs: Jobs, gallery: Gallery) -> Any:
             source.change(lambda: answers.line(""), None, problem, **put)
         for control in (look, size):
             control.change(answer.expect, estimate, [expected, strokes, sizes], **put)
-        look.input(answer.choose_look, look, [*controls.values()], **put)
+        look.input(answer.choose_look, look, [*controls.values(), settings_line], **put)
         settings_outputs = [*controls.values(), base, settings_line, settings_of]
         settings_of.upload(answer.read_settings, settings_of, settings_outputs, **put)
         use.click(answer.use_settings, chosen_file, settings_outputs, **put)

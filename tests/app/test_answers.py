@@ -61,7 +61,8 @@ def answer(tmp_path: Path) -> Any:
 
 @pytest.mark.parametrize(("look", "free"), [("colours_only", False), ("strong", True)])
 def test_what_counts_for_nothing_cannot_be_moved(answer: Answers, look: str, free: bool) -> None:
-    _, strength, stroke_size, *_ = answer.choose_look(look)
+    _, strength, stroke_size, *_, of_picture = answer.choose_look(look)
+    assert words_of(of_picture) == ""  # whose settings are used no more
     assert (strength.interactive, stroke_size.interactive) == (free, free)
 
 
