@@ -93,7 +93,7 @@ def _run(words: list[str]) -> int:
     try:
         for word in words:
             check_name(word)
-        if words and words[0] in ("-h", "--help"):
+        if not words or words[0] in ("-h", "--help"):
             print(overview())
             return 0
         if words and words[0] == "--version":

@@ -6,6 +6,7 @@ INTERRUPTED = 130
 """Exit code that a shell reports for a program ended by Ctrl-C."""
 
 _TELLING = 3  # letters that a name must have for all that begin with it to be meant
+_LIKE = 0.65  # of difflib: "--width" is no "--weights", a wrong hint is worse than none
 
 
 class InputError(ValueError):
@@ -31,11 +32,14 @@ def did_you_mean(name: str, known: Iterable[object]) -> str:
     import difflib
 
     names = [str(k) for k in known]
+    # Of a group's settings, one of the same group: another that ends alike does something else.
+    group = name.rpartition(".")[0]
+    names = [k for k in names if group and k.startswith(f"{group}.")] or names
     longer = [k for k in names if k.startswith(name)] if len(name) > _TELLING else []
     parts = (
         [k for k in names if k.rpartition(".")[2] == name.lstrip("-")] if "." not in name else []
     )
-    close = difflib.get_close_matches(name, longer or parts or names, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name, longer or parts or names, n=1, cutoff=_LIKE)
     return f"; did you mean {close[0]}?" if close else ""
 
 

@@ -3,6 +3,7 @@
 import json
 import numbers
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ WRITTEN = {
 }
 """Ending of ``--out`` -> ``images.format``; what has none of a picture is a folder."""
 
+_ENDING = re.compile(r"\.[a-z]{2,4}")  # of a file, not of a folder such as v1.2
 _MAY_STAND_ALONE = ("--overwrite", "--preview")
 _ALONE = ("-h", "--help", "--print_config")
 
@@ -121,11 +123,11 @@ def looks() -> list[str]:
     return sorted({p.stem for f in CONFIG_FOLDERS for p in (f / "looks").glob("*.yaml")})
 
 
-def find_look(name: str) -> str:
+def find_look(name: str, option: str = f"--{LOOK}") -> str:
     """Return the path of a look's config; raises ``InputError`` with those there are."""
     if name not in looks():
         hint = did_you_mean(name, looks())
-        raise InputError(f"--{LOOK}: there is no look {name}{hint} ({', '.join(looks())})")
+        raise InputError(f"{option}: there is no look {name}{hint} ({', '.join(looks())})")
     return find_config(f"looks/{name}.yaml")
 
 
@@ -145,8 +147,12 @@ def _take_pictures(
                 f"{program('compare')} --contents PHOTOS --styles PAINTINGS"
             )
     free = [name for name in ("content", "style") if not {name, f"data.{name}"} & {*short, *own}]
-    if not free or (len(pictures) > 1 and "content" not in free):
+    if not free:
         raise InputError(f"{pictures[-1]}: the pictures are named already, by options; name once")
+    if len(pictures) > 1 and "content" not in free:
+        raise InputError(
+            f"{pictures[0]}: the photograph is named already, by --content; name it once"
+        )
     if "content" in free:
         short["content"], *styles = pictures
     else:
@@ -169,13 +175,16 @@ def _take_pictures(
 
 def _out(out: str, own: Mapping[str, Any]) -> dict[str, str]:
     """Return the settings that ``--out`` stands for: a folder's, or a picture's."""
-    ending = "" if out.endswith(os.sep) else Path(out).suffix.lower()
-    if ending not in {*WRITTEN, *SUFFIXES}:
+    ending = "" if out.endswith(os.sep) or Path(out).is_dir() else Path(out).suffix.lower()
+    if ending not in {*WRITTEN, *SUFFIXES} and not _ENDING.fullmatch(ending):
         if FOLDER in own:
             raise InputError(f"--{OUT} and --{FOLDER} are the same setting; give one of the two")
         return {FOLDER: out}
     if ending not in WRITTEN:
-        raise InputError(f"--{OUT}: {out}: a picture is written as {', '.join(WRITTEN)}")
+        raise InputError(
+            f"--{OUT}: {out}: a picture is written as {', '.join(WRITTEN)}, and a folder of such a "
+            f"name ends with {os.sep}"
+        )
     written = {"images.out": out, "images.format": WRITTEN[ending]}
     for name, value in written.items():
         if own.get(name, value) != value:

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import inspect
 import io
 import os
 import signal
@@ -17,11 +18,12 @@ from nst_lightning.cell import Place, in_notebook
 from nst_lightning.checks import typed
 from nst_lightning.data.images import PICTURE, Picture
 from nst_lightning.data.metadata import as_text
+from nst_lightning.errors import did_you_mean
 from nst_lightning.given import find_look
 from nst_lightning.mistakes import in_one_line
 from nst_lightning.options import flatten
 from nst_lightning.session import Session, open_run
-from nst_lightning.short_names import SHORT_NAMES, spelled_out
+from nst_lightning.short_names import ELSEWHERE, LOOK, SHORT_NAMES, spelled_out
 
 _OPTIONS = [name for name in SHORT_NAMES if name not in ("content", "style", "steps")]
 _IN_MEMORY = "a picture in memory"
@@ -83,7 +85,13 @@ def stylize(
     """
     unknown = sorted(set(options) - set(_OPTIONS))
     if unknown:
-        raise TypeError(f"stylize() has no option {unknown[0]!r}; there are {', '.join(_OPTIONS)}")
+        known = [*inspect.signature(stylize).parameters, *_OPTIONS]
+        there = [name for name in known if name not in ("content", "style", "options")]
+        near = did_you_mean(ELSEWHERE.get(unknown[0], unknown[0]), there)
+        raise TypeError(
+            f"stylize() has no option {unknown[0]!r}{near} (there are {', '.join(there)}; "
+            "any other setting goes into settings)"
+        )
     values = flatten(settings or {})
     if steps is not None:
         options["steps"] = steps
@@ -98,7 +106,7 @@ def stylize(
     configs = [config] if isinstance(config, str | os.PathLike) else [*config]
     with contextlib.ExitStack() as stack, in_one_line():
         if look is not None:
-            configs.append(find_look(look))
+            configs.append(find_look(look, LOOK))
         root = folder
         if root is None:
             root = stack.enter_context(tempfile.TemporaryDirectory())

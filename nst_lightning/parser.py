@@ -4,23 +4,18 @@ import contextlib
 import importlib
 import inspect
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
-from jsonargparse import ArgumentParser, Namespace, get_loader, set_loader, set_parsing_settings
-from jsonargparse.typing import NotEmptyStr
+from jsonargparse import ArgumentParser, get_loader, set_loader, set_parsing_settings
 
 from nst_lightning.errors import InputError, did_you_mean
 from nst_lightning.options import (
-    find_configs,
-    lay_over,
     load_yaml,
-    read_yaml,
-    refuse_reserved,
-    take_settings,
 )
+from nst_lightning.short_names import ELSEWHERE
 
 _ONCE = "yaml with each key once"
 """A parser mode of ours: other programs' parsers in this process stay as they are."""
@@ -65,82 +60,6 @@ class OneLineParser(OneLineErrors, ArgumentParser):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, allow_abbrev=False, **kwargs)
-
-
-def add_pictures(parser: ArgumentParser, note: str = "") -> None:
-    """Add ``--contents`` and ``--styles``, lists of sources; ``note`` is added to their help."""
-    _add_sources(parser, "--contents", "paint", note)
-    add_styles(parser, note)
-
-
-def add_styles(parser: ArgumentParser, note: str = "") -> None:
-    """Add ``--styles`` alone."""
-    _add_sources(parser, "--styles", "paint like", note)
-
-
-def add_configs(parser: ArgumentParser, note: str) -> None:
-    """Add ``--configs``, those of the runs that a command makes; ``note`` ends its help."""
-    parser.add_argument(
-        "--configs",
-        nargs="*",
-        type=str,
-        metavar="CONFIG",
-        default=[],
-        help=f"Config files of fit, by path or by name, {note}",
-    )
-
-
-def _add_sources(parser: ArgumentParser, option: str, verb: str, note: str) -> None:
-    sources = "files, folders, globs, URLs, sample:NAME or artworks:ARTIST?n=5."
-    text = f"Pictures to {verb}: {sources}{note}"
-    parser.add_argument(
-        option, type=NotEmptyStr, nargs="+", metavar="PICTURE", default=[], help=text
-    )
-
-
-def parse_command(
-    parser: OneLineParser,
-    words: Sequence[str] | Mapping[str, Any],
-    below: Sequence[Path] = (),
-    reserved: Mapping[str, str] | None = None,
-) -> Namespace:
-    """Parse the words of a command that makes many runs.
-
-    ``settings:`` of its configs and ``--settings.KEY VALUE`` are laid over one another key by key,
-    where jsonargparse would let the ``settings:`` of one file replace that of another whole.
-
-    Args:
-        parser: With an option ``--config``.
-        words: Of the command line, configs by path or by name; or the options by name.
-        below: Configs of the command that lie below all others.
-        reserved: Settings that the command sets by itself -> what to use instead.
-
-    Returns:
-        The options; ``settings`` holds the runs' settings by their dotted names.
-
-    Raises:
-        InputError: If something given is wrong.
-        SystemExit: After printing, if ``--help`` or ``--print_config`` was given.
-    """
-    given, rest = ({}, []) if isinstance(words, Mapping) else take_settings(find_configs(words))
-    # It would print the settings of the last config alone.
-    prints = "--print_config" in rest
-    rest = [word for word in rest if word != "--print_config"]
-    config = parser.parse_object(words) if isinstance(words, Mapping) else parser.parse_args(rest)
-    files = [*below, *(Path(str(path)) for path in config.get("config") or [])]
-    layers = []
-    for file in files:
-        settings = read_yaml(file).get("settings") or {}
-        if not isinstance(settings, dict):
-            raise InputError(f"--config: {file}: settings: is no mapping of settings of a run")
-        layers.append(settings)
-    config.settings = lay_over(*layers, given)
-    refuse_reserved(config.settings, reserved or {})
-    if prints:
-        config.pop("config", None)
-        print(parser.dump(config, skip_none=False), end="")
-        raise SystemExit(0)
-    return config
 
 
 def explain(message: str, parser: ArgumentParser) -> str:
@@ -286,11 +205,16 @@ def option_names(parser: Any) -> Iterator[str]:
     """Yield every long option of a parser, those of the default classes included."""
     for action in parser._actions:
         for option in action.option_strings:
-            if option.startswith("--") and not option.endswith("help"):
+            if option.startswith("--") and not option.endswith(("help", "print_shtab")):
                 yield option
     for key in parser.get_defaults().keys(branches=True):
         yield f"--{key}".replace(".init_args", "")
 
 
 def _nearest(option: str, parser: ArgumentParser) -> str:
-    return did_you_mean(option, sorted({*option_names(parser), *getattr(parser, "short", ())}))
+    known = sorted({*option_names(parser), *getattr(parser, "short", ())})
+    word = option.lstrip("-").lower().replace("-", "_")
+    meant = ELSEWHERE.get(word.removeprefix("data.").removeprefix("model."))
+    if f"--{meant}" in known and option != f"--{meant}":
+        return f"; did you mean --{meant}?"
+    return did_you_mean(option, known)

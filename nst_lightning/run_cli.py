@@ -173,9 +173,9 @@ class RunCLI(LightningCLI):
             del self.config_dump
         self.config.ckpt_path = path and str(path)
         if self.writes and self.command == "fit":
-            place, anew = Path(self.config.trainer.default_root_dir), self.config.overwrite
-            out, goes_on = self.config.images.out, path is not None
-            refuse_others(place, self.made_of, out, goes_on=goes_on, overwrite=anew)
+            there = {"goes_on": path is not None, "overwrite": self.config.overwrite}
+            place = Path(self.config.trainer.default_root_dir)
+            refuse_others(place, self.made_of, self.config.images.out, **there)
 
     def _refuse_nulls(self) -> None:
         classes: dict[str, type] = {
@@ -212,10 +212,8 @@ class RunCLI(LightningCLI):
         styles = data.style if isinstance(data.style, list) else [data.style]
         self.made_of = made_of(self.config.as_dict(), content, self._styles or styles)
         if found is None:
-            again, anew = (
-                goes_on or self.command == "test",
-                not self.writes or self.config.overwrite,
-            )
+            again = goes_on or self.command == "test"
+            anew = not self.writes or self.config.overwrite
             name = name_of(data.content, styles)
             found = str(find_place(named, name, self.made_of, goes_on=again, anew=anew))
         trainer.default_root_dir = found

@@ -28,6 +28,7 @@ from nst_lightning.quiet import quiet_lightning
 from nst_lightning.run_cli import PARTS, RunCLI
 from nst_lightning.run_folder import occupied
 from nst_lightning.say import say
+from nst_lightning.short_names import as_typed
 
 
 class Session:
@@ -289,8 +290,12 @@ def open_words(words: Sequence[str], command: str = "fit") -> Session:
     """Open the run that a command line of ``fit`` or ``test`` describes; raises ``InputError``."""
     guest = Guest()
     spelled = spell_out(words)
-    with guest(), quiet_lightning():
-        return Session(RunCLI(spelled, command), guest)
+    named = {word.partition("=")[0].removeprefix("--") for word in words if word[:2] == "--"}
+    try:
+        with guest(), quiet_lightning():
+            return Session(RunCLI(spelled, command), guest)
+    except InputError as error:
+        raise InputError(as_typed(str(error), named)) from error
 
 
 class _EndsBeforeFirstStep(Callback):

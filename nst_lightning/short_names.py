@@ -1,5 +1,6 @@
 """Short names of the settings used most: the same for ``fit`` and in notebooks."""
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -24,6 +25,27 @@ whatever a config says of epochs."""
 
 LOOK, OUT = "look", "out"
 """Short names that stand for no setting of their own: a config of looks/; a folder or a file."""
+
+ELSEWHERE = {
+    **dict.fromkeys(("iterations", "iters", "num_iterations", "num_iters", "niter", "n"), "steps"),
+    **dict.fromkeys(("iter", "num_steps", "n_steps", "epochs", "max_iter", "steps"), "steps"),
+    **dict.fromkeys(("width", "height", "image_size", "img_size", "imsize", "max_size"), "size"),
+    **dict.fromkeys(("resolution", "dim", "side", "content_size"), "size"),
+    **dict.fromkeys(("content_image", "photo", "input", "content_img"), "content"),
+    **dict.fromkeys(("style_image", "painting", "styles", "style_img", "style_images"), "style"),
+    **dict.fromkeys(("output", "output_image", "save", "result", "o"), "out"),
+    **dict.fromkeys(("force", "yes", "y", "f", "clobber"), "overwrite"),
+    **dict.fromkeys(("weight", "beta", "style_strength"), "style_weight"),
+    **dict.fromkeys(("alpha", "intensity", "amount"), "strength"),
+    **dict.fromkeys(("lr", "learning_rate", "optim", "optimiser"), "model.optimizer"),
+    **dict.fromkeys(("device", "gpu", "gpus", "cpu", "cuda", "mps"), "trainer.accelerator"),
+    **dict.fromkeys(("preserve_color", "preserve_colors", "original_colors"), "data.colour"),
+    **dict.fromkeys(("preserve_colour", "preserve_colours", "original_colours"), "data.colour"),
+    **dict.fromkeys(("color", "colours", "colors"), "data.colour"),
+    **dict.fromkeys(("resume", "checkpoint_path"), "ckpt_path"),
+    "share": "host",
+}
+"""What other programs call a setting -> what it is called here, for hints alone."""
 
 _LENGTH = {"trainer.max_epochs": 1, "trainer.max_steps": -1}
 
@@ -53,3 +75,12 @@ def spelled_out(
                 raise InputError(f"{dashes}{name} is the length of the whole run; {instead}")
         settings |= own
     return settings
+
+
+def as_typed(message: str, short: Collection[str]) -> str:
+    """Return a message on a setting with the short name by which it was given, as ``--steps``."""
+    for name in short:
+        setting = SHORT_NAMES.get(name)
+        if setting and re.match(rf"{re.escape(setting)}\b(?!\.)", message):
+            return f"--{name}{message.removeprefix(setting)}"
+    return message

@@ -143,8 +143,9 @@ def test_options_are_the_settings_of_those_names(pictures: tuple[Path, Path]) ->
 
 
 def test_unknown_option(pictures: tuple[Path, Path]) -> None:
-    with pytest.raises(TypeError, match=r"stylize\(\) has no option 'sise'; there are strength, "):
-        stylize(*pictures, sise=3)
+    for given, meant in (("sise", "size"), ("iterations", "steps"), ("lok", "look")):
+        with pytest.raises(TypeError, match=rf"no option '{given}'; did you mean {meant}\?"):
+            stylize(*pictures, **{given: 3})
 
 
 def test_unknown_setting(pictures: tuple[Path, Path]) -> None:

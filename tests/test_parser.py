@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from nst_lightning.command_options import parse_command
 from nst_lightning.errors import InputError
-from nst_lightning.parser import OneLineParser, parse_command
+from nst_lightning.parser import OneLineParser, option_names
+from nst_lightning.run_cli import RunCLI, RunParser
 from nst_lightning.session import open_words
+from nst_lightning.short_names import ELSEWHERE
 
 
 def mistake(*args: str) -> str:
@@ -39,7 +42,12 @@ def in_file(tmp_path: Path, text: str) -> str:
             "unknown option --trainer.max_epoks; did you mean --trainer.max_epochs?",
         ),
         ("--xyzzy.plugh=1", "unknown option --xyzzy.plugh"),
-        ("--data.steps=5", "unknown option --data.steps; did you mean --data.steps_per_epoch?"),
+        ("--data.steps=5", "unknown option --data.steps; did you mean --steps?"),
+        ("--iterations=5", "unknown option --iterations; did you mean --steps?"),
+        ("--image-size=5", "unknown option --image-size; did you mean --size?"),
+        ("--width=5", "unknown option --width; did you mean --size?"),
+        ("--force", "unknown option --force; did you mean --overwrite?"),
+        ("--verbose", "unknown option --verbose"),
         (
             "--data.style_weight=1",
             "unknown option --data.style_weight; did you mean --data.style_weights?",
@@ -228,3 +236,9 @@ def test_mistakes_in_a_command_that_makes_many_runs(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match=r"wrong\.yaml: settings: is no mapping"):
         parse_command(many_runs(), [], [wrong])
+
+
+def test_names_of_other_programs_lead_to_options_that_there_are() -> None:
+    known = {*option_names(RunCLI([], "fit", parts=frozenset()).parser), *RunParser.short}
+    meant = {f"--{name}" for word, name in ELSEWHERE.items() if word != "share"}
+    assert meant <= known

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from nst_lightning.cloud.films import FRAMES
 from nst_lightning.cloud.plan import Painting
 from nst_lightning.cloud.uploads import check_picture
 from nst_lightning.errors import InputError
@@ -28,7 +29,8 @@ def is_collected(folder: Path, uri: str) -> bool:
         mark = json.loads((folder / MARK).read_bytes())
     except (OSError, ValueError):
         return False
-    return mark.get("archive") == uri and RunFolder(folder).picture is not None
+    there = RunFolder(folder).picture is not None or (folder / FRAMES).is_dir()
+    return mark.get("archive") == uri and there
 
 
 def collect(
@@ -57,17 +59,22 @@ def collect(
             fresh.mkdir(mode=0o755)
             with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
                 tar.extractall(fresh, filter="data")
+            measured = fresh / MEASURES
+            measures = dict(json.loads(measured.read_bytes())) if measured.is_file() else {}
             picture = RunFolder(fresh).picture
-            if picture is None:
+            if painting.film:
+                frames = len([*fresh.glob(f"{FRAMES}/*.png")])
+                if not frames or frames != measures.get(FRAMES):
+                    raise InputError(f"{key}: not all of its frames are in the job's results")
+            elif picture is None:
                 raise InputError(f"{key}: there is no picture in the job's results")
-            check_picture(picture.read_bytes(), picture.name, key)
+            else:
+                check_picture(picture.read_bytes(), picture.name, key)
             local = {"data.content": painting.content, "data.style": painting.style, **files}
             _ = RunFolder(fresh).config  # which refuses what is none
             _localise(RunFolder(fresh), local | {"trainer.default_root_dir": str(folder)})
             mark = {"archive": uri, "content": painting.content, "style": painting.style}
             (fresh / MARK).write_text(json.dumps(mark, indent=1, ensure_ascii=False) + "\n")
-            measured = fresh / MEASURES
-            measures = dict(json.loads(measured.read_bytes())) if measured.is_file() else {}
             if folder.exists():
                 folder.rename(Path(holding, "old"))
             fresh.rename(folder)

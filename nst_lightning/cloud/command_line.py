@@ -3,19 +3,22 @@
 import re
 from collections.abc import Sequence
 from dataclasses import fields
+from typing import Literal
 
 from jsonargparse import Namespace
 from jsonargparse.typing import NotEmptyStr
 
-from nst_lightning.cloud.config import DECISIVE, AwsConfig, JobConfig, Launch
+from nst_lightning.cloud.config import DECISIVE, AwsConfig, FilmConfig, JobConfig, Launch
 from nst_lightning.cloud.tuning.space import Tuning
+from nst_lightning.command_options import add_film, add_pictures, parse_command
 from nst_lightning.errors import InputError, did_you_mean
-from nst_lightning.parser import OneLineParser, add_pictures, parse_command
+from nst_lightning.options import refuse_reserved
+from nst_lightning.parser import OneLineParser
 from nst_lightning.say import program
 
 COMMANDS = {
-    "launch": "Start the jobs that paint every content in every style, watch them, bring the "
-    "pictures back; assumed where no command is given.",
+    "launch": "Start the jobs that paint every content in every style, or a clip, watch them, "
+    "bring the pictures back; assumed where no command is given.",
     "watch": "Go on with a launch or a search, from any machine: start, watch, collect.",
     "collect": "Bring back the pictures that are finished.",
     "stop": "Stop every job of a launch, or a search.",
@@ -38,6 +41,9 @@ RESERVED = {
     "preview": "watch: nobody could open a job's page",
 }
 """Settings that the launcher sets -> what to use instead."""
+RESERVED_OF_A_CLIP = {"data.init": "nothing: a frame begins with the painting before it"}
+SIDE = 384
+"""Of a clip, as ``nst video`` has it."""
 
 
 def parse(args: Sequence[str]) -> Namespace:
@@ -83,11 +89,24 @@ def parse(args: Sequence[str]) -> Namespace:
     if command == "relaunch":  # what was given, without the defaults
         told = parser.parse_args(words, defaults=False).get("job")
         values.changes = told.as_dict() if told else {}
+    film = _film(values) if values.get("clip") else None
     # Where a value is null, the default holds.
     given = {item.name: values.get(item.name) for item in fields(Launch)}
     given = {"contents": [], "styles": []} | {k: v for k, v in given.items() if v is not None}
-    values.command, values.launch = command, Launch(**given)
+    values.command, values.launch = command, Launch(**given, film=film)
     return values
+
+
+def _film(values: Namespace) -> FilmConfig:
+    """Return the clip that was asked for, and give its run the size that ``nst video`` has."""
+    if values.contents:
+        raise InputError("--clip: a launch paints a clip or --contents, not both")
+    if isinstance(values.scenes, int) and values.scenes < 1:
+        raise InputError(f"--scenes: {values.scenes} is not 1 or more, nor auto")
+    refuse_reserved(values.settings, RESERVED_OF_A_CLIP)
+    values.settings.setdefault("data.size", SIDE)
+    told = {item.name: values.get(item.name) for item in fields(FilmConfig)}
+    return FilmConfig(**{**told, "start": values["from"], "end": values.to})
 
 
 def _parser(command: str) -> OneLineParser:
@@ -100,7 +119,9 @@ def _parser(command: str) -> OneLineParser:
     if command in ("launch", "tune"):
         parser.add_argument("--config", action="config", help="A YAML file, or several.")
         add_pictures(parser)
-        parser.add_argument("--size", type=int | None, help="Their data.size.")
+        parser.add_argument(
+            "--size", type=int | None, help=f"Their data.size; of a clip {SIDE} if null."
+        )
         parser.add_argument(
             "--configs",
             type=NotEmptyStr,
@@ -110,7 +131,8 @@ def _parser(command: str) -> OneLineParser:
         )
         # parse_command reads them; jsonargparse would import the classes that they name, and torch.
         parser.add_argument("--settings", type=dict, default={}, help=SETTINGS)
-        parser.add_class_arguments(Launch, skip={"contents", "styles", "configs", "settings"})
+        own = {"contents", "styles", "configs", "settings", "film"}
+        parser.add_class_arguments(Launch, skip=own)
         flag("--dry_run", "Print every request and an estimate; call nothing.")
         flag("--rehearse", "Run it on this machine with AWS's toolkit, without AWS.")
         flag("--no_wait", "Start what the limits allow now, and come back later.")
@@ -118,6 +140,20 @@ def _parser(command: str) -> OneLineParser:
         parser.add_argument("name", help="Name of the launch.")
         parser.add_argument("--out", type=str | None, help="Its folder; outputs/NAME if null.")
         parser.add_class_arguments(AwsConfig, "aws")
+    if command == "launch":
+        parser.add_argument(
+            "--clip", type=NotEmptyStr | None, help="A clip to paint, as nst video does."
+        )
+        add_film(parser)
+        parser.add_argument(
+            "--scenes",
+            type=int | Literal["auto"] | None,
+            help="Cut the clip into so many parts at most, a job each, where scenes begin; auto: "
+            "as many as run at once. One job if null.",
+        )
+        parser.add_argument(
+            "--painted", type=str | None, help="The painted clip; OUT/painted.mp4 if null."
+        )
     if command == "tune":
         parser.add_class_arguments(Tuning, "tuning")
         flag("--local", "Search with Optuna on this machine.")

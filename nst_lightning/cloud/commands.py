@@ -13,6 +13,7 @@ from nst_lightning.cloud.calls import TryAgainError
 from nst_lightning.cloud.command_line import parse
 from nst_lightning.cloud.config import Launch
 from nst_lightning.cloud.estimate import estimate
+from nst_lightning.cloud.films import join
 from nst_lightning.cloud.fleet import NO_CAPACITY, Fleet
 from nst_lightning.cloud.logs import print_log
 from nst_lightning.cloud.manifest import AGAIN, FILE, Manifest, fetch, load
@@ -220,6 +221,9 @@ def known(fresh: Manifest, plan: Plan, aws: Aws) -> Manifest:
     manifest = manifest or there or fresh
     if manifest.search != fresh.search:
         raise InputError(f"name: {wanted.name} is another search, or none; choose another name")
+    films, keys = wanted.film or manifest.launch.film, manifest.pictures.keys()
+    if films and keys and keys != plan.paintings.keys():
+        raise InputError(f"name: {wanted.name} is of other parts or pictures; choose another name")
     if not fresh.search:
         manifest.adopt(wanted, plan)
     manifest.launch = wanted
@@ -303,6 +307,8 @@ def finish(fleet: Fleet, wait: bool = True) -> int:
     print(f"pictures are in {fleet.runs}")
     if isinstance(fleet, Search):
         print(f"report  {fleet.report()}")
+    elif manifest.launch.film:
+        good = join(fleet)
     elif good := here == len(manifest.pictures):
         make_page(fleet)
     states = {picture.state for picture in manifest.pictures.values()}

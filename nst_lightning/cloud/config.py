@@ -135,8 +135,36 @@ class LimitsConfig:
 
 
 @dataclass
+class FilmConfig:
+    """A clip that is painted, in the words of ``nst video``.
+
+    Attributes:
+        clip: A video file, an animation, a folder of frames or a glob, of this machine.
+        start: Where it begins.
+        end: Where it ends.
+        every: Each how-manieth frame is painted.
+        passes: How often it is gone through.
+        steadiness: Weight of the temporal term.
+        alone: How many pairs of neighbours each part paints without each other, too.
+        scenes: Into how many parts it is cut at most, each a job's: where a scene begins, nowhere
+            else. ``auto``: as many as run at once; null: one.
+        painted: The painted clip; ``painted.mp4`` in the launch's folder if null.
+    """
+
+    clip: str
+    start: str | None
+    end: str | None
+    every: int
+    passes: int
+    steadiness: float
+    alone: int
+    scenes: int | Literal["auto"] | None
+    painted: str | None
+
+
+@dataclass
 class Launch:
-    """Contents × styles, some to each training job.
+    """Contents × styles, some to each training job; or a clip.
 
     Attributes:
         name: Name of the launch: by it you watch, collect and stop.
@@ -148,6 +176,7 @@ class Launch:
         aws: Where in AWS.
         job: What every job runs on.
         limits: How hard AWS is asked.
+        film: The clip, if it is one.
     """
 
     name: str
@@ -159,6 +188,7 @@ class Launch:
     aws: AwsConfig = field(default_factory=AwsConfig)
     job: JobConfig = field(default_factory=JobConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
+    film: FilmConfig | None = None
 
     @property
     def folder(self) -> Path:

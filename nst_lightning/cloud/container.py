@@ -38,6 +38,7 @@ class Task:
         folder: Of its run, among those that SageMaker copies to S3: a restarted job finds it.
         kept: Where its picture is once it is finished.
         failed: Where the reason is for which this attempt made none.
+        film: Which frames of a clip it is, and how they are held together; empty for a picture.
     """
 
     number: int
@@ -46,6 +47,7 @@ class Task:
     folder: Path
     kept: Path
     failed: Path
+    film: dict[str, Any]
 
 
 def kept_name(painting: str, failed: int = 0) -> str:
@@ -123,12 +125,13 @@ class Container:
 
         Args:
             number: In the job.
-            told: Its ``key``, ``id``, ``attempt``, ``settings``, and ``channels`` by role.
+            told: Its ``key``, ``id``, ``attempt``, ``settings``, ``channels`` by role, and
+                ``film`` if it is one.
 
         Raises:
             InputError: If a channel does not hold exactly one file.
         """
-        made_of, shared = told["id"], self._shared()
+        made_of, shared, film = told["id"], self._shared(), told.get("film", {})
         if TRIAL in self.settings:  # other values make another picture, maybe on a warm instance
             made_of += f"-{digest(shared)[:10]}"
         folder = self.base / "checkpoints" / made_of
@@ -138,12 +141,14 @@ class Container:
             if channel in self.channels and isinstance(names := whole.get(name), list):
                 here = {path.name: str(path) for path in self._files(channel)}
                 whole[name] = [here.get(file, file) for file in names]
+            elif channel in self.channels and film and len(self._files(channel)) > 1:
+                whole[name] = str(self.channels[channel])  # a folder of frames
             elif channel in self.channels:
                 whole[name] = str(self._file(channel))
         names = (kept_name(made_of, attempt) for attempt in (0, told["attempt"]))
-        kept = (folder.parent / FINISHED / name for name in names)
+        kept, failed = (folder.parent / FINISHED / name for name in names)
         # Sorted, so that a class comes before its arguments.
-        return Task(number, told["key"], dict(sorted(whole.items())), folder, *kept)
+        return Task(number, told["key"], dict(sorted(whole.items())), folder, kept, failed, film)
 
     def _files(self, channel: str) -> list[Path]:
         folder = self.channels.get(channel)

@@ -4,6 +4,7 @@ import math
 from datetime import date
 
 from nst_lightning.cloud.catalogue import support_note
+from nst_lightning.cloud.films import frames_in
 from nst_lightning.cloud.manifest import Manifest
 from nst_lightning.cloud.plan import Plan
 
@@ -34,10 +35,18 @@ def estimate(manifest: Manifest, plan: Plan) -> list[str]:
     contents, styles = (
         {getattr(one, role) for one in plan.paintings.values()} for role in ("content", "style")
     )
+    what, each = f"{count} pictures ({len(contents)} contents x {len(styles)} styles)", "a picture"
+    if film := manifest.launch.film:
+        frames = [frames_in(one.film) for one in plan.paintings.values()]
+        passes = f" x {film.passes} passes" if film.passes > 1 else ""
+        most = job.max_run / (max(frames) * film.passes)
+        parts = f"{count} parts ({', '.join(map(str, frames))})" if count > 1 else "one part"
+        what = f"{sum(frames)} frames{passes} in {parts}"
+        each = f"a part, {most:.1f} s for each frame of the longest"
     lines = [
-        f"{count} pictures ({len(contents)} contents x {len(styles)} styles) in {started} "
+        f"{what} in {started} "
         f"training jobs on one {kind} {job.instance_type} each, {limits.parallel} at a time",
-        f"at most {hours:.1f} instance hours (job.max_run {job.max_run} s a picture), "
+        f"at most {hours:.1f} instance hours (job.max_run {job.max_run} s {each}), "
         f"{seconds / 3600:.1f} hours from first to last",
         f"uploads: {size / 2**20:.1f} MiB in {len(plan.uploads)} folders, less what is there",
         f"at most {limits.calls_per_minute} SageMaker calls a minute",

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from nst_lightning.cloud.aws import Aws
 from nst_lightning.cloud.aws_errors import QuotaError
 from nst_lightning.cloud.collect import clear_leftovers, collect, is_collected
 from nst_lightning.cloud.container import FINISHED, kept_name
+from nst_lightning.cloud.films import MEASURE
 from nst_lightning.cloud.manifest import JobState, Manifest, PictureState
 from nst_lightning.cloud.table import Row
 from nst_lightning.cloud.training_request import checkpoints_uri
@@ -27,8 +28,7 @@ _LOOKS = 3
 _LIMITS = {
     "MaxWaitTimeExceeded": "no spot instance was free long enough; raise job.max_wait, or name "
     "others in job.fallback",
-    "MaxRuntimeExceeded": "it took longer than job.max_run a picture; a relaunch goes on from its "
-    "checkpoint",
+    "MaxRuntimeExceeded": "it took longer than job.max_run; a relaunch goes on from its checkpoint",
 }
 NO_CAPACITY = re.compile(r"CapacityError|[Ii]nsufficient.*capacity|MaxWaitTimeExceeded")
 
@@ -47,7 +47,8 @@ class Fleet:
 
     def __init__(self, manifest: Manifest, aws: Aws, starting: bool = True) -> None:
         self.manifest, self.aws, self.starting = manifest, aws, starting
-        self.columns = ("loss", "style_loss")
+        film = manifest.launch.film is not None
+        self.columns: Sequence[str] = (MEASURE,) if film else ("loss", "style_loss")
         self._rounds = 0
         self._copied = self._due = self._may_start = -float("inf")
         self._refused: float | None = None

@@ -6,8 +6,10 @@ among the checkpoints, as one file: the job needs neither boto3 nor a permission
 whatever ends it keeps what it has painted.
 """
 
+import importlib
 import io
 import json
+import math
 import os
 import shutil
 import sys
@@ -22,6 +24,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from nst_lightning.checkpoint_io import checkpoint_settings
 from nst_lightning.cloud.container import Container, Task
+from nst_lightning.cloud.films import FRAMES, MEASURE
 from nst_lightning.cloud.metric_lines import metric_line
 from nst_lightning.data.sources import source_digest
 from nst_lightning.errors import InputError
@@ -30,7 +33,7 @@ from nst_lightning.fingerprint import file_digests
 from nst_lightning.memory import keep_memory
 from nst_lightning.objective import SharedTargets
 from nst_lightning.options import digest
-from nst_lightning.run_folder import CHECKPOINT, MEASURES
+from nst_lightning.run_folder import CHECKPOINT, MEASURES, occupied
 from nst_lightning.session import Session, open_run
 
 # The toolkit takes over what follows a line with the name of one of Python's own exceptions.
@@ -116,7 +119,10 @@ def _why_not(container: Container, task: Task, shared: SharedTargets) -> str:
     if task.failed.is_file():  # on an instance that was taken away since
         return task.failed.read_text(encoding="utf-8")
     try:
-        paint(container, task, shared)
+        if task.film:
+            paint_part(container, task)
+        else:
+            paint(container, task, shared)
     except InputError as error:
         return f"{_USERS_MISTAKE}: {error}"
     except Exception as error:
@@ -152,6 +158,37 @@ def paint(container: Container, task: Task, shared: SharedTargets) -> None:
     if session.stopped:
         raise KeyboardInterrupt
     keep(session, task, time.monotonic() - started)
+
+
+def paint_part(container: Container, task: Task) -> None:
+    """Paint those frames of a part of a clip that are missing, and keep them.
+
+    Args:
+        container: Of the job.
+        task: What to paint.
+
+    Raises:
+        InputError: If something given is wrong.
+        KeyboardInterrupt: If the job is being stopped.
+    """
+    started, settings = time.monotonic(), dict(task.settings)
+    print("painting with", json.dumps(settings | task.film, ensure_ascii=False), flush=True)
+    clip, styles = settings.pop("data.content"), settings.pop("data.style")
+    del settings["trainer.default_root_dir"]
+
+    def told(done: int, total: int) -> None:
+        print(metric_line({}, step=done, steps=total, picture=task.number), flush=True)
+
+    # By name, as the command line does: features know the session, and not each other.
+    wing = importlib.import_module("nst_lightning.video.production")
+    film = wing.Production(
+        clip, styles, "", task.folder, settings=settings, configs=container.configs(), **task.film
+    )
+    with occupied(task.folder, FRAMES, "passes/*"):
+        rows = film.paint(told)
+    errors = [row["painting"] for row in rows if math.isfinite(row.get("painting", math.nan))]
+    mean = {MEASURE: sum(errors) / len(errors)} if errors else {}
+    _pack(task, {FRAMES: len(rows), "seconds": round(time.monotonic() - started), **mean})
 
 
 def find_checkpoint(folder: Path) -> Path | None:
@@ -194,12 +231,17 @@ def keep(session: Session, task: Task, seconds: float) -> None:
     if not session.picture_path.is_file():
         # The finished checkpoint outlived the instance, and the picture did not.
         session.write_picture()
+    _pack(task, measures)
+
+
+def _pack(task: Task, measures: Mapping[str, float]) -> None:
+    """Put all but what a run goes on from into one file, with the measures."""
     root = task.folder
     write_whole(root / MEASURES, json.dumps(measures, indent=1) + "\n")
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
         for path in sorted(root.rglob("*")):
-            if path.is_file() and path.suffix != ".ckpt":
+            if path.is_file() and path.suffix not in (".ckpt", ".safetensors"):
                 tar.add(path, path.relative_to(root).as_posix())
     write_whole(task.kept, buffer.getvalue())
     shutil.rmtree(task.folder)  # the next instance need not fetch it

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nst_lightning.cloud import films
 from nst_lightning.cloud.config import MOST_PICTURES, Launch
 from nst_lightning.cloud.container import CHANNEL_KEYS, CONFIG_CHANNEL, SETTINGS_FILE
 from nst_lightning.cloud.hyperparameters import PAINTING, split_for_job
@@ -15,7 +16,7 @@ from nst_lightning.cloud.settings_check import asked
 from nst_lightning.cloud.staging import pack, staged_files
 from nst_lightning.cloud.uploads import Upload, check_picture, read_file
 from nst_lightning.data.sources import SAMPLE_PREFIX, is_url, public_name
-from nst_lightning.data.which_pictures import Pair, find_sources
+from nst_lightning.data.which_pictures import SEPARATOR, Pair, Source, find_sources, safe_name
 from nst_lightning.options import digest, find_config, lookup
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Painting:
         settings: Those of its own, by dotted name: sources that need no channel.
         channels: ``content`` or ``style`` -> folder of its upload, or an s3:// address.
         fingerprint: Of all that decides the picture, and of its key.
+        film: What a part of a clip is told besides; empty for a picture.
     """
 
     key: str
@@ -49,6 +51,7 @@ class Painting:
     settings: dict[str, Any]
     channels: dict[str, str]
     fingerprint: str
+    film: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ class PlannedJob:
                 "attempt": attempt,
                 "settings": item.settings,
                 "channels": {role: names[place] for role, place in item.channels.items()},
+                **({"film": item.film} if item.film else {}),
             }
             for n, item in paintings.items()
         }
@@ -116,8 +120,8 @@ class Plan:
 
 
 def divided(paintings: Sequence[Painting], launch: Launch) -> Iterator[list[Painting]]:
-    """Share pictures out to jobs, in order; see ``job.pictures``."""
-    most = launch.job.pictures
+    """Share pictures out to jobs, in order; see ``job.pictures``. A clip's parts have one each."""
+    most = 1 if launch.film else launch.job.pictures
     if most == "auto":
         most = min(MOST_PICTURES, math.ceil(len(paintings) / launch.limits.parallel))
     batch: list[Painting] = []
@@ -148,10 +152,11 @@ def make_plan(
         InputError: If a name, a picture, a setting or the account is wrong.
     """
     check_launch_name(launch.name)
-    contents = find_sources(launch.contents, "contents")
+    contents = [] if launch.film else find_sources(launch.contents, "contents")
     styles = find_sources(launch.styles, "styles")
     configs = [Path(find_config(name)) for name in launch.configs]
-    staged = pack(staged_files(launch.job.code, launch.job.requirements))
+    is_film = launch.film is not None
+    staged = pack(staged_files(launch.job.code, launch.job.requirements, is_film))
     with asked(
         staged,
         settings=launch.settings,
@@ -160,11 +165,14 @@ def make_plan(
         styles=[item.source for item in styles],
         code=launch.job.code,
         ends=list(ends),
+        **films.question(launch),
     ) as answer:
         if aws is not None:
             aws.check()
         effective = answer()
     shared, rest = split_for_job(launch.settings)
+    if is_film:  # of several styles, as ``nst video``
+        shared["data.style"] = [item.source for item in styles]
     job = PlannedJob(shared, {}, "", "", metric_names(effective))
     plan = Plan(job)
     code = plan.add(Upload(((CODE_FILE, staged),)))
@@ -175,13 +183,16 @@ def make_plan(
         job.channels[CONFIG_CHANNEL] = plan.add(Upload(tuple(config_files)))
     files = _add_files(plan, effective, shared, job.channels, aws)
     plan.job = replace(job, code=code, files=files)
+    container = [launch.job.framework_version, launch.job.image_uri]
+    common = [shared, job.channels, code, container]
+    if is_film:
+        _add_parts(plan, launch, styles, effective["film"], common)
+        return plan
     places = {
         item.source: _place(item.source, role, plan, aws)
         for role, items in (("content", contents), ("style", styles))
         for item in items
     }
-    container = [launch.job.framework_version, launch.job.image_uri]
-    common = [shared, job.channels, code, container]
     for pair in (Pair(content, style) for content in contents for style in styles):
         content, style = pair.content.source, pair.style.source
         settings, channels = {}, {}
@@ -194,6 +205,19 @@ def make_plan(
         painting = Painting(pair.name, content, style, settings, channels, decides)
         plan.paintings[pair.name] = painting
     return plan
+
+
+def _add_parts(
+    plan: Plan, launch: Launch, styles: Sequence[Source], found: Sequence[Any], common: object
+) -> None:
+    """Add the parts of a clip to a plan."""
+    clip = str(launch.film and launch.film.clip)
+    name = f"{safe_name(Path(clip).stem)}{SEPARATOR}{styles[0].name}"
+    style = ", ".join(item.source for item in styles)
+    for key, frames, told in films.parts_of(launch, found, name):
+        channels = {"content": plan.add(frames)}
+        decides = digest([common, key, channels, told])[:10]
+        plan.paintings[key] = Painting(key, clip, style, {}, channels, decides, told)
 
 
 def _add_files(
@@ -209,7 +233,8 @@ def _add_files(
         Setting -> its files as the user named them.
     """
     files: dict[str, Any] = {}
-    for channel in ("init", "weights", "content_mask", "style_mask"):
+    of_films = ("style",) if "film" in effective else ()
+    for channel in ("init", "weights", "content_mask", "style_mask", *of_films):
         key = CHANNEL_KEYS[channel]
         value = lookup(effective, key)
         listed = value if isinstance(value, list) else [value]
@@ -255,6 +280,8 @@ def _read(source: str, role: str, aws: "Aws | None") -> tuple[str, bytes]:
 
 def metric_names(effective: Mapping[str, Any]) -> list[str]:
     """Return the names of what a job with these settings logs."""
+    if "film" in effective:
+        return [*_PROGRESS, films.MEASURE]
     model = effective.get("model") or {}
     terms = [name for name in ("content", "style", "tv") if model.get(name)]
     terms += list(model.get("extra") or {})

@@ -7,6 +7,7 @@ dry run need not ask again.
 
 import contextlib
 import hashlib
+import importlib
 import itertools
 import json
 import subprocess
@@ -104,6 +105,7 @@ def effective_settings(
     styles: list[str],
     code: list[str],
     ends: Sequence[dict[str, Any]] = (),
+    film: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the whole configuration of a run, once its parts were built and so checked.
 
@@ -114,12 +116,18 @@ def effective_settings(
         styles: Pictures.
         code: Files and folders of the user's own classes.
         ends: Settings over those, of the ends of a search's ranges, which must do as well.
+        film: Of a clip: what is painted of it. Then its parts are in the answer, too.
 
     Raises:
         InputError: If a run would refuse a key, a value or a mask.
     """
-    pictures = {"data.content": contents[0], "data.style": styles[0]}
     with importable(code):
+        if film is not None:
+            # By name, as the command line does: features know the session, and not each other.
+            wing = importlib.import_module("nst_lightning.video.parts")
+            here = {**settings, "trainer.accelerator": "cpu"}
+            return dict(wing.planned(film, here, configs, styles, _without_download()))
+        pictures = {"data.content": contents[0], "data.style": styles[0]}
         found = _opened({**settings, **pictures}, configs)
         for end in ends:
             try:
@@ -136,9 +144,9 @@ def effective_settings(
     return found
 
 
-def _opened(settings: dict[str, Any], configs: list[str]) -> dict[str, Any]:
+def _without_download() -> Any:
+    """Return what builds encoders from weights that are here."""
     from nst_lightning.objective import SharedTargets
-    from nst_lightning.session import open_run
 
     class WithoutDownload(SharedTargets):
         def encoder(self, kind: type, *args: Any, **settings: Any) -> Any:
@@ -146,6 +154,12 @@ def _opened(settings: dict[str, Any], configs: list[str]) -> dict[str, Any]:
             if settings.get("weights") == "imagenet":
                 settings["weights"] = "bundled"
             return super().encoder(kind, *args, **settings)
+
+    return WithoutDownload()
+
+
+def _opened(settings: dict[str, Any], configs: list[str]) -> dict[str, Any]:
+    from nst_lightning.session import open_run
 
     settings["trainer.accelerator"] = "cpu"  # the job's device may not be this machine's
     session = open_run(
@@ -155,7 +169,7 @@ def _opened(settings: dict[str, Any], configs: list[str]) -> dict[str, Any]:
         progress=False,
         pictures=False,
         checkpoints=False,
-        shared=WithoutDownload(),
+        shared=_without_download(),
     )
     return session.settings
 

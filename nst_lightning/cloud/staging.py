@@ -20,20 +20,26 @@ ENTRY = PACKAGE / "cloud" / "entry.py"
 _NOT_IN_A_JOB = tuple(f"{PACKAGE.name}/{name}/" for name in ("configs", "cloud/rehearsal"))
 """Configs that are used go by themselves."""
 PINNED = Path(__file__).with_name("requirements.txt")
+_OF_FILMS = "# Of clips alone:\n"
 IN_THE_CONTAINER = {"torch", "torchvision", "torchaudio", "torchtext", "triton", "xformers"}
 """What the container brings, built for its GPU, and what pins it: never pinned or replaced."""
 
 
-def requirements(further: Iterable[str] = ()) -> list[str]:
+def requirements(further: Iterable[str] = (), film: bool = False) -> list[str]:
     """Return the lines of a job's requirements.txt: the versions that were tested together.
 
     Args:
+        film: Whether it paints a clip, which needs more.
         further: Lines of the user's own; one takes the place of ours for the same package.
 
     Raises:
         InputError: If one of them names what the container brings, or is none that pip would find.
     """
-    ours = [line for line in PINNED.read_text(encoding="utf-8").splitlines() if line[0] != "#"]
+    ours, of_films = (
+        [line for line in text.splitlines() if line and line[0] != "#"]
+        for text in PINNED.read_text(encoding="utf-8").split(_OF_FILMS)
+    )
+    ours += of_films if film else []
     lines = {_name(line): line for line in ours}
     for line in further:
         if (name := _name(line)) in IN_THE_CONTAINER:
@@ -56,19 +62,22 @@ def _name(line: str) -> str:
 
 
 def staged_files(
-    code: Sequence[str | Path] = (), further_requirements: Iterable[str] = ()
+    code: Sequence[str | Path] = (),
+    further_requirements: Iterable[str] = (),
+    film: bool = False,
 ) -> Iterator[tuple[str, bytes]]:
     """Yield name and bytes of every file that goes into a job, in a fixed order.
 
     Args:
         code: Files and folders of the user's own, for classes that a config names.
         further_requirements: Lines for requirements.txt.
+        film: Whether the job paints a clip.
 
     Raises:
         InputError: If something of ``code`` is not there, or would take another's place.
     """
     yield "entry.py", ENTRY.read_bytes()
-    lines = requirements(further_requirements)
+    lines = requirements(further_requirements, film)
     yield "requirements.txt", ("\n".join(lines) + "\n").encode()
     for name, data in _tree(PACKAGE, PACKAGE.name):
         if not name.startswith(_NOT_IN_A_JOB):

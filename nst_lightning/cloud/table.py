@@ -60,7 +60,8 @@ def summary(
     """
     counts = Counter(row.state for row in rows)
     parts = [f"{counts[state]} {state}" for state in ("Pending", *_ORDER) if counts[state]]
-    line = f"{len(rows)} pictures: {', '.join(parts)}; {done} pictures here"
+    what = "parts" if launch.film else "pictures"
+    line = f"{len(rows)} {what}: {', '.join(parts)}; {done} {what} here"
     if billed:
         line += f"; {billed[0]:.0f} s billed"
         if price := launch.job.price_per_hour:

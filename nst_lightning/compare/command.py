@@ -12,6 +12,7 @@ from jsonargparse import Namespace
 
 from nst_lightning import __version__
 from nst_lightning.baselines import Baseline
+from nst_lightning.command_options import add_configs, add_pictures, add_preview, parse_command
 from nst_lightning.compare.keys import baseline_keys
 from nst_lightning.compare.results import DECISIVE
 from nst_lightning.data.sources import public_name
@@ -19,7 +20,7 @@ from nst_lightning.data.which_pictures import find_sources
 from nst_lightning.errors import InputError
 from nst_lightning.files import check_folder
 from nst_lightning.options import CONFIG_FOLDERS, to_words
-from nst_lightning.parser import OneLineParser, add_configs, add_pictures, innermost, parse_command
+from nst_lightning.parser import OneLineParser, innermost
 from nst_lightning.run_folder import occupied
 from nst_lightning.say import say_loading
 
@@ -104,6 +105,7 @@ def make_parser(base: Path) -> OneLineParser:
         help="Fast style transfers to compare with, by class_path; the first one is the page's.",
     )
     add_configs(parser, "below the settings.")
+    add_preview(parser)
     parser.add_argument(
         "--settings",
         type=dict[str, Any],

@@ -261,7 +261,7 @@ def _heif_reader() -> Any:
 
 
 def _bomb() -> str:
-    return f"over {MAXIMUM_PIXELS:,} pixels is taken for a decompression bomb"
+    return f"over {MAXIMUM_PIXELS:,} pixels is taken for a decompression bomb; save it smaller"
 
 
 def _one_line(error: object) -> str:

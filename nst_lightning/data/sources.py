@@ -177,8 +177,8 @@ def _nearest(missing: Path) -> str:
         names = [entry.name for entry in islice(os.scandir(missing.parent), 5000)]
     except OSError:
         return ""
-    folded = {name.casefold(): name for name in names}
-    close = difflib.get_close_matches(missing.name.casefold(), folded, n=1)
+    folded = {Path(name).stem.casefold(): name for name in sorted(names)}
+    close = difflib.get_close_matches(missing.stem.casefold(), folded, n=1)
     return f"; did you mean {missing.with_name(folded[close[0]])}?" if close else ""
 
 

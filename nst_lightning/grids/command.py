@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nst_lightning.command_options import add_pictures, add_preview, shown_in_a_browser
 from nst_lightning.data.which_pictures import find_sources
 from nst_lightning.errors import INTERRUPTED, InputError
 from nst_lightning.files import check_folder, write_csv
@@ -24,7 +25,7 @@ from nst_lightning.grids.spec import (
     read_grid,
 )
 from nst_lightning.options import DEFAULTS, find_configs, refuse_reserved, take_settings
-from nst_lightning.parser import OneLineParser, add_pictures
+from nst_lightning.parser import OneLineParser
 from nst_lightning.progress import ProgressBar
 from nst_lightning.run_folder import occupied
 from nst_lightning.say import is_terminal, say_loading
@@ -53,6 +54,7 @@ def make_parser() -> OneLineParser:
     parser.add_argument(
         "--measure", type=bool, default=True, help="SSIM, style distance, deltas too."
     )
+    add_preview(parser)
     parser.add_argument("--yes", action="store_true", help="Do not ask before many runs.")
     return parser
 
@@ -69,8 +71,9 @@ def main(words: Sequence[str]) -> int:
     Raises:
         InputError: If something given is wrong.
     """
-    more, rest = take_settings(find_configs(words))
-    given = make_parser().parse_args(rest)
+    parser = make_parser()
+    more, rest = take_settings(shown_in_a_browser(find_configs(words), parser))
+    given = parser.parse_args(rest)
     if len(given.config) > 1:
         raise InputError(f"--config: a grid is one file, not {len(given.config)}; leave one")
     path = Path(given.config[0])

@@ -80,8 +80,9 @@ class PreviewServer:
             self._http = _Http(self, at)
         except (OSError, UnicodeError, OverflowError) as error:
             why = getattr(error, "strerror", None) or error
+            port = f" port {at.port}" if at.port else ""
             raise InputError(
-                f"preview.host, preview.port: cannot listen at {at.host} port {at.port}: {why}; "
+                f"preview.host, preview.port: cannot listen at {at.host}{port}: {why}; "
                 "choose another, or leave the port out for a free one"
             ) from error
         self.port: int = self._http.server_address[1]

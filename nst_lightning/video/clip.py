@@ -3,7 +3,8 @@
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -86,10 +87,12 @@ class Source(Protocol):
     Attributes:
         info: Of the whole source.
         lost: What is missing at its end, in words; empty where nothing is.
+        paths: Of the pictures, where each is a file of its own.
     """
 
     info: ClipInfo
     lost: str
+    paths: Sequence[str]
 
     def read(self, wanted: Sequence[int]) -> Iterator[Image.Image]:
         """Yield the pictures of these ascending indices, up to the first that cannot be had."""
@@ -151,6 +154,27 @@ class Clip:
 
     def __iter__(self) -> Iterator[Frame]:
         return self.frames()
+
+    def part(self, first: int, end: int) -> Self:
+        """Return the clip of these pictures alone, from an index up to before another."""
+        part, whole = copy(self), self.info
+        part._kept = self._kept[first:end]
+        begin = whole.times[first]
+        part.info = replace(
+            whole,
+            times=tuple(time - begin for time in whole.times[first:end]),
+            duration=whole.end_after(end) - begin,
+            start=whole.start + begin,
+            origin=whole.origin + begin,
+        )
+        if end < whole.count:
+            part.ended_early = None
+        return part
+
+    @property
+    def files(self) -> list[Path]:
+        """Files of its pictures; empty where all are in one."""
+        return [Path(self._source.paths[index]) for index in self._kept if self._source.paths]
 
     def frames(self, first: int = 0) -> Iterator[Frame]:
         """Yield the pictures one by one, from any on; one that is broken ends them, with a note.

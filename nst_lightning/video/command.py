@@ -4,12 +4,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from nst_lightning.command_options import (
+    add_configs,
+    add_film,
+    add_preview,
+    add_styles,
+    shown_in_a_browser,
+)
 from nst_lightning.data.which_pictures import find_sources, safe_name
-from nst_lightning.errors import InputError
 from nst_lightning.files import check_folder
 from nst_lightning.options import find_configs, refuse_reserved, take_settings
-from nst_lightning.parser import OneLineParser, add_configs, add_styles
+from nst_lightning.parser import OneLineParser
 from nst_lightning.run_folder import occupied
+from nst_lightning.video.clip import seconds
 
 DESCRIPTION = (
     "Paint a clip so that it does not flicker: a video file with its sound, an animation, or a "
@@ -17,6 +24,9 @@ DESCRIPTION = (
     "missing. Any setting of a run may be added as --settings.KEY VALUE, such as "
     "--settings.model.strength 0.7."
 )
+
+SIDE = 384
+"""Long side of a film in pixels, where none is named."""
 
 RESERVED = {
     "data.content": "the clip",
@@ -52,32 +62,10 @@ def make_parser() -> OneLineParser:
         default=None,
         help="Where frames, measures and page are; outputs/CLIP--STYLE if null.",
     )
-    parser.add_argument("--from", type=str | None, default=None, help="Begin at: 12.5, or 1:02.")
-    parser.add_argument("--to", type=str | None, default=None, help="End at.")
-    parser.add_argument("--every", type=int, default=1, help="Paint each EVERYth frame alone.")
-    parser.add_argument("--size", type=int, default=384, help="Long side of the film in pixels.")
-    parser.add_argument(
-        "--passes",
-        type=int,
-        default=1,
-        help="2 goes backwards over the film once more: steadier where things come into sight.",
-    )
-    parser.add_argument(
-        "--steadiness",
-        type=float,
-        default=3e6,
-        help="Weight of the temporal term: more holds frames closer together.",
-    )
+    add_film(parser)
+    parser.add_argument("--size", type=int, default=SIDE, help="Long side of the film in pixels.")
     add_configs(parser, "such as looks/strong.yaml.")
-    parser.add_argument(
-        "--alone",
-        type=int,
-        default=1,
-        help="So many pairs of neighbours are painted frame by frame too, to say what is gained.",
-    )
-    parser.add_argument(
-        "--preview", type=bool, default=False, help="Show each frame in a browser as it is painted."
-    )
+    add_preview(parser)
     parser.add_argument("--overwrite", type=bool, default=False, help="Replace what is there.")
     return parser
 
@@ -95,12 +83,13 @@ def main(words: Sequence[str]) -> int:
         InputError: If something given is wrong.
         KeyboardInterrupt: If it was stopped; the frames that are finished are kept.
     """
-    settings, rest = take_settings(find_configs(words))
-    given = make_parser().parse_args(rest)
+    parser = make_parser()
+    settings, rest = take_settings(shown_in_a_browser(find_configs(words), parser))
+    given = parser.parse_args(rest)
     refuse_reserved(settings, RESERVED)
-    for name, least in (("passes", 1), ("every", 1), ("alone", 0)):
-        if given[name] < least:
-            raise InputError(f"--{name}: must be {least} or more, not {given[name]}")
+    for name in ("from", "to"):
+        if given[name] is not None:
+            seconds(given[name], f"--{name}")
     styles = find_sources(given.styles, "styles", settings.get("data.artworks"))
     name = f"{safe_name(Path(given.clip).stem)}--{styles[0].name}"
     folder = check_folder(given.folder or Path("outputs", name))
@@ -120,11 +109,7 @@ def main(words: Sequence[str]) -> int:
         passes=given.passes,
         steadiness=given.steadiness,
         alone=given.alone,
-        settings={
-            "preview": given.preview,
-            **settings,
-            "data.size": check_size(given.size, "--size"),
-        },
+        settings={**settings, "data.size": check_size(given.size, "--size")},
         configs=given.configs,
         overwrite=given.overwrite,
     )

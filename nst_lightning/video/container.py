@@ -110,6 +110,7 @@ class VideoFile:
         self._av = library()
         self._file, self._name = file, name
         self.lost = ""
+        self.paths: Sequence[str] = ()
         with opened(self._file, self._name) as container:
             stream = self._stream(container)
             packets = self._demuxed(container, stream)

@@ -1,6 +1,7 @@
 """A film's folder: what is kept of each painted frame, so that a killed film goes on."""
 
 import contextlib
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -124,8 +125,21 @@ class FilmFolder:
             parts["matches"] = painted.matches.int()
         save_image(painted.shown, self.picture(index))
         # Last: where it is, the picture is.
-        data = save(parts, {"begins": str(int(begins))})
+        data = save(parts, {"begins": str(int(begins)), "picture": self._picture_digest(index)})
         write_whole(self._kept(number, index), data)
+
+    def mend(self, number: int) -> None:
+        """Forget frames of the last pass without their pictures: these are painted again.
+
+        On one disk there is none; files that came here one by one may lack the last.
+        """
+        for path in self._kept(number, 0).parent.glob("*.safetensors"):
+            if _told(path.read_bytes()).get("picture") != self._picture_digest(int(path.stem) - 1):
+                path.unlink()
+
+    def _picture_digest(self, index: int) -> str:
+        picture = self.picture(index)
+        return hashlib.sha256(picture.read_bytes()).hexdigest() if picture.is_file() else ""
 
     def has(self, number: int, index: int) -> bool:
         """Whether a frame of a pass is kept."""
@@ -141,11 +155,16 @@ class FilmFolder:
         try:
             data = path.read_bytes()
             parts = load(data)
-            length = int.from_bytes(data[:8], "little")
-            begins = json.loads(data[8 : 8 + length])["__metadata__"]["begins"] == "1"
+            begins = _told(data)["begins"] == "1"
             raw = parts["raw"].float() / LEVELS
             matches = parts.get("matches")
             frame = parts["frame"].numpy()
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise InputError(f"{path} cannot be read ({error}); delete it") from error
         return Painted(frame, raw, raw, None if matches is None else matches.long()), begins
+
+
+def _told(data: bytes) -> dict[str, str]:
+    """Return what a safetensors file says besides its tensors."""
+    length = int.from_bytes(data[:8], "little")
+    return dict(json.loads(data[8 : 8 + length])["__metadata__"])

@@ -47,6 +47,7 @@ class Animation:
     def __init__(self, file: Path | bytes, name: str) -> None:
         self._path, self._name = file, name
         self.lost = ""
+        self.paths: Sequence[str] = ()
         lasts: list[Fraction] = []
         hasty = transparent = False
         size, plays = (0, 0), 1
@@ -123,30 +124,30 @@ class Pictures:
     """
 
     def __init__(self, source: str, rate: Fraction) -> None:
-        self._paths = sorted(pictures_in(source) or [], key=_natural)
+        self.paths: Sequence[str] = sorted(pictures_in(source) or [], key=_natural)
         self.lost = ""
         folder = expanded(source)
         name = folder.resolve().name if folder.is_dir() else source
-        size = load_image(self._paths[0], role=name).original_size
-        for path in self._paths[1:]:
+        size = load_image(self.paths[0], role=name).original_size
+        for path in self.paths[1:]:
             found = _size(path)
             if found is not None and found != size:
                 shown = " x ".join(map(str, found))
                 raise InputError(
-                    f"{path} is {shown} pixels, but {Path(self._paths[0]).name} "
+                    f"{path} is {shown} pixels, but {Path(self.paths[0]).name} "
                     f"{size[0]} x {size[1]}; a clip's frames are of one size"
                 )
-        times = [index / rate for index in range(len(self._paths) + 1)]
+        times = [index / rate for index in range(len(self.paths) + 1)]
         written = folder / TIMES
         if written.is_file():
-            times = _read_times(written, [Path(path).name for path in self._paths])
+            times = _read_times(written, [Path(path).name for path in self.paths])
         self.info = ClipInfo(name, size, tuple(times[:-1]), times[-1])
 
     def read(self, wanted: Sequence[int]) -> Iterator[Image.Image]:
         """Yield the pictures of these ascending indices, up to the first that is damaged."""
         for index in wanted:
             try:
-                image = load_image(self._paths[index])
+                image = load_image(self.paths[index])
             except InputError:
                 return
             yield _flat(image.pixels, image.alpha)

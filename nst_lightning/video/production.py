@@ -1,10 +1,11 @@
 """A clip from its file to the painted one: checked, painted, measured, written."""
 
+import contextlib
 import hashlib
-import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,14 @@ from nst_lightning.video.disk import check_room
 from nst_lightning.video.film import Film
 from nst_lightning.video.film_folder import FilmFolder
 from nst_lightning.video.flow import method_name
-from nst_lightning.video.measuring import Steadiness, steadiness
+from nst_lightning.video.measuring import steadiness
 from nst_lightning.video.page import write_page
 from nst_lightning.video.painting import FramePainter
 from nst_lightning.video.reading import open_clip
+from nst_lightning.video.rows import COLUMNS, in_words, joined
 from nst_lightning.video.writing import check_out, write_clip
 
-COLUMNS = ["frame", "seconds", "scene", *Steadiness.__dataclass_fields__, "alone"]
+Told = Callable[[int, int], None]
 
 
 @dataclass
@@ -50,6 +52,7 @@ class Production:
         settings: Of every frame's run, by their dotted names.
         configs: Config files below them.
         overwrite: Whether another film in the folder, and a clip called ``out``, are replaced.
+        part: Of its frames, from an index up to before another; all if None.
     """
 
     clip: str
@@ -65,6 +68,7 @@ class Production:
     settings: Mapping[str, Any] = field(default_factory=dict)
     configs: Sequence[str] = ()
     overwrite: bool = False
+    part: tuple[int, int] | None = None
 
     def run(self) -> None:
         """Paint what is missing, then measure and write the clip.
@@ -73,33 +77,92 @@ class Production:
             InputError: If something given is wrong.
             KeyboardInterrupt: If it was stopped.
         """
-        painter = FramePainter(self.settings, self.configs, self.styles, self.steadiness)
-        folder = FilmFolder(self.folder)
-        with open_clip(self.clip, self.start, self.end, self.every) as clip:
-            for note in clip.info.notes:
-                say(f"note: {note}", error=True)
+        painter, folder = self._painter(), FilmFolder(self.folder)
+        with self._opened() as clip:
             film, shown = self._identity(painter, clip)
             begun = folder.holds(film, self.overwrite)
             again = begun and folder.wrote(expanded(self.out))
-            check_out(self.out, overwrite=self.overwrite or again)
+            own = (self.clip, *self.styles)
+            check_out(self.out, overwrite=self.overwrite or again, made_of=own)
             if not begun:
-                say(check_room(self.folder, clip.info.count, shown, 1 + 4 * self.passes))
-                folder.begin(film, self._about(clip))
+                self._begin(folder, film, clip, shown)
             count = folder.finished
             painted = None if count else self._paint(folder, painter, clip)
             count = count or painted or 0
-            pictures = ((clip.info.times[at], folder.picture(at)) for at in range(count))
-            path = write_clip(
-                self.out,
-                pictures,
-                clip.info,
-                sound_from=self.clip if clip.info.has_sound else None,
-                overwrite=True,
-            )
+            pictures = [folder.picture(at) for at in range(count)]
+            path = self._write(clip, pictures)
             folder.write_down(path)
             if painted:
-                self._report(folder, painter, clip, path, painted)
+                rows = self._measure(folder, painter, clip, count)
+                frames = (Image.fromarray(folder.load(0, at)[0].frame) for at in range(count))
+                self._report(clip, path, pictures, frames, rows)
                 folder.finish(count)
+        self._say_where(path)
+
+    def paint(self, told: Told) -> list[dict[str, Any]]:
+        """Paint what is missing, and measure it; what is done with the frames is another's.
+
+        Args:
+            told: Called with the frames that are painted, and their number, after each.
+
+        Returns:
+            The rows of ``metrics.csv``.
+
+        Raises:
+            InputError: If something given is wrong.
+            KeyboardInterrupt: If it was stopped.
+        """
+        painter, folder = self._painter(), FilmFolder(self.folder)
+        with self._opened() as clip:
+            film, shown = self._identity(painter, clip)
+            if not folder.holds(film, overwrite=True):
+                self._begin(folder, film, clip, shown)
+            folder.mend(self.passes - 1)
+            return self._measure(folder, painter, clip, self._paint(folder, painter, clip, told))
+
+    def join(self, parts: Sequence[Path]) -> None:
+        """Write the clip, its measures and its page from parts that were painted one by one.
+
+        Args:
+            parts: In order: folders with ``frames`` and ``metrics.csv``.
+
+        Raises:
+            InputError: If something given is wrong.
+        """
+        pictures = [picture for part in parts for picture in sorted(part.glob("frames/*.png"))]
+        with self._opened() as clip:
+            rows = joined([part / "metrics.csv" for part in parts], clip.info.times)
+            write_csv(self.folder / "metrics.csv", rows, COLUMNS)
+            path = self._write(clip, pictures)
+            size = Image.open(pictures[0]).size
+            frames = (frame.picture.resize(size) for frame in islice(clip, len(pictures)))
+            self._report(clip, path, pictures, frames, rows)
+        self._say_where(path)
+
+    def _painter(self) -> FramePainter:
+        return FramePainter(self.settings, self.configs, self.styles, self.steadiness)
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[Clip]:
+        with open_clip(self.clip, self.start, self.end, self.every) as clip:
+            for note in clip.info.notes:
+                say(f"note: {note}", error=True)
+            yield clip.part(*self.part) if self.part else clip
+
+    def _begin(self, folder: FilmFolder, film: str, clip: Clip, shown: tuple[int, int]) -> None:
+        say(check_room(self.folder, clip.info.count, shown, 1 + 4 * self.passes))
+        folder.begin(film, self._about(clip))
+
+    def _write(self, clip: Clip, pictures: Sequence[Path]) -> Path:
+        return write_clip(
+            self.out,
+            zip(clip.info.times, pictures, strict=False),
+            clip.info,
+            sound_from=self.clip if clip.info.has_sound else None,
+            overwrite=True,
+        )
+
+    def _say_where(self, path: Path) -> None:
         say(f"film      {path}")
         say(f"measures  {self.folder / 'metrics.csv'}")
         say(f"page      {self.folder / 'index.html'}")
@@ -113,7 +176,8 @@ class Production:
         session = painter.open(first)
         session.check()
         settings = decisive(session.settings)
-        settings["files"] = file_digests(session.settings, _digest_of)
+        # What is in them, wherever they are: another machine goes on with the film.
+        settings["files"] = [*file_digests(session.settings, _digest_of).values()]
         settings["film"] = [
             self.passes,
             self.every,
@@ -133,18 +197,27 @@ class Production:
             "settings": {key: str(value) for key, value in self.settings.items()},
         }
 
-    def _paint(self, folder: FilmFolder, painter: FramePainter, clip: Clip) -> int:
+    def _paint(
+        self,
+        folder: FilmFolder,
+        painter: FramePainter,
+        clip: Clip,
+        told: Told = lambda done, total: None,
+    ) -> int:
         total = clip.info.count * self.passes
-        began, fresh = time.monotonic(), 0
+        began, done, fresh = time.monotonic(), 0, 0
+        each = [(number, at) for number in range(self.passes) for at in range(clip.info.count)]
+        there = {frame for frame in each if folder.has(*frame)}
         with ProgressBar(total, clip.info.name, unit="frames") as bar:
 
             def on_frame(number: int, index: int) -> None:
-                nonlocal fresh
-                fresh += 1
-                each = (time.monotonic() - began) / fresh
-                done = number * clip.info.count + index + 1
-                bar.update(done if number % 2 == 0 else number * clip.info.count + fresh)
-                bar.update(details=f"{duration(each)} a frame")
+                nonlocal done, fresh
+                done += 1
+                bar.update(done)
+                if (number, index) not in there:
+                    fresh += 1
+                    bar.update(details=f"{duration((time.monotonic() - began) / fresh)} a frame")
+                    told(done, total)
 
             def frames(first: int) -> Iterator[Image.Image]:
                 for number, frame in enumerate(clip.frames(first), first + 1):
@@ -154,29 +227,30 @@ class Production:
             try:
                 return Film(folder, painter, frames, self.passes, on_frame).paint()
             except KeyboardInterrupt:
-                done = sum(folder.has(n, i) for n in range(self.passes) for i in range(total))
+                done = sum(folder.has(*frame) for frame in each)
                 say(f"stopped; {done} of {total} frames are painted, and the same command goes on")
                 raise
 
     def _report(
-        self, folder: FilmFolder, painter: FramePainter, clip: Clip, path: Path, count: int
+        self,
+        clip: Clip,
+        path: Path,
+        pictures: Sequence[Path],
+        frames: Iterable[Image.Image],
+        rows: Sequence[Mapping[str, Any]],
     ) -> None:
-        """Measure the film, and write the page with the clip beside it."""
-        rows = self._measure(folder, painter, clip, count)
-        frames = (
-            (clip.info.times[at], Image.fromarray(folder.load(0, at)[0].frame))
-            for at in range(count)
-        )
+        """Say how steady the film is, and write the page with the clip beside it."""
         own = path.suffix if path.suffix else ".webp"
-        content = write_clip(self.folder / f"content{own}", frames, clip.info, overwrite=True)
-        lines = _steady(rows)
+        timed = zip(clip.info.times, frames, strict=False)
+        content = write_clip(self.folder / f"content{own}", timed, clip.info, overwrite=True)
+        lines = in_words(rows)
         for line in lines:
             say(line)
-        width, height = Image.open(folder.picture(0)).size
+        width, height = Image.open(pictures[0]).size
         if not path.suffix:
             path = write_clip(
                 self.folder / "painted.webp",
-                ((clip.info.times[at], folder.picture(at)) for at in range(count)),
+                zip(clip.info.times, pictures, strict=False),
                 clip.info,
                 overwrite=True,
             )
@@ -186,7 +260,7 @@ class Production:
             {"the clip": content, "the painting": path},
             float(clip.info.duration),
             rows,
-            f"{count} frames of {width} x {height}, {rows[-1]['scene']} scene(s), "
+            f"{len(pictures)} frames of {width} x {height}, {rows[-1]['scene']} scene(s), "
             f"{self.passes} pass(es), flow by {method_name()}",
             "; ".join(line.partition(" ")[2].strip() for line in lines) or "one frame a scene",
         )
@@ -227,28 +301,6 @@ class Production:
             painted = [painter.paint(Image.fromarray(one.frame)).shown for one in pair]
             found[at] = steadiness([one.frame for one in pair], painted).painting
         return found
-
-
-def _steady(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return how steady a film is, in lines; none if no two frames are of one scene."""
-    measured = [row for row in rows if "painting" in row]
-    if not measured:
-        return []
-    mean = {key: _mean([row[key] for row in measured]) for key in Steadiness.__dataclass_fields__}
-    lines = [
-        f"steady    warping error {mean['painting']:.2e} on {100 * mean['reliable']:.0f} % of "
-        f"the picture (the clip's own: {mean['content']:.2e})"
-    ]
-    both = [row for row in measured if row["alone"] != ""]
-    if both:
-        share = _mean([row["painting"] / max(row["alone"], 1e-12) for row in both])
-        lines.append(f"          {100 * share:.0f} % of that of frames painted one by one")
-    return lines
-
-
-def _mean(values: Sequence[float]) -> float:
-    finite = [value for value in values if math.isfinite(value)]
-    return sum(finite) / len(finite) if finite else math.nan
 
 
 def _digest_of(source: str) -> str:

@@ -44,14 +44,24 @@ _LEAST = 11
 _OURS = re.compile(r"\d{5,}\.png|" + re.escape(TIMES))
 
 
-def check_out(out: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+def check_out(
+    out: str | os.PathLike[str], *, overwrite: bool = False, made_of: Sequence[str] = ()
+) -> Path:
     """Return the path that `write_clip` would write; call it before a long run.
+
+    Args:
+        out: Of the film.
+        overwrite: Whether what is there may be replaced.
+        made_of: Sources that never are.
 
     Raises:
         InputError: If its suffix is unknown, it exists already, PyAV is missing, or its folder
             cannot be written to.
     """
     path = expanded(out)
+    for source in map(expanded, made_of):
+        if source.exists() and path.exists() and path.samefile(source):
+            raise InputError(f"--out: {path} is what the film is painted of; name another file")
     suffix = path.suffix.lower()
     if suffix in VIDEO:
         library()
@@ -69,11 +79,13 @@ def check_out(out: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
             if others:
                 raise InputError(f"{path} holds {others[0]}; give a folder that is empty or new")
             if not overwrite and any(path.iterdir()):
-                raise InputError(f"{path} holds frames already; give another folder, or overwrite")
+                raise InputError(
+                    f"{path} holds frames already; give another folder, or --overwrite true"
+                )
         elif path.exists() and not suffix:
             raise InputError(f"cannot write {path}: a file of that name is in the way")
         elif path.exists() and not overwrite:
-            raise InputError(f"{path} exists already; give another name, or overwrite")
+            raise InputError(f"{path} exists already; give another name, or --overwrite true")
     check_folder(path.parent)
     return path
 

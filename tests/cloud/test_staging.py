@@ -26,7 +26,7 @@ def test_torch_is_never_pinned_and_all_else_is() -> None:
 
 
 def test_the_versions_of_a_job_are_those_that_the_tests_run_with() -> None:
-    wanted = {line.name: line.specifier for line in map(Requirement, requirements())}
+    wanted = {one.name: one.specifier for one in map(Requirement, requirements(film=True))}
     here = {name: importlib.metadata.version(name) for name in wanted}
     assert {name: v for name, v in here.items() if v not in wanted[name]} == {}
 
@@ -34,7 +34,19 @@ def test_the_versions_of_a_job_are_those_that_the_tests_run_with() -> None:
 def test_the_projects_environment_is_held_to_the_same_versions() -> None:
     uv = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["tool"]["uv"]
     held = {str(Requirement(line)) for line in uv["constraint-dependencies"]}
-    assert {line.replace("[signatures]", "") for line in requirements()} <= held
+    assert {line.replace("[signatures]", "") for line in requirements(film=True)} <= held
+
+
+def test_what_reads_clips_goes_into_jobs_of_clips_alone(tmp_path: Path) -> None:
+    of_clips = {Requirement(line).name for line in {*requirements(film=True)} - {*requirements()}}
+    assert of_clips == {"av", "opencv-python-headless"}
+    project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extra = project["optional-dependencies"]["video"]
+    assert of_clips == {Requirement(line).name for line in extra}
+    assert requirements(["av==17.0"], film=True)[-2:] == [
+        "av==17.0",
+        "opencv-python-headless==5.0.0.93",
+    ]
 
 
 def test_a_users_line_takes_the_place_of_ours() -> None:

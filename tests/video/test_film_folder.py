@@ -1,14 +1,17 @@
 """Whose a film's folder is, and what a part of a clip is told apart by."""
 
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from helpers.clips import make
 from helpers.moving import moving
 
 from nst_lightning.errors import InputError
 from nst_lightning.video.film_folder import FilmFolder
-from nst_lightning.video.painting import FramePainter
+from nst_lightning.video.painting import FramePainter, Painted
 from nst_lightning.video.production import Production
 from nst_lightning.video.reading import open_clip
 
@@ -27,6 +30,23 @@ def test_another_film_is_refused_and_untouched(tmp_path: Path) -> None:
     assert frame.is_file(), "a question deletes nothing"
     folder.begin("two", {})
     assert not frame.exists()
+
+
+def test_a_frame_of_the_last_pass_without_its_picture_is_forgotten(tmp_path: Path) -> None:
+    """As where files came here one by one, from another machine's disk."""
+    folder, other = FilmFolder(tmp_path), FilmFolder(tmp_path / "older")
+    frame, raw = np.zeros((4, 6, 3), np.uint8), torch.zeros(1, 3, 4, 6)
+    for number, level in ((0, 0.2), (1, 0.7)):
+        painted = Painted(frame, raw, torch.full_like(raw, level), None)
+        for index in range(3):
+            folder.keep(number, index, painted, begins=index == 0)
+        if number == 0:
+            other.keep(0, 1, painted, begins=False)
+    folder.picture(0).unlink()
+    shutil.copy(other.picture(1), folder.picture(1))  # still that of the pass before
+    folder.mend(1)
+    assert [folder.has(1, index) for index in range(3)] == [False, False, True]
+    assert all(folder.has(0, index) for index in range(3))
 
 
 def test_parts_of_a_clip_of_the_same_length_are_two_films(tmp_path: Path) -> None:

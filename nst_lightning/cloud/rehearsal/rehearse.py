@@ -29,7 +29,7 @@ def rehearsed(wanted: Launch) -> Launch:
     here = replace(wanted.aws, role=ROLE, bucket=BUCKET, region=REGION)
     aws = replace(here, profile=None, output=None, checkpoints=None)
     # What is installed here stands for what a job installs; only the user's own lines are compared.
-    installed = [Requirement(line).name for line in requirements()]
+    installed = [Requirement(line).name for line in requirements(film=wanted.film is not None)]
     job = replace(wanted.job, requirements=[*installed, *wanted.job.requirements])
     limits = LimitsConfig(
         parallel=min(wanted.limits.parallel, max(1, (os.cpu_count() or 1) // 2)),
