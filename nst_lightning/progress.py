@@ -57,6 +57,7 @@ class ProgressBar:
         completed: Steps taken already.
         details: After the bar, such as the losses.
         lasting: Whether the bar stays on the screen when it has ended.
+        guesses: Whether the time left is told by the pace so far where it is not given.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class ProgressBar:
         completed: float = 0,
         details: str = "",
         lasting: bool = True,
+        guesses: bool = True,
     ) -> None:
         self._state: dict[str, Any] = {
             "total": total,
@@ -76,7 +78,7 @@ class ProgressBar:
             "details": details,
             "left": None,
         }
-        self._unit, self._lasting = unit, lasting
+        self._unit, self._lasting, self._guesses = unit, lasting, guesses
         self._progress: Any = None
         self._task: Any = None
 
@@ -102,6 +104,8 @@ class ProgressBar:
             def render(self, task: progress.Task) -> _Fitting:
                 return _Fitting(str(task.fields["details"]))
 
+        guesses = self._guesses
+
         class Left(progress.TimeRemainingColumn):
             """What is known of the time left, else what the pace so far says."""
 
@@ -109,8 +113,10 @@ class ProgressBar:
 
             def render(self, task: progress.Task) -> Text:
                 seconds = task.fields["left"]
-                if seconds is None:
+                if seconds is None and guesses:
                     return super().render(task)
+                if seconds is None:
+                    return Text("\N{EN DASH}", style="progress.remaining")
                 return Text(duration(seconds), style="progress.remaining")
 
         def whole() -> Column:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 import nst_lightning
+from nst_lightning.cli import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -60,3 +61,14 @@ def test_the_readme_is_short_and_begins_with_the_two_commands() -> None:
 def test_what_a_rehearsal_needs_is_the_same_from_a_clone_and_installed() -> None:
     extras = PROJECT["project"]["optional-dependencies"]
     assert PROJECT["dependency-groups"]["rehearsal"] == extras["rehearsal"]
+
+
+def test_the_app_reads_what_phones_photograph() -> None:
+    extras = PROJECT["project"]["optional-dependencies"]
+    assert set(extras["heif"]) <= set(extras["app"])
+
+
+def test_every_command_is_in_the_documentation_s_list() -> None:
+    first = (ROOT / "docs" / "usage.md").read_text(encoding="utf-8").split("\n\n")[1]
+    listed = first.partition("line each: ")[2].partition(". ")[0]
+    assert re.findall(r"`(\w+)`", listed) == [*COMMANDS]

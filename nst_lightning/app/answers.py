@@ -18,6 +18,7 @@ from nst_lightning.app.choices import (
     from_picture,
     looks,
     of_look,
+    spoken,
 )
 from nst_lightning.app.gallery import Gallery
 from nst_lightning.app.jobs import Job, Jobs, State
@@ -105,65 +106,63 @@ class Answers:
         except MemoryError:
             words = f"error: {Path(file).name}: not enough memory for it"
             return "", None, line(words, wrong=True), None
-        words = "; ".join(note.replace(file, Path(file).name) for note in notes)
-        return file, view, line(words), gr.skip()
+        said = [Path(file).name, *(note.replace(file, Path(file).name) for note in notes)]
+        return file, view, line("; ".join(said)), None
 
     @staticmethod
     def take_sample(source: str) -> tuple[Any, ...]:
         """Take a sample in place of a file."""
         return source, _small(source, "content")[0], line("")
 
-    @staticmethod
-    def take_away() -> tuple[Any, ...]:
-        """Take away what was dropped."""
-        return "", None, line("")
-
     def choose_look(self, look: str) -> tuple[Any, ...]:
-        """Put the controls where a look has them; the size stays."""
+        """Put the controls where a look has them, in place of a picture; the size stays."""
         if look == FROM_PICTURE:
-            return (gr.skip(),) * (len(CONTROLS) + 1)
-        chosen = of_look(look)
-        return (
-            gr.Radio(info=self._looks[look]),
-            *(gr.skip() if name == "size" else getattr(chosen, name) for name in _ORDER),
-        )
+            return (gr.skip(),) * (len(CONTROLS) + 2)
+        controls = _controls(of_look(look))[:-1]
+        return gr.Radio(info=self._looks[look]), *controls, gr.skip(), line("")
 
-    def read_settings(self, file: str) -> tuple[Any, ...]:
-        """Take the settings out of a picture that was dropped."""
+    def read_settings(self, file: str, look: str = "") -> tuple[Any, ...]:
+        """Take the settings out of a picture that was dropped, or is known to be of a look."""
+        # Only now: it knows Lightning, which takes seconds to be imported.
+        from nst_lightning.app.which_look import which_look
+
+        name = Path(file).name
         try:
-            chosen = from_picture(read_settings(file), Path(file).name)
+            chosen = from_picture(read_settings(file), name)
+            look = which_look(chosen, look)
         except InputError as error:
             words = line(f"error: {_without_folder(error, str(file))}", wrong=True)
-            return (*(gr.skip() for _ in range(len(CONTROLS) + 2)), words)
-        choices = [(name.replace("_", " "), name) for name in (*self._looks, FROM_PICTURE)]
+            return (*(gr.skip() for _ in range(len(CONTROLS) + 2)), words, None)
+        is_ours = look != FROM_PICTURE
+        names = [*self._looks, *([] if is_ours else [FROM_PICTURE])]
+        info = self._looks[look] if is_ours else f"All settings of {name} but those below."
         return (
-            gr.Radio(
-                choices,
-                value=FROM_PICTURE,
-                info=f"All settings of {Path(file).name} but those below.",
-            ),
-            *(getattr(chosen, name) for name in _ORDER),
-            chosen.base,
-            line(f"Paint now uses the settings of {Path(file).name}."),
+            gr.Radio([(spoken(each), each) for each in names], value=look, info=info),
+            *_controls(chosen),
+            {} if is_ours else chosen.base,
+            line(f"Paint now uses the settings of {name}."),
+            None,  # the box that it was dropped into takes another
         )
 
     def use_settings(self, thumbnail: str) -> tuple[Any, ...]:
         """Take the settings of a picture of the gallery."""
-        return self.read_settings(str(self._gallery.find(thumbnail).file))
+        entry = self._gallery.find(thumbnail)
+        return self.read_settings(str(entry.file), entry.look)
 
-    def expect(self, *given: Any) -> tuple[str, Any]:
-        """Say how long a picture may take; show what matters for large ones alone."""
+    def expect(self, *given: Any) -> tuple[str, Any, str | None]:
+        """Say how long a picture may take; show what matters for large ones alone, and the size."""
         try:
             choices = self._choices({}, given)
         except InputError as error:
-            return line(f"error: {error}", wrong=True), gr.skip()
+            return line(f"error: {error}", wrong=True), gr.skip(), None
         seconds = self._gallery.expected(choices)
         if seconds is not None:
             words = f"About {in_words(seconds)}, as pictures in this look took here."
         else:
             least, most = (in_words(each * (choices.size / 512) ** 2) for each in _FIRST)
-            words = f"About {least} to {most} on two cores; it is measured with the first picture."
-        return line(words), gr.Radio(visible=choices.size > _LARGE)
+            span = least if least == most else f"{least} to {most}"
+            words = f"About {span} on two cores; it is measured with the first picture."
+        return line(words), gr.Radio(visible=choices.size > _LARGE), str(choices.size)
 
     def add(self, content: str, style: str, base: Any, added: int, *given: Any) -> tuple[Any, str]:
         """Let a picture wait for its turn."""
@@ -176,9 +175,8 @@ class Answers:
         except InputError as error:
             return gr.skip(), line(f"error: {error}", wrong=True)
         label = f"{label_of(content)} \N{MULTIPLICATION SIGN} {label_of(style)}"
-        before = self._jobs.add(Job(content, style, label, choices))
-        words = f"{label} waits: {before} before it." if before else ""
-        return added + 1, line(words)
+        self._jobs.add(Job(content, style, label, choices))
+        return added + 1, line("")
 
     @staticmethod
     def _choices(base: Mapping[str, Any], given: tuple[Any, ...]) -> Choices:
@@ -225,19 +223,19 @@ class Answers:
         name = str(event.value["image"]["path"])
         try:
             entry = self._gallery.find(name)
-            chosen = read_settings(entry.file)
+            settings, pixels = read_settings(entry.file), entry.pixels
         except InputError as error:
             gr.Warning(str(error))
             return (gr.skip(),) * 5
         words = [f"### {entry.label}", "", f"`{entry.file}`", ""]
-        data, model = chosen["data"], chosen["model"]
+        data, model = settings["data"], settings["model"]
+        words += [f"- look: {spoken(entry.look)}"]
+        if model["style"] is not None:  # else they count for nothing
+            words += [f"- strength: {model['strength']}", f"- stroke size: {data['style_scale']}"]
         words += [
-            f"- look: {entry.record.get('look', '')}",
-            f"- strength: {model['strength']}",
-            f"- stroke size: {data['style_scale']}",
             f"- colours: {data['colour']}",
-            f"- size: {data['size']} px",
-            f"- steps: {entry.record.get('steps', '')}",
+            f"- size: {pixels}",
+            f"- steps: {entry.stopped or entry.record.get('steps', '')}",
             f"- time: {duration(entry.record.get('seconds') or 0)}",
         ]
         file = entry.file
@@ -248,12 +246,21 @@ _ORDER = ("strength", "stroke_size", "strokes", "colours", "size")
 """The controls after the look, as they are on the page."""
 
 
+def _controls(chosen: Choices) -> list[Any]:
+    """Return where the controls stand; those that count for nothing cannot be moved."""
+    return [
+        gr.Slider(value=chosen.strength, interactive=chosen.paints),
+        gr.Slider(value=chosen.stroke_size, interactive=chosen.paints),
+        *(getattr(chosen, name) for name in _ORDER[2:]),
+    ]
+
+
 def _status(state: State) -> str:
     """Return what is painted, how far it is, and what waits."""
     if state.job is None:
         return line("")
     words = {
-        "painting": f"Painting {state.job.label}",
+        "painting": f"Painting {state.job.words}",
         "stopping": f"Stopping {state.job.label} after this step",
         "finished": f"{state.job.label} is finished",
         "stopped": f"{state.job.label} was stopped at step {state.step} of {state.steps} and kept",
@@ -267,6 +274,10 @@ def _status(state: State) -> str:
         far += [f"{duration(state.left)} left"] if state.left is not None else []
         parts.append(f"<p>{html.escape(', '.join(far) or state.details)}</p>")
     if state.waiting:
-        jobs = "".join(f"<li>{html.escape(job.label)}</li>" for job in state.waiting)
+        busy = state.phase in ("painting", "stopping")
+        jobs = "".join(
+            f"<li>{html.escape(job.words)}: {place} before it</li>"
+            for place, job in enumerate(state.waiting, busy)
+        )
         parts.append(f"<p>Waiting for their turn:</p><ol>{jobs}</ol>")
     return "".join(parts)

@@ -1,5 +1,6 @@
 """What a person chooses in the app, as settings of a run, and back from a picture's settings."""
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -74,6 +75,30 @@ class Choices:
     base: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def paints(self) -> bool:
+        """Whether there is a style to paint with: else strength and strokes count for nothing."""
+        if self.look == FROM_PICTURE:
+            return lookup(self.base, "model.style") is not None
+        return given_by(self.look).get("model.style", "") is not None
+
+    @property
+    def words(self) -> str:
+        """What tells it from others, without its size: ``strong, strength 0.6, fine strokes``."""
+        usual = of_look(DEFAULT_LOOK if self.look == FROM_PICTURE else self.look)
+        words = [spoken(self.look)]
+        if self.paints:
+            words.append(f"strength {self.strength:g}")
+            if self.stroke_size != usual.stroke_size:
+                words.append(f"stroke size {self.stroke_size:g}")
+            if self.strokes != usual.strokes:
+                words.append(f"{self.strokes} strokes")
+        if self.colours != usual.colours:
+            words += [
+                f"colours: {name.lower()}" for name, c in COLOURS.items() if c == self.colours
+            ]
+        return ", ".join(words)
+
+    @property
     def config(self) -> list[str]:
         """Config files of the run."""
         return [] if self.look == FROM_PICTURE else [str(_folder() / f"{self.look}.yaml")]
@@ -102,12 +127,22 @@ def _first_sentence(config: Path) -> str:
     return words.partition(". ")[0].rstrip(".") + "."
 
 
+def spoken(look: str) -> str:
+    """Return a look's name as people read it."""
+    return look.replace("_", " ")
+
+
+@functools.cache
+def given_by(look: str) -> Mapping[str, Any]:
+    """Return the settings of a look, and the defaults below it, by their dotted names."""
+    config = _folder() / f"{look}.yaml"
+    return lay_over(flatten(read_yaml(DEFAULTS)), flatten(read_yaml(config)))
+
+
+@functools.cache
 def of_look(name: str) -> Choices:
     """Return where a look puts the controls; what it does not say is the default's."""
-    config = next(
-        found for f in CONFIG_FOLDERS[1:] if (found := f / f"looks/{name}.yaml").is_file()
-    )
-    given = lay_over(flatten(read_yaml(DEFAULTS)), flatten(read_yaml(config)))
+    given = given_by(name)
     own = {key: given[setting] for key, setting in CONTROLS.items() if setting in given}
     return Choices(look=name, **own)
 

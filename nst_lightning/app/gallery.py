@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nst_lightning.app.choices import Choices
+from nst_lightning.app.choices import CONTROLS, FROM_PICTURE, Choices, looks
 from nst_lightning.app.jobs import Job
+from nst_lightning.data.decoding import open_header
 from nst_lightning.data.images import load_image
 from nst_lightning.data.metadata import read_settings
 from nst_lightning.data.output import save_image
@@ -33,7 +34,8 @@ class Entry:
 
     Attributes:
         file: The picture, with its settings inside.
-        record: What the app noted of it: look, label, seconds, steps.
+        record: What the app noted of it: label, look, steps, seconds, width and height; the size
+            that was asked for where it is finished, and all steps where it was stopped.
     """
 
     file: Path
@@ -49,11 +51,42 @@ class Entry:
         """What people call it."""
         return str(self.record.get("label") or self.file.parent.name)
 
+    @property
+    def look(self) -> str:
+        """The look that it was painted in, if it is one of ours."""
+        look = str(self.record.get("look"))
+        return look if look in (*looks(), FROM_PICTURE) else ""
+
+    @property
+    def choices(self) -> Choices | None:
+        """What it was painted with, as far as it is said here; None where that is not known."""
+        settings = read_settings(self.file)
+        own = {name: lookup(settings, setting) for name, setting in CONTROLS.items()}
+        if not self.look or None in own.values():
+            return None
+        return Choices(self.look, base={"model.style": lookup(settings, "model.style")}, **own)
+
+    @property
+    def pixels(self) -> str:
+        """Width and height."""
+        width, height = self.record.get("width"), self.record.get("height")
+        if not (width and height):  # an older record
+            with open_header(*open_source(self.file)) as picture:
+                width, height = picture.size
+        return f"{width} \N{MULTIPLICATION SIGN} {height} px"
+
+    @property
+    def stopped(self) -> str:
+        """At which step it was stopped, in words; empty if it is finished."""
+        if "size" in self.record or "steps" not in self.record:
+            return ""
+        of = f" of {self.record['of']}" if "of" in self.record else ""
+        return f"stopped at step {self.record['steps']}{of}"
+
     def caption(self) -> str:
         """Say how it was made, in one line."""
-        settings = read_settings(self.file)
-        strength, size = (lookup(settings, key) for key in ("model.strength", "data.size"))
-        return f"{self.label}, strength {strength}, {size} px"
+        words = chosen.words if (chosen := self.choices) else ""
+        return ", ".join(filter(None, [self.label, words, self.pixels, self.stopped]))
 
 
 class Gallery:
@@ -85,18 +118,28 @@ class Gallery:
             kept.append(source)
         return kept[0], kept[1]
 
-    def finish(self, folder: Path, job: Job, seconds: float, steps: int, *, stopped: bool) -> Path:
-        """Note what the picture itself does not say, and make it small for the page; return it."""
+    def finish(self, folder: Path, job: Job, seconds: float, steps: int, of: int) -> Path:
+        """Note what the picture itself does not say, and make it small for the page; return it.
+
+        Args:
+            folder: Of the picture.
+            job: That it is.
+            seconds: It took.
+            steps: That were taken.
+            of: How many there were to take.
+        """
         # Under a name of its own: under that it is saved from the page.
         file = _result(folder)
         (folder / f"{PICTURE}.png").replace(file)
         pixels = load_image(file)
         small, alpha = at_most(pixels.pixels, pixels.alpha, _SIDE)
         save_image(small, _thumbnail(folder), alpha=alpha)
+        height, width = pixels.pixels.shape[-2:]
         record = {"label": job.label, "look": job.choices.look, "steps": steps}
-        if not stopped:  # else it says nothing of the time that others take
-            record["size"] = job.choices.size
-        write_whole(folder / _RECORD, json.dumps(record | {"seconds": round(seconds, 1)}))
+        record |= {"width": width, "height": height, "seconds": round(seconds, 1)}
+        # One that was stopped says nothing of the time that others take.
+        record |= {"of": of} if steps < of else {"size": job.choices.size}
+        write_whole(folder / _RECORD, json.dumps(record))
         return file
 
     def forget(self, folder: Path) -> None:

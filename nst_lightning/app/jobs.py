@@ -36,6 +36,11 @@ class Job:
     choices: Choices
     number: int = 0
 
+    @property
+    def words(self) -> str:
+        """What is painted, and with what, in one line."""
+        return f"{self.label}, {self.choices.words}, {self.choices.size} px"
+
 
 @dataclass(frozen=True)
 class State:

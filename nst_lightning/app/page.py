@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from nst_lightning.app import answers
-from nst_lightning.app.choices import COLOURS, CONTROLS, DEFAULT_LOOK, looks, of_look
+from nst_lightning.app.choices import COLOURS, CONTROLS, DEFAULT_LOOK, looks, of_look, spoken
 from nst_lightning.app.gallery import Gallery
 from nst_lightning.app.jobs import Jobs
 from nst_lightning.data.samples import SAMPLES
@@ -16,13 +16,45 @@ PHOTOGRAPHS = tuple(name for name in SAMPLES if name in ("cat", "astronaut", "co
 PAINTINGS = tuple(name for name in SAMPLES if name not in PHOTOGRAPHS)
 
 SIZES = {
-    "128 px: a stamp": 128,
-    "256 px: a first look": 256,
-    "512 px: for a screen": 512,
-    "768 px": 768,
-    "1024 px": 1024,
-    "2048 px: for a print, takes long": 2048,
+    "128: a stamp": "128",
+    "256: a first look": "256",
+    "512: for a screen": "512",
+    "768": "768",
+    "1024": "1024",
+    "2048: for a print, takes long": "2048",
 }
+
+# A browser opens what is dropped beside Gradio's boxes, and so leaves the page: here a whole part
+# of the page takes a file, and the rest of it none.
+SCRIPT = """() => {
+  const part = (event) => event.target.closest?.(".takes-files");
+  const mark = (marked) => document.querySelectorAll(".takes-files").forEach(
+    (each) => each.classList.toggle("dragged", each === marked));
+  const brings = (event) => event.dataTransfer?.types.includes("Files");
+  addEventListener("dragover", (event) => {
+    if (!brings(event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    event.dataTransfer.dropEffect = part(event) ? "copy" : "none";
+    mark(part(event));
+  }, true);
+  addEventListener("dragleave", (event) => { if (!event.relatedTarget) mark(null); }, true);
+  addEventListener("drop", (event) => {
+    mark(null);
+    if (!brings(event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const input = part(event)?.querySelector("input[type=file]");
+    if (!input || !event.dataTransfer.files.length) return;
+    input.files = event.dataTransfer.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  }, true);
+  // On a phone what becomes of it is far below the button, which stays in sight.
+  addEventListener("click", (event) => {
+    if (event.target.closest?.("#paint") && matchMedia("(max-width: 699px)").matches)
+      document.querySelector("#right")?.scrollIntoView();
+  });
+}"""
 
 STYLE = """
 .gradio-container { max-width: 1280px !important; margin: 0 auto; }
@@ -41,6 +73,11 @@ STYLE = """
 #gallery .thumbnail-item { aspect-ratio: auto; display: block; height: auto; }
 #gallery .thumbnail-item img { aspect-ratio: 1; height: auto; }
 #gallery .caption-label { position: static; border: 0; text-align: left; }
+.takes-files.dragged { outline: 3px dashed #d97706; outline-offset: 4px; border-radius: 6px; }
+@media (max-width: 699px) {
+  #run { position: fixed; bottom: 0; left: 0; right: 0; z-index: 50; padding: 8px 16px;
+    background: var(--body-background-fill); border-top: 1px solid var(--border-color-primary); }
+  #gallery, #chosen { margin-bottom: 72px; } }
 @media (min-width: 700px) { #right { position: sticky; top: 8px; align-self: flex-start; } }
 #gallery .grid-container {
   grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)) !important; }
@@ -74,12 +111,14 @@ def build(jobs: Jobs, gallery: Gallery) -> Any:
         gr.Markdown(f"# {TITLE}")
         with gr.Row():
             with gr.Column(min_width=280):
-                photograph = _picture("1. Photograph", "photograph", PHOTOGRAPHS, answer)
-                painting = _picture("2. Painting", "painting", PAINTINGS, answer)
+                with gr.Column(elem_classes="takes-files"):
+                    photograph = _picture("1. Photograph", "photograph", PHOTOGRAPHS, answer)
+                with gr.Column(elem_classes="takes-files"):
+                    painting = _picture("2. Painting", "painting", PAINTINGS, answer)
                 gr.Markdown("## 3. How")
                 settings_line = gr.HTML(answers.line(""), padding=False, elem_id="settings-line")
                 look = gr.Radio(
-                    [(name.replace("_", " "), name) for name in known],
+                    [(spoken(name), name) for name in known],
                     value=first.look,
                     label="Look",
                     info=known[first.look],
@@ -103,13 +142,15 @@ def build(jobs: Jobs, gallery: Gallery) -> Any:
                     info="Larger strokes come from a larger painting.",
                 )
                 colours = gr.Radio([*COLOURS.items()], value=first.colours, label="Colours")
-                size = gr.Dropdown(
-                    [*SIZES.items()],
-                    value=first.size,
-                    label="Size",
-                    info="The long side. Twice the size takes four times as long.",
-                    allow_custom_value=True,
+                size = gr.Textbox(
+                    str(first.size),
+                    label="Size in pixels",
+                    info="The long side, 16 to 16384. Twice the size takes four times as long.",
+                    max_lines=1,
                     elem_id="size",
+                )
+                sizes = gr.Radio(
+                    [*SIZES.items()], value=str(first.size), label="Usual sizes", show_label=False
                 )
                 strokes = gr.Radio(
                     [("grow with the picture", "large"), ("stay as fine as at 1000 px", "fine")],
@@ -122,7 +163,10 @@ def build(jobs: Jobs, gallery: Gallery) -> Any:
                     **{"strokes": strokes, "colours": colours, "size": size},
                 }
                 with gr.Accordion(
-                    "Use the settings of a picture", open=False, elem_id="settings-of"
+                    "Use the settings of a picture",
+                    open=False,
+                    elem_id="settings-of",
+                    elem_classes="takes-files",
                 ):
                     settings_of = gr.File(
                         label="Drop a picture that was painted here", height=110, elem_id="settings"
@@ -130,7 +174,7 @@ def build(jobs: Jobs, gallery: Gallery) -> Any:
             with gr.Column(min_width=280, elem_id="right"):
                 gr.Markdown("## 4. Paint")
                 expected = gr.HTML(answers.line(""), padding=False)
-                with gr.Row():
+                with gr.Row(elem_id="run"):
                     paint = gr.Button("Paint", variant="primary", elem_id="paint", min_width=120)
                     stop = gr.Button("Stop", interactive=False, elem_id="stop", min_width=120)
                 problem = gr.HTML(answers.line(""), padding=False, elem_id="problem")
@@ -158,7 +202,7 @@ def build(jobs: Jobs, gallery: Gallery) -> Any:
             elem_id="gallery",
             elem_classes="pictures",
         )
-        with gr.Column(visible=False) as chosen:
+        with gr.Column(visible=False, elem_id="chosen") as chosen:
             chosen_file = gr.State("")
             with gr.Row():
                 chosen_picture = gr.Image(
@@ -177,10 +221,13 @@ def build(jobs: Jobs, gallery: Gallery) -> Any:
         put: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         once = put | {"trigger_mode": "once"}
         estimate = [*controls.values()]
+        sizes.input(None, sizes, size, js="(chosen) => chosen", **put)
+        for source in (photograph, painting):
+            source.change(lambda: answers.line(""), None, problem, **put)
         for control in (look, size):
-            control.change(answer.expect, estimate, [expected, strokes], **put)
-        look.input(answer.choose_look, look, [*controls.values()], **put)
-        settings_outputs = [*controls.values(), base, settings_line]
+            control.change(answer.expect, estimate, [expected, strokes, sizes], **put)
+        look.input(answer.choose_look, look, [*controls.values(), settings_line], **put)
+        settings_outputs = [*controls.values(), base, settings_line, settings_of]
         settings_of.upload(answer.read_settings, settings_of, settings_outputs, **put)
         use.click(answer.use_settings, chosen_file, settings_outputs, **put)
         paint.click(
@@ -199,8 +246,8 @@ def build(jobs: Jobs, gallery: Gallery) -> Any:
             concurrency_limit=None,
             **once,
         )
-        shown.change(answer.expect, estimate, [expected, strokes], **put)
-        page.load(answer.expect, estimate, [expected, strokes], **put)
+        shown.change(answer.expect, estimate, [expected, strokes, sizes], **put)
+        page.load(answer.expect, estimate, [expected, strokes, sizes], **put)
         shown.select(
             answer.choose,
             None,
@@ -245,8 +292,8 @@ def _picture(title: str, role: str, samples: tuple[str, ...], answer: Any) -> An
     put: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     outputs = [source, view, line]
     dropped = answer.drop_photograph if role == "photograph" else answer.drop_painting
+    # The box is empty again at once: another file replaces the picture.
     file.upload(dropped, file, [*outputs, file], **put)
-    file.clear(answer.take_away, None, outputs, **put)
 
     def take(event: gr.SelectData) -> Any:
         return (*answer.take_sample(f"{SAMPLE_PREFIX}{samples[event.index]}"), None)

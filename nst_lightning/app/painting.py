@@ -42,7 +42,8 @@ def paint(gallery: Gallery, job: Job, jobs: Jobs) -> Path:
         gallery.forget(folder)
         raise
     seconds, steps = time.monotonic() - began, session.trainer.global_step
-    return gallery.finish(folder, job, seconds, steps, stopped=not session.finished)
+    of = steps if session.finished else int(session.trainer.estimated_stepping_batches)
+    return gallery.finish(folder, job, seconds, steps, of)
 
 
 class _Bar:

@@ -52,7 +52,7 @@ def serve(folder: Path, host: str, port: int | None, browser: bool) -> None:
 
         from nst_lightning.app.gallery import Gallery
         from nst_lightning.app.jobs import Jobs
-        from nst_lightning.app.page import STYLE, build, theme
+        from nst_lightning.app.page import SCRIPT, STYLE, build, theme
 
         gallery = Gallery(folder)
         jobs = Jobs(functools.partial(_paint, gallery))
@@ -82,6 +82,7 @@ def serve(folder: Path, host: str, port: int | None, browser: bool) -> None:
                 app_kwargs={"middleware": [guard], "docs_url": None, "openapi_url": None},
                 theme=theme(),
                 css=STYLE,
+                js=SCRIPT,
             )
             address = f"http://{_in_address(host)}:{place}/?token={token}"
             say(f"the app is at  {address}")

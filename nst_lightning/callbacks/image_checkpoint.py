@@ -84,6 +84,10 @@ class ImageCheckpoint(Callback):
         """Path of the finished picture."""
         return Path(trainer.default_root_dir, f"stylized.{self.format}")
 
+    def kept_at(self, trainer: Trainer) -> Path:
+        """Where people look for the finished picture: the file they asked for, else the run's."""
+        return self.out or self.result_path(trainer)
+
     def folder(self, trainer: Trainer) -> Path:
         """Folder of the pictures on the way."""
         return Path(trainer.default_root_dir, "images")

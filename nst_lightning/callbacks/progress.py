@@ -14,6 +14,11 @@ from nst_lightning.progress import ProgressBar
 from nst_lightning.tiles import OnTile
 
 
+def _bar(steps: float, words: str) -> ProgressBar:
+    # Steps of other sizes take longer: what the steps so far took says nothing of the time left.
+    return ProgressBar(steps, "painting", details=words, guesses=False)
+
+
 class _Evaluation:
     """How long the tiles of a step's evaluations take."""
 
@@ -52,7 +57,7 @@ class StyleProgressBar(Callback):
     # Not Lightning's ProgressBar: that is one bar an epoch, and wants to count validation too.
 
     def __init__(self, bar: Callable[[float, str], Any] | None = None) -> None:
-        self._make_bar = bar or (lambda steps, words: ProgressBar(steps, "painting", details=words))
+        self._make_bar = bar or (_bar)
         self._bar: Any = None
         self._began = 0.0
         self._pace = Pace()
@@ -99,7 +104,7 @@ class StyleProgressBar(Callback):
         now, scale = time.monotonic(), pictures_of(trainer).scale
         self._evaluation.add(now, done, of)
         began, left = self._began, self._left
-        if scale not in self._pace.seconds and (each := self._evaluation.seconds(now)) is not None:
+        if not self._pace.is_steady(scale) and (each := self._evaluation.seconds(now)) is not None:
             began = self._evaluation.began
             left = self._pace.left(trainer, {scale: each})
         tile = f"evaluation {self._evaluation.number}, tile {done} of {of}"

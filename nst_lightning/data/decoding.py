@@ -279,7 +279,7 @@ def _guess(head: bytes) -> str:
     if start.startswith(b"version https://git-lfs"):
         return ": it is a Git LFS pointer; run git lfs pull"
     if _is_heic(head) and _heif_reader() is None:
-        how = "install pillow-heif (pip install 'nst-lightning[heif]')"
+        how = "pip install 'nst-lightning[heif]' (in a clone: uv sync --extra heif)"
         return f": it is HEIC; {how}, or export it as JPEG or PNG"
     if head[4:8] == b"ftyp" and b"avi" in head[8:64]:
         return ": it is AVIF; pip install -U 'pillow>=11.3' reads it, or export it as JPEG or PNG"

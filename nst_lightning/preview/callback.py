@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Timer
 from torch import Tensor
 
 from nst_lightning.budget import taken
-from nst_lightning.callbacks import GracefulStop
+from nst_lightning.callbacks import GracefulStop, ImageCheckpoint
 from nst_lightning.callbacks.pace import Pace
 from nst_lightning.checks import whole_number
 from nst_lightning.data.encoding import quantise
@@ -205,7 +205,7 @@ class LivePreview(Callback):
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the last picture, and say how the run ended."""
         phase = "stopped" if _was_signalled(trainer) else "finished"
-        self._end(trainer, pl_module, phase, folder=str(Path(trainer.default_root_dir)))
+        self._end(trainer, pl_module, phase, file=_file(trainer))
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
@@ -218,6 +218,12 @@ class LivePreview(Callback):
         facts = {} if stopped else {"why": " ".join(why.split())}
         with contextlib.suppress(Exception):  # the run's own is what counts
             self._end(trainer, pl_module, "stopped" if stopped else "failed", **facts)
+
+
+def _file(trainer: Any) -> str | None:
+    """Return where the finished picture is; None where the run writes none."""
+    writers = [each for each in trainer.callbacks if isinstance(each, ImageCheckpoint)]
+    return str(writers[0].kept_at(trainer)) if writers else None
 
 
 def _stops(trainer: Any) -> list[GracefulStop]:

@@ -30,6 +30,7 @@ from nst_lightning.session import open_run
 pytestmark = [pytest.mark.slow, needs_chromium]
 pytest.importorskip("gradio", reason="the extra app is not installed")
 
+SIZE = "#size :is(input, textarea)"
 ROOT = Path(__file__).parents[2]
 GUARD = ROOT / "nst_lightning" / "cloud" / "rehearsal" / "guard"
 # Read by the app's process before anything else: it notes whoever wants to leave this machine.
@@ -117,14 +118,28 @@ def drop(browser: Any, role: str, file: Path) -> None:
     find(browser, f"#{role} input[type=file]").send_keys(str(file))
 
 
+def drag(browser: Any, selector: str, file: Path) -> None:
+    """Drop a file as the mouse does, on whatever lies there."""
+    place = find(browser, selector)
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", place)
+    x, y = browser.execute_script(
+        "const at = arguments[0].getBoundingClientRect();"
+        "return [at.x + at.width / 2, at.y + at.height / 2]",
+        place,
+    )
+    data = {"items": [], "files": [str(file)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        event = {"type": kind, "x": x, "y": y, "data": data}
+        browser.execute_cdp_cmd("Input.dispatchDragEvent", event)
+
+
 def choose_size(browser: Any, pixels: int) -> None:
     from selenium.webdriver.common.keys import Keys
 
-    field = find(browser, "#size input")
-    field.click()
+    field = find(browser, SIZE)
     field.send_keys(Keys.CONTROL, "a")
     field.send_keys(str(pixels), Keys.ENTER)
-    until(lambda: str(pixels) in find(browser, "#size input").get_attribute("value"))
+    assert field.get_attribute("value") == str(pixels)
 
 
 def set_strength(browser: Any, value: str) -> None:
@@ -152,6 +167,13 @@ def test_two_files_dropped_and_a_picture_kept(
     drop(page, "photograph", pictures[0])
     drop(page, "painting", pictures[1])
     until(lambda: find(page, "#photograph-view img") and find(page, "#painting-view img"))
+    # Another takes its place, wherever of its part it is dropped; beside them nothing is opened.
+    drag(page, "h1", pictures[1])
+    for place, number in (("#photograph", 1), ("#photograph-view", 0)):
+        drag(page, place, pictures[number])
+        until(lambda name=pictures[number].name: text(page, "#photograph-line") == name)
+    assert (len(page.window_handles), text(page, "h1")) == (1, "Paint a photograph")
+    choose_size(page, 24)  # what is typed counts, though a usual size begins with it
     choose_size(page, 128)
     set_strength(page, "0.62")
     press(page, "#paint")
@@ -198,7 +220,7 @@ def test_its_settings_paint_it_again(page: Any, app: App, pictures: tuple[Path, 
     press(page, "#settings-of > button")
     until(lambda: find(page, "#settings input[type=file]")).send_keys(str(first))
     until(lambda: find(page, "#strength input[type=range]").get_attribute("value") == "0.62")
-    assert find(page, "#size input").get_attribute("value").startswith("128")
+    assert find(page, SIZE).get_attribute("value") == "128"
     assert "Paint now uses the settings of 0001" in text(page, "body")
     drop(page, "photograph", pictures[0])
     drop(page, "painting", pictures[1])
@@ -220,14 +242,16 @@ def test_stop_keeps_the_picture_and_the_next_job_follows(page: Any, app: App) ->
     until(lambda: re.search(r"step [2-9]\d* of", text(page, "#status")), 300)
     choose_size(page, 64)
     press(page, "#paint")
-    until(lambda: "Waiting for their turn" in text(page, "#status"))
+    until(lambda: ", painted, strength 0.5, 64 px: 1 before it" in text(page, "#status"))
     before = len(app.made)
     press(page, "#stop")
     until(lambda: len(app.made) == before + 1)
     stopped = json.loads(app.made[-1].with_name("app.json").read_text())
-    assert 2 <= stopped["steps"] < 84
+    assert 2 <= stopped["steps"] < 60
     until(lambda: len(app.made) == before + 2, 300)
     until(lambda: "klimt is finished" in text(page, "#status"))
+    assert "before it" not in text(page, "body")
+    assert f"stopped at step {stopped['steps']} of 60" in text(page, "#gallery")
     assert read_settings(app.made[-1])["data"]["size"] == 64
 
 

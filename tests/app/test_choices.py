@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,12 +18,21 @@ from nst_lightning.app.choices import (
     looks,
     of_look,
 )
+from nst_lightning.app.which_look import which_look
 from nst_lightning.data.image_pair import ColourRule
 from nst_lightning.errors import InputError
 from nst_lightning.options import lookup
 from nst_lightning.session import open_run
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "looks"
+
+
+def public_of(settings: dict[str, Any], config: str) -> Choices:
+    """Return what the settings inside a picture of such a run choose."""
+    session = open_run(
+        settings, config, summary=False, progress=False, pictures=False, checkpoints=False
+    )
+    return from_picture(json.loads(json.dumps(session.model.public_settings, default=str)), "a")
 
 
 def opened(choices: Choices) -> Any:
@@ -62,6 +72,47 @@ def test_the_controls_stand_where_the_look_has_them(name: str) -> None:
     assert {key: chosen[key] for key in ("model", "data", "trainer")} == {
         key: of_file[key] for key in ("model", "data", "trainer")
     }
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in CONFIGS.glob("*.yaml")))
+def test_the_settings_of_a_look_are_known_as_that_look(name: str) -> None:
+    chosen = public_of({"data.size": 200}, f"looks/{name}.yaml")
+    assert which_look(chosen) == name
+    moved = replace(chosen, size=64, strength=0.12)
+    assert which_look(moved, name) == name
+    assert which_look(moved) in ("painted" if name in ("subtle", "strong") else name)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("model.style/init_args/mix", 0.3),  # as the defaults give it
+        ("model.style/init_args/rotations", True),  # as its class has it
+        ("model.style/class_path", "nst_lightning.losses.GramLoss"),
+        ("model.style/class_path", "nst_lightning.losses.OfTomorrow"),
+        ("model.tv", None),
+        ("model.clamp", "step"),
+        ("model.of_tomorrow", 1),
+        ("data.init_noise", 0.1),
+        ("data.steps_per_epoch", 13),
+        ("trainer.max_epochs", 2),
+        ("seed_everything", 1),
+    ],
+)
+def test_other_settings_are_no_look(of_painted: Choices, place: str, value: Any) -> None:
+    base = copy.deepcopy(dict(of_painted.base))
+    *path, last = place.split("/")
+    inside = base
+    for key in path:
+        inside = inside[key]
+    inside[last] = value
+    assert which_look(of_painted, "painted") == "painted"
+    assert which_look(replace(of_painted, base=base), "painted") == FROM_PICTURE
+
+
+@pytest.fixture(scope="module")
+def of_painted() -> Choices:
+    return public_of({}, "looks/painted.yaml")
 
 
 def test_what_is_chosen_is_what_is_painted() -> None:

@@ -134,9 +134,10 @@ def painted(tmp_path: Path) -> Gallery:
         assert kept[1] == "sample:klimt"
         if number:
             assert Path(kept[0]).read_bytes() == photograph.read_bytes()
-        settings = {"model": {"strength": 0.5}, "data": {"size": 32}}
+        data = {"size": 32, "style_scale": 1.5, "strokes": "large", "colour": "palette"}
+        settings = {"model": {"strength": 0.5, "style": {}}, "data": data}
         save_image(torch.rand(1, 3, 24, 32), folder / "stylized.png", settings=settings)
-        gallery.finish(folder, one, 12.34, 5, stopped=False)
+        gallery.finish(folder, one, 12.34, 5, of=5)
     return gallery
 
 
@@ -145,12 +146,30 @@ def test_the_newest_picture_is_first_and_found_again(painted: Gallery) -> None:
     names = [entry.file.parent.name for entry in again.entries()]
     assert names == ["0002-a-cat--klimt", "0001-cat--klimt"]
     assert [caption for _, caption in again.shown()] == [
-        "picture 1, strength 0.5, 32 px",
-        "picture 0, strength 0.5, 32 px",
+        "picture 1, painted, strength 0.5, 32 \N{MULTIPLICATION SIGN} 24 px",
+        "picture 0, painted, strength 0.5, 32 \N{MULTIPLICATION SIGN} 24 px",
     ]
     assert again.find(again.shown()[1][0]).file.name == "0001-cat--klimt.png"
     with pytest.raises(InputError, match="in the gallery no more"):
         again.find("../../other.webp")
+
+
+def test_a_picture_that_was_stopped_says_so_and_how_large_it_is(painted: Gallery) -> None:
+    one = Job("sample:cat", "sample:klimt", "it", Choices("colours_only", size=256))
+    folder = painted.new_folder(one)
+    own = {"size": 256, "style_scale": 1.5, "strokes": "large", "colour": "style"}
+    settings = {"model": {"strength": 0.5, "style": None}, "data": own}
+    save_image(torch.rand(1, 3, 48, 64), folder / "stylized.png", settings=settings)
+    painted.finish(folder, one, 3.0, 13, of=60)
+    # What counts for nothing is not said.
+    words = "it, colours only, colours: as the strokes bring them"
+    size = "64 \N{MULTIPLICATION SIGN} 48 px"
+    assert painted.entries()[0].caption() == f"{words}, {size}, stopped at step 13 of 60"
+    assert painted.expected(one.choices) is None
+    # As it was noted before.
+    record = {"label": "it", "look": "colours_only", "steps": 13, "seconds": 3.0}
+    (folder / "app.json").write_text(json.dumps(record))
+    assert painted.entries()[0].caption() == f"{words}, {size}, stopped at step 13"
 
 
 def test_how_long_a_picture_may_take(painted: Gallery) -> None:

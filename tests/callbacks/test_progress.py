@@ -10,7 +10,6 @@ from typing import Any, TextIO
 import pytest
 from helpers.painting import KillAt, paint
 
-from nst_lightning.callbacks.pace import seconds_left
 from nst_lightning.callbacks.progress import _Evaluation
 from nst_lightning.data.image_pair import ImagePair
 from nst_lightning.progress import ProgressBar, duration
@@ -166,12 +165,15 @@ def test_switched_off(tmp_path: Path, pictures: tuple[Path, Path], terminal: Ter
     assert terminal.read() == ""
 
 
-def test_the_time_left_is_that_of_all_scales() -> None:
-    # 10 steps of 2 s; 20 at four times the pixels; 5 at 16 times.
-    assert seconds_left({0: 2.0}, [10, 20, 5], [100, 400, 1600]) == 20 + 160 + 160
-    # The second scale's pace is known better now, and says more about the third.
-    assert seconds_left({0: 2.0, 1: 6.0}, [0, 20, 5], [100, 400, 1600]) == 120 + 120
-    assert seconds_left({2: 7.0}, [0, 0, 0], [100, 400, 1600]) == 0
+@pytest.mark.parametrize(("guesses", "shown"), [(False, "left \N{EN DASH}"), (True, "left 0:00:0")])
+def test_the_time_left_is_not_guessed_where_steps_differ(
+    terminal: Terminal, guesses: bool, shown: str
+) -> None:
+    with redirect_stderr(terminal.stream), ProgressBar(100, guesses=guesses) as bar:
+        bar.advance(1)
+        bar.advance(98)
+        bar._progress.refresh()
+    assert shown in re.sub(r"\x1b\[[\d;?]*\w", "", terminal.read())
 
 
 def test_steps_left_by_scale() -> None:

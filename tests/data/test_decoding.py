@@ -155,7 +155,8 @@ def test_heic_that_is_damaged_or_too_large(tmp_path, gradient, monkeypatch):
 def test_without_the_packages_one_line_names_them(tmp_path, gradient, monkeypatch):
     path = write(tmp_path / "a.heic", heic(Image.fromarray(gradient)))
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    assert "it is HEIC; install pillow-heif (pip install 'nst-lightning[heif]')" in message(path)
+    how = "pip install 'nst-lightning[heif]' (in a clone: uv sync --extra heif)"
+    assert f"it is HEIC; {how}, or export it as JPEG or PNG" in message(path)
     monkeypatch.delitem(Image.OPEN, "AVIF", raising=False)
     path = write(tmp_path / "a.avif", b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf" + bytes(40))
     assert "it is AVIF; pip install -U 'pillow>=11.3' reads it" in message(path)

@@ -43,7 +43,7 @@
 
   function show() {
     const running = ["starting", "painting", "pausing", "paused"].includes(state.phase);
-    const place = state.folder ? ` The picture is in ${state.folder}.` : "";
+    const place = state.file ? ` The picture is ${state.file}.` : "";
     const gone = state.ends ? " The program has ended." : "";
     say(words() + (running ? "" : place) + gone, state.phase === "failed");
     const title = state.title || "Preview";
