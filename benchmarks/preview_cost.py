@@ -6,7 +6,8 @@ One run in one process, with Adam, whose steps all do the same. It goes on in bl
 one without the preview and one with it by turns, nobody looking and a crowd by turns; a block is
 compared with those without on both its sides, and the median over all is printed. The crowd is
 ``--browsers`` programs that ask as the page does, and one that asks for the picture and never
-reads. They run on this machine: what they take themselves is counted against the preview.
+reads. They run on this machine: what they take themselves is counted against the preview, unless
+``--apart`` gives them the last core for themselves, and the run with its server the others.
 
 A busy machine tells little of the time. With ``OMP_NUM_THREADS=1`` the processor time of the
 preview, which is its hook's and its server's, is printed beside that of the steps.
@@ -15,6 +16,7 @@ preview, which is its hook's and its server's, is printed beside that of the ste
 import argparse
 import json
 import multiprocessing
+import os
 import socket
 import statistics
 import tempfile
@@ -91,8 +93,9 @@ def never_read(address: str, looks: Any) -> None:
             time.sleep(1.0)
 
 
-def crowd(address: str, browsers: int, looks: Any) -> None:
+def crowd(address: str, browsers: int, looks: Any, cores: set[int]) -> None:
     """Be all of them: a process, so that none of it holds the run's interpreter up."""
+    os.sched_setaffinity(0, cores)
     threads = [threading.Thread(target=browse, args=(address, looks)) for _ in range(browsers)]
     threads.append(threading.Thread(target=never_read, args=(address, looks)))
     for thread in threads:
@@ -162,11 +165,19 @@ def main() -> None:
     parser.add_argument("--browsers", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--seconds", type=float, default=15.0, help="of a block")
+    parser.add_argument("--apart", action="store_true", help="the crowd has a core of its own")
     given = parser.parse_args()
+    cores = os.sched_getaffinity(0)
+    last = {max(cores)} if given.apart and len(cores) > 1 else cores
+    os.sched_setaffinity(0, cores - last or cores)
+    if given.apart:
+        torch.set_num_threads(len(cores - last))
     context = multiprocessing.get_context("spawn")
     looks = context.Event()
     address = server_at(PreviewAddress()).address
-    process = context.Process(target=crowd, args=(address, given.browsers, looks), daemon=True)
+    process = context.Process(
+        target=crowd, args=(address, given.browsers, looks, last), daemon=True
+    )
     process.start()
     with tempfile.TemporaryDirectory() as folder:
         switched = Switched(given.rounds, given.seconds, looks)

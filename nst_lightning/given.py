@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nst_lightning.checks import type_of
-from nst_lightning.data.sources import SAMPLE_PREFIX, is_artwork, is_url
+from nst_lightning.data.sources import SAMPLE_PREFIX, is_artwork, is_url, open_source
 from nst_lightning.data.which_pictures import SUFFIXES
 from nst_lightning.errors import InputError, did_you_mean
 from nst_lightning.files import check_name, expanded
@@ -57,7 +57,7 @@ def spell_out(words: Sequence[str]) -> list[str]:
         words: Such as ``photo.jpg painting.jpg --size 512 -o out.png``.
 
     Raises:
-        InputError: If something is given twice, lacks a value or is no picture.
+        InputError: If something is given twice, lacks a value, or is no picture or not there.
     """
     pictures, options = _split(words)
     configs = [find_config(value or "") for name, value in options if name == "config"]
@@ -80,6 +80,7 @@ def spell_out(words: Sequence[str]) -> list[str]:
         for name, value in options
         if name in own
     ]
+    _find_pictures(own | long)
     long |= own_folder([*layers, own | long])
     given = [f"--config={path}" for path in configs]
     spelled = [f"--{name}={value}" for name, value in long.items()]
@@ -171,6 +172,18 @@ def _take_pictures(
             f"{short['content']}: which painting? {program('photo.jpg painting.jpg')}, or --style "
             "sample:klimt"
         )
+
+
+def _find_pictures(settings: Mapping[str, Any]) -> None:
+    """Refuse a file that is not there before torch is loaded, which takes seconds."""
+    for role in ("content", "style"):
+        source = str(settings.get(f"data.{role}") or "")
+        plain = "." in source and not is_url(source) and not source.startswith(("[", SAMPLE_PREFIX))
+        if plain and not is_artwork(source) and not expanded(source).exists():
+            try:
+                open_source(source)
+            except InputError as error:
+                raise InputError(f"{role} picture: {error}") from error
 
 
 def _out(out: str, own: Mapping[str, Any]) -> dict[str, str]:

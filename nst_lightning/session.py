@@ -286,10 +286,18 @@ def open_run(
     return Session(cli, guest)
 
 
-def open_words(words: Sequence[str], command: str = "fit") -> Session:
-    """Open the run that a command line of ``fit`` or ``test`` describes; raises ``InputError``."""
+def open_words(
+    words: Sequence[str], command: str = "fit", spelled: Sequence[str] | None = None
+) -> Session:
+    """Open the run that a command line of ``fit`` or ``test`` describes; raises ``InputError``.
+
+    Args:
+        words: As they were typed.
+        command: The command.
+        spelled: What `given.spell_out` made of them, where that was asked already.
+    """
     guest = Guest()
-    spelled = spell_out(words)
+    spelled = spell_out(words) if spelled is None else spelled
     named = {word.partition("=")[0].removeprefix("--") for word in words if word[:2] == "--"}
     try:
         with guest(), quiet_lightning():

@@ -35,10 +35,6 @@ LENGTH = ["--trainer.max_epochs=1", "--trainer.max_steps=-1"]
         ("klimt.jpg --content photo.jpg", PAIR),
         ("--data.content photo.jpg klimt.jpg", PAIR),
         ("--content photo.jpg --style klimt.jpg", PAIR),
-        (
-            "nowhere/x.jpg sample:klimt",
-            ["--data.content=nowhere/x.jpg", "--data.style=sample:klimt"],
-        ),
         ("photo.jpg --config style.yaml", ["--config=style.yaml", "--data.content=photo.jpg"]),
         ("--strength 0.7 -c style.yaml", ["--config=style.yaml", "--model.strength=0.7"]),
         ("--steps 30", ["--data.steps_per_epoch=30", *LENGTH]),
@@ -158,3 +154,12 @@ def test_short_names_are_settings_of_a_run() -> None:
     settings = open_words([]).settings
     for setting in SHORT_NAMES.values():
         assert lookup(settings, setting) is not None, setting
+
+
+def test_settings_that_do_not_depend_on_each_other_are_one_layer() -> None:
+    given = {"data.size": 64, "model.style": "GramLoss", "model.tv.weight": 0.0}
+    given |= {"model.style.weight": 1e5, "model.style.layers": ["relu1_1"], "seed_everything": 3}
+    first = ("data.size", "model.style", "model.tv.weight")
+    assert [tuple(layer) for layer in layers_of(given)][:2] == [first, tuple(given)[3:]]
+    terms = {"model.extra.a.class_path": "TemporalLoss", "model.extra.a.weight": 1.0}
+    assert [tuple(layer) for layer in layers_of(terms)][:2] == [(name,) for name in terms]

@@ -77,7 +77,7 @@ def parts_of(
     """
     film = launch.film
     assert film is not None
-    if launch.film and film.scenes not in (None, "auto", len(parts)):
+    if film.scenes not in (None, "auto", len(parts)):
         few = f"{len(parts)} scene{'s' * (len(parts) > 1)}: so many parts, not {film.scenes}"
         say(f"note: {Path(film.clip).name} has {few}", error=True)
     how = {key: getattr(film, key) for key in _HOW}

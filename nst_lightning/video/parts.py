@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+from nst_lightning.errors import InputError
 from nst_lightning.objective import SharedTargets
+from nst_lightning.video.clip import seconds
 from nst_lightning.video.painting import FramePainter
 from nst_lightning.video.pictures import FILE, SECONDS
 from nst_lightning.video.reading import open_clip
@@ -36,7 +39,12 @@ def planned(
     Raises:
         InputError: If something given is wrong.
     """
-    check_out(film["painted"], overwrite=film["replace"])
+    for key, option in (("start", "--from"), ("end", "--to")):
+        if film[key] is not None:
+            seconds(film[key], option)
+    if not film["replace"] and Path(film["painted"]).exists():
+        raise InputError(f"--painted: {film['painted']} exists already; give another name")
+    check_out(film["painted"], overwrite=True, made_of=(film["clip"], *styles))
     with open_clip(film["clip"], film["start"], film["end"], film["every"]) as clip:
         count, begins = clip.info.count, [0]
         first = next(iter(clip)).picture

@@ -7,6 +7,7 @@ from helpers.clips import make
 from helpers.moving import moving
 
 from nst_lightning.cli import main
+from nst_lightning.video.reading import open_clip
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +88,19 @@ def test_the_clip_is_never_replaced(
         assert main([*words, "--size=64"]) == 2
         assert "is what the film is painted of; name another file" in capsys.readouterr().err
     assert clip.read_bytes() == before
+
+
+def test_what_was_painted_of_a_clip_that_breaks_off_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    whole = make(tmp_path / "whole.mkv", moving(16, size=(64, 48))[0], rate=8)
+    (tmp_path / "cut.mkv").write_bytes(whole.read_bytes()[: int(whole.stat().st_size * 0.8)])
+    few = ["--settings.data.octave_steps=1", "--settings.data.steps_per_epoch=1", "--alone=0"]
+    words = ["video", "cut.mkv", "--styles=sample:waves", "--size=64", "--out=out.mp4", "--every=4"]
+    assert main([*words, *few]) == 0
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+    assert len(notes) == 1
+    assert "cut.mkv" in notes[0]
+    with open_clip("out.mp4") as clip:
+        assert 0 < len([*clip]) < 4
