@@ -44,6 +44,7 @@ ELSEWHERE = {
     **dict.fromkeys(("color", "colours", "colors"), "data.colour"),
     **dict.fromkeys(("resume", "checkpoint_path"), "ckpt_path"),
     "share": "host",
+    "look": "configs",
 }
 """What other programs call a setting -> what it is called here, for hints alone."""
 

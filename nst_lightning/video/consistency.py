@@ -88,7 +88,8 @@ def _agrees(flow: Tensor, back: Tensor) -> Tensor:
     hidden = _squared(flow + returned) >= 0.01 * (length + _squared(returned)) + 0.5
     edge = _squared(_slopes(flow)) > 0.01 * length + 0.002
     x, y = torch.split(places(flow), 1, 1)
-    outside = (x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)
+    # To half a pixel: a still camera's flow is never quite zero, and the rim is seen all the same.
+    outside = (x < -0.5) | (x > width - 0.5) | (y < -0.5) | (y > height - 0.5)
     trusted: Tensor = ~(hidden | edge | outside)
     return trusted.to(flow.dtype)
 

@@ -2,12 +2,14 @@
 
 import contextlib
 import io
+import itertools
 import os
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from statistics import median
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -254,7 +256,7 @@ class VideoFile:
             found.whole &= Fraction(container.duration, 10**6) - until < _SHORT
         codec = stream.codec_context.codec.canonical_name
         found.exact &= not before_key and bool(formats & _EXACT_FILES) and codec in _FRAME_A_PACKET
-        found.stamps = sorted(lasts)
+        found.stamps = sorted(lasts) if found.whole else _before_a_hole(sorted(lasts))
         found.last = lasts[found.stamps[-1]] if lasts else 0
         return found
 
@@ -291,6 +293,17 @@ class VideoFile:
     def _lasts(self, packets: _Packets, base: Fraction, rate: Fraction) -> Fraction:
         """Return the seconds that the last frame is shown."""
         return packets.last * base or 1 / rate
+
+
+def _before_a_hole(stamps: list[int]) -> list[int]:
+    """Return the frames of a file that is cut off up to the first that is missing.
+
+    Frames that lie late in the file are shown before some that lie early: up to 16 in H.264.
+    """
+    gaps = [after - before for before, after in itertools.pairwise(stamps)]
+    first = max(0, len(gaps) - 16)
+    holes = (n for n in range(first, len(gaps)) if gaps[n] > 1.5 * median(gaps))
+    return stamps[: next(holes, len(gaps)) + 1]
 
 
 def _has(stream: "VideoStream", kind: str) -> bool:

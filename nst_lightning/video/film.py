@@ -81,6 +81,7 @@ class Film:
             first = first or painted
             before.append(painted)
             self.on_frame(0, at)
+            self.painter.interrupts.check()
             index = at + 1
         return index
 
@@ -121,6 +122,7 @@ class Film:
                 )
                 self.folder.keep(number, at, painted, begins[at])
             self.on_frame(number, at)
+            self.painter.interrupts.check()
 
     def _loaded(self, number: int, index: int | None) -> Painted | None:
         return None if index is None else self.folder.load(number, index)[0]

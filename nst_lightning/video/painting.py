@@ -18,6 +18,7 @@ from nst_lightning.options import lay_over
 from nst_lightning.session import Session, open_run
 from nst_lightning.video.consistency import closest_first, reliable, warp
 from nst_lightning.video.flow import Frame, optical_flow
+from nst_lightning.video.interrupts import Interrupts
 
 TERM = "temporal"
 _SURE = 0.5  # of a mask, from which on a place keeps its match
@@ -92,6 +93,8 @@ class FramePainter:
         configs: Config files that lie below the settings.
         styles: Paintings, by their sources.
         weight: Of the temporal term.
+        shared: Encoders and targets, for all frames.
+        interrupts: Signals that came while it paints.
     """
 
     settings: Mapping[str, Any]
@@ -99,6 +102,7 @@ class FramePainter:
     styles: Sequence[str]
     weight: float
     shared: SharedTargets = field(default_factory=lambda: SharedTargets(keep=16))
+    interrupts: Interrupts = field(default_factory=Interrupts)
 
     def open(self, picture: Image.Image, more: Mapping[str, Any] | None = None) -> Session:
         """Open the run of a frame; raises ``InputError`` if a setting is wrong."""
@@ -145,7 +149,7 @@ class FramePainter:
             masks = closest_first([one.mask for one in seen])
             _look_at(session, [replace(s, mask=m) for s, m in zip(seen, masks, strict=True)])
             _follow(session, nearest)
-        return _painted(session, frame)
+        return self._painted(session, frame)
 
     def repaint(
         self, own: Painted, just_done: Painted | None, ahead: Painted | None, scene: Painted
@@ -174,7 +178,16 @@ class FramePainter:
         _look_at(session, seen)
         if seen:
             _follow(session, seen[0])
-        return _painted(session, frame)
+        return self._painted(session, frame)
+
+    def _painted(self, session: Session, frame: Frame) -> Painted:
+        session.run(self.interrupts)
+        by_hand = self.interrupts.asked or session.interrupted or session.ended_by_hand
+        # Else a time limit or the guard ended it: painted it is.
+        if by_hand and not session.finished:
+            raise KeyboardInterrupt
+        raw = whole_levels(session.model.painted.detach().cpu().double(), _BITS) / LEVELS
+        return Painted(frame, raw.float(), session.picture().cpu(), _matches(session))
 
 
 def _frame_of(session: Session) -> Frame:
@@ -190,15 +203,6 @@ def _look_at(session: Session, seen: Sequence[Seen]) -> None:
     assert isinstance(term, TemporalLoss)
     see = grey if session.pair.colour == "luminance" else torch.nn.Identity()
     term.look_back([(see(one.warped), one.mask) for one in seen])
-
-
-def _painted(session: Session, frame: Frame) -> Painted:
-    session.run()
-    by_hand = session.interrupted or session.ended_by_hand
-    if by_hand and not session.finished:  # else a time limit or the guard ended it: painted it is
-        raise KeyboardInterrupt
-    raw = whole_levels(session.model.painted.detach().cpu().double(), _BITS) / LEVELS
-    return Painted(frame, raw.float(), session.picture().cpu(), _matches(session))
 
 
 def as_frame(pixels: Tensor) -> Frame:

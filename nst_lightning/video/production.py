@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -224,8 +225,11 @@ class Production:
                     frame.picture.info["Title"] = f"frame {number} of {clip.info.count}"
                     yield frame.picture
 
+            if there and len(there) < total:
+                say(f"{len(there)} of {total} frames are there already; going on with the next")
             try:
-                return Film(folder, painter, frames, self.passes, on_frame).paint()
+                with painter.interrupts:
+                    return Film(folder, painter, frames, self.passes, on_frame).paint()
             except KeyboardInterrupt:
                 done = sum(folder.has(*frame) for frame in each)
                 say(f"stopped; {done} of {total} frames are painted, and the same command goes on")
@@ -260,8 +264,8 @@ class Production:
             {"the clip": content, "the painting": path},
             float(clip.info.duration),
             rows,
-            f"{len(pictures)} frames of {width} x {height}, {rows[-1]['scene']} scene(s), "
-            f"{self.passes} pass(es), flow by {method_name()}",
+            f"{len(pictures)} frames of {width} x {height}, scenes: {rows[-1]['scene']}, "
+            f"passes: {self.passes}, flow by {method_name()}",
             "; ".join(line.partition(" ")[2].strip() for line in lines) or "one frame a scene",
         )
 
@@ -284,7 +288,9 @@ class Production:
                 "alone": alone.get(at, ""),
             }
             if before is not None and not begins:
-                row |= asdict(steadiness([before[0], loaded.frame], [before[1], painting]))
+                found = asdict(steadiness([before[0], loaded.frame], [before[1], painting]))
+                # Where nothing is still, or nothing reliable, there is nothing to say.
+                row |= {key: float(f"{v:.6g}") for key, v in found.items() if math.isfinite(v)}
             before = (loaded.frame, painting)
             rows.append(row)
         write_csv(self.folder / "metrics.csv", rows, COLUMNS)

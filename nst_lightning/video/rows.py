@@ -32,7 +32,10 @@ def in_words(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     measured = [row for row in rows if "painting" in row]
     if not measured:
         return []
-    mean = {key: _mean([row[key] for row in measured]) for key in Steadiness.__dataclass_fields__}
+    mean = {
+        key: _mean([row[key] for row in measured if key in row])
+        for key in Steadiness.__dataclass_fields__
+    }
     lines = [
         f"steady    warping error {mean['painting']:.2e} on {100 * mean['reliable']:.0f} % of "
         f"the picture (the clip's own: {mean['content']:.2e})"

@@ -26,9 +26,11 @@ def transcribed(w: np.ndarray, ŵ_field: np.ndarray) -> np.ndarray:
         for j in range(width):
             u, v = w[:, i, j]
             x, y = j + u, i + v
-            if not (0 <= x <= width - 1 and 0 <= y <= height - 1):
+            if not (-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5):
                 continue
-            there = [map_coordinates(part, [[y], [x]], order=1)[0] for part in ŵ_field]
+            there = [
+                map_coordinates(part, [[y], [x]], order=1, mode="nearest")[0] for part in ŵ_field
+            ]
             gone = (u + there[0]) ** 2 + (v + there[1]) ** 2
             length, length_there = u**2 + v**2, there[0] ** 2 + there[1] ** 2
             if gone >= 0.01 * (length + length_there) + 0.5:

@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -35,6 +36,7 @@ FRAMES = int(os.environ.get("FRAMES", "4"))
 SIZE = 128
 STYLE = "sample:waves"
 KEPT = "killed/passes/*/[0-9]*.safetensors"
+SHORT = {"data.octave_steps": 2, "data.steps_per_epoch": 2}
 QUICK = {"data.size": SIZE, "data.octave_steps": 8, "data.steps_per_epoch": 8}
 
 
@@ -122,13 +124,26 @@ def test_the_square_is_painted_where_it_went(
 def test_nothing_crosses_a_cut(tmp_path: Path) -> None:
     first, _ = moving(1, size=(64, 64), photograph="sample:starry")
     second, _ = moving(2, size=(64, 64), photograph="sample:cat")
-    short = {"data.size": 64, "data.octave_steps": 2, "data.steps_per_epoch": 2}
+    short = {"data.size": 64, **SHORT}
     both = film(tmp_path / "both", [*first, *second], passes=2, settings=short)
     own = film(tmp_path / "own", second, passes=2, settings=short)
     for frame, other in zip(both[1:], own, strict=True):
         assert torch.equal(frame.raw, other.raw)
         assert torch.equal(frame.shown, other.shown)
     assert (tmp_path / "both/passes/2/000001.safetensors").is_file()
+
+
+def test_a_signal_between_two_frames_is_heard(tmp_path: Path) -> None:
+    frames, _ = moving(3, size=(64, 64))
+    painter = FramePainter({"data.size": 64, **SHORT}, [], [STYLE], 3e6)
+    kept = FilmFolder(tmp_path)
+    film = Film(kept, painter, lambda first: iter(frames[first:]))
+    film.on_frame = lambda number, index: os.kill(os.getpid(), signal.SIGINT)
+    with painter.interrupts, pytest.raises(KeyboardInterrupt):
+        film.paint()
+    assert kept.has(0, 0)
+    assert not kept.has(0, 1)
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
 
 
 def test_a_second_pass_is_steadier(
