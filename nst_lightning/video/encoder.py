@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import av
     from av.video.stream import VideoStream
 
-# x264's macroblock tree reads what lies beside a small picture in memory: the same pictures gave up to
-# eight different files of sixty.
+# x264's macroblock tree reads what lies beside a small picture in memory: the same pictures gave
+# up to eight different files of sixty.
 _H264 = ("libx264", {"preset": "slow", "crf": "16", "x264-params": "mbtree=0"})
 _VP9 = ("libvpx-vp9", {"crf": "18", "b": "0", "deadline": "good", "cpu-used": "2", "row-mt": "1"})
 _MP4 = {"movflags": "+faststart"}
