@@ -33,7 +33,7 @@ from nst_lightning.say import say
 EVERY, RARELY = 1.0, 4.0
 """Seconds between two questions of a page: where five or fewer look, and where very many do."""
 
-_ANSWERS = 14  # a second at most, to all browsers together: the rest wait
+_ANSWERS = 25  # a second at most, to all browsers together: the rest wait
 _CONNECTIONS = 128  # at a time
 _SILENT = 10.0  # seconds that a connection may neither send nor take anything
 _FAREWELL = 3.0  # seconds, at most, that the program waits for pages to see the run's end
