@@ -252,6 +252,10 @@ class VideoFile:
             found.whole = False
         formats = set(container.format.name.split(","))
         found.whole &= not (formats & {"mov"} and 0 < read < stream.frames)
+        # A transport stream is packets of 188 bytes, with times 192, and says nothing of its end.
+        found.whole &= "mpegts" not in formats or not (
+            container.size % 188 and container.size % 192
+        )
         if "matroska" in formats and container.duration:
             found.whole &= Fraction(container.duration, 10**6) - until < _SHORT
         codec = stream.codec_context.codec.canonical_name
@@ -277,6 +281,7 @@ class VideoFile:
                 stamps.append(stamp)
         if self._broke:
             self.lost = "the next picture is damaged"
+        stamps = stamps if packets.whole else _before_a_hole(stamps)
         return _Packets(stamps, packets.keys, last, exact=False, whole=packets.whole)
 
     def _first(self, packets: _Packets) -> tuple[Shown, Fraction, bool, dict[str, str]] | None:
