@@ -29,7 +29,6 @@ class RunCSVLogger(Logger):
         self.flush_every = flush_every
         self._rows: list[dict[str, Any]] = []
         self._unwritten = 0
-        self._due_with_next = False
 
     @property
     def name(self) -> str:
@@ -72,17 +71,11 @@ class RunCSVLogger(Logger):
 
         Lightning calls it after every row, and a whole file each would cost more than a step.
         """
-        if self._unwritten >= (1 if self._due_with_next else self.flush_every):
+        if self._unwritten >= self.flush_every:
             self.flush()
 
-    def flush(self, with_next: bool = False) -> None:
-        """Write every row now.
-
-        Args:
-            with_next: Write the next row, too, as soon as it comes: a checkpoint is made in the
-                last hook of a step, and the step's row arrives after that.
-        """
-        self._due_with_next = with_next
+    def flush(self) -> None:
+        """Write every row now."""
         if not self._unwritten:
             return
         write_csv(self.path, self._rows)

@@ -99,18 +99,6 @@ def test_writes_by_itself_after_so_many_rows(tmp_path: Path) -> None:
     assert len(rows(logger.path)) == 4
 
 
-def test_a_checkpoints_row_is_written_as_soon_as_it_comes(tmp_path: Path) -> None:
-    # A checkpoint is written in a step's last hook, and only then does the step's row arrive.
-    logger = RunCSVLogger(str(tmp_path), flush_every=100)
-    log_steps(logger, 0, 4)
-    logger.flush(with_next=True)
-    assert len(rows(logger.path)) == 4
-    log_steps(logger, 4, 5)
-    assert len(rows(logger.path)) == 5
-    log_steps(logger, 5, 6)
-    assert len(rows(logger.path)) == 5
-
-
 def test_a_failed_write_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

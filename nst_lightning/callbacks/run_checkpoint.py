@@ -88,7 +88,12 @@ class RunCheckpoint(ModelCheckpoint):
         # killed, or that finds no room, leaves a gap.
         for logger in trainer.loggers:
             if isinstance(logger, RunCSVLogger):
-                logger.flush(with_next=True)
+                # Of the step in hand, too, whose row Lightning hands over after its last hook.
+                row = {k: float(v) for k, v in trainer._logger_connector.metrics["log"].items()}
+                if row:
+                    row["epoch"] = trainer.current_epoch
+                    logger.log_metrics(row, trainer.global_step - 1)
+                logger.flush()
             else:
                 logger.save()
         super()._save_checkpoint(trainer, filepath)

@@ -168,18 +168,21 @@ def test_checkpoint_on_time_and_at_the_end(tmp_path: Path, pictures: tuple[Path,
     assert files(tmp_path / "checkpoints") == ["last.ckpt"]
 
 
-def test_the_log_is_on_the_disk_when_the_checkpoint_is(
+def test_the_log_is_on_the_disk_before_the_checkpoint_is(
     tmp_path: Path, pictures: tuple[Path, Path]
 ) -> None:
-    rows: list[int] = []
+    """A run that is killed between the two would lack a row for ever."""
+    rows: list[tuple[int, int]] = []
 
     class Look(Callback):
-        def on_train_batch_start(self, trainer: Any, *args: Any) -> None:
-            if trainer.global_step in (2, 4):
-                rows.append(len(logged(tmp_path)))
+        def on_save_checkpoint(self, trainer: Any, *args: Any) -> None:
+            rows.append((trainer.global_step, len(logged(tmp_path / "often"))))
 
-    paint(tmp_path, pictures, "--checkpoint.every_n_steps=2", callbacks=[Look()])
-    assert rows == [2, 4]
+    paint(tmp_path / "often", pictures, "--checkpoint.every_n_steps=2", callbacks=[Look()])
+    assert rows == [(2, 2), (4, 4), (6, 6)]
+    paint(tmp_path / "never", pictures, "--trainer.enable_checkpointing=false")
+    files = [(tmp_path / name / "metrics.csv").read_bytes() for name in ("often", "never")]
+    assert files[0] == files[1]
 
 
 def test_every_n_steps_below_one() -> None:
