@@ -6,7 +6,7 @@ INTERRUPTED = 130
 """Exit code that a shell reports for a program ended by Ctrl-C."""
 
 _TELLING = 3  # letters that a name must have for all that begin with it to be meant
-_LIKE = 0.65  # of difflib: "--width" is no "--weights", a wrong hint is worse than none
+_LIKE = 0.6  # of difflib: "--width" is no "--weights", a wrong hint is worse than none
 
 
 class InputError(ValueError):
@@ -39,8 +39,10 @@ def did_you_mean(name: str, known: Iterable[object]) -> str:
     parts = (
         [k for k in names if k.rpartition(".")[2] == name.lstrip("-")] if "." not in name else []
     )
-    close = difflib.get_close_matches(name, longer or parts or names, n=1, cutoff=_LIKE)
-    return f"; did you mean {close[0]}?" if close else ""
+    # The dashes that all options begin with make none of them like another.
+    bare = {k.lstrip("-"): k for k in longer or parts or names}
+    close = difflib.get_close_matches(name.lstrip("-"), bare, n=1, cutoff=_LIKE)
+    return f"; did you mean {bare[close[0]]}?" if close else ""
 
 
 def too_large(name: str, limit: int) -> InputError:
