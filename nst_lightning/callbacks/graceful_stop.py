@@ -9,6 +9,11 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from nst_lightning.say import say
 
+FREE = (signal.default_int_handler, signal.SIG_DFL)
+"""Handlers that nobody has set: any other is the caller's word on what a signal means."""
+STOPPING = "\nstopping after this step; once more to stop at once"
+"""What is said to a first signal."""
+
 
 class GracefulStop(Callback):
     """Finishes the step, writes picture and checkpoint, and ends; a second signal ends at once.
@@ -36,7 +41,7 @@ class GracefulStop(Callback):
         """Start listening (the main thread only: elsewhere signals do not arrive)."""
         self.received, self.asked = None, False
         for number, callers in self._callers.items():
-            free = callers in (signal.default_int_handler, signal.SIG_DFL)
+            free = callers in FREE
             # None is a handler that Python cannot set again.
             with contextlib.suppress(ValueError, TypeError):
                 signal.signal(number, self._handle if free else callers)
@@ -45,7 +50,7 @@ class GracefulStop(Callback):
         if self.received is not None:
             raise KeyboardInterrupt
         self.received = number
-        say("\nstopping after this step; once more to stop at once", error=True)
+        say(STOPPING, error=True)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from nst_lightning.callbacks.graceful_stop import FREE, STOPPING
 from nst_lightning.say import say
 
 
@@ -30,7 +31,7 @@ class Interrupts(Callback):
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 before = signal.getsignal(number)
-                if before in (signal.default_int_handler, signal.SIG_DFL):
+                if before in FREE:
                     self._before[number] = before
                     signal.signal(number, self._handle)
         return self
@@ -49,7 +50,7 @@ class Interrupts(Callback):
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        say("\nstopping after this step; once more to stop at once", error=True)
+        say(STOPPING, error=True)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
