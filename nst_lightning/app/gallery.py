@@ -128,10 +128,8 @@ class Gallery:
             steps: That were taken.
             of: How many there were to take.
         """
-        # Under a name of its own: under that it is saved from the page.
-        file = _result(folder)
-        (folder / f"{PICTURE}.png").replace(file)
-        pixels = load_image(file)
+        painted, file = folder / f"{PICTURE}.png", _result(folder)
+        pixels = load_image(painted)
         small, alpha = at_most(pixels.pixels, pixels.alpha, _SIDE)
         save_image(small, _thumbnail(folder), alpha=alpha)
         height, width = pixels.pixels.shape[-2:]
@@ -140,6 +138,8 @@ class Gallery:
         # One that was stopped says nothing of the time that others take.
         record |= {"of": of} if steps < of else {"size": job.choices.size}
         write_whole(folder / _RECORD, json.dumps(record))
+        # Last: with it the gallery has the picture. Under a name of its own, it is saved by that.
+        painted.replace(file)
         return file
 
     def forget(self, folder: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import threading
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -170,6 +171,18 @@ def test_a_picture_that_was_stopped_says_so_and_how_large_it_is(painted: Gallery
     record = {"label": "it", "look": "colours_only", "steps": 13, "seconds": 3.0}
     (folder / "app.json").write_text(json.dumps(record))
     assert painted.entries()[0].caption() == f"{words}, {size}, stopped at step 13"
+
+
+def test_a_picture_is_in_the_gallery_with_all_that_belongs_to_it_or_not_at_all(
+    painted: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = job("killed")
+    folder = painted.new_folder(one)
+    save_image(torch.rand(1, 3, 24, 32), folder / "stylized.png", settings={})
+    monkeypatch.setattr("nst_lightning.app.gallery.write_whole", Mock(side_effect=MemoryError))
+    with pytest.raises(MemoryError):
+        painted.finish(folder, one, 3.0, 5, of=5)
+    assert [path.name for path in folder.glob("*.png")] == ["stylized.png"]
 
 
 def test_how_long_a_picture_may_take(painted: Gallery) -> None:
