@@ -129,7 +129,7 @@ RUNS = {
 }
 
 
-@settings(max_examples=15 if PROFILE == "usual" else settings.default.max_examples)
+@settings(max_examples=8 if PROFILE == "usual" else settings.default.max_examples)
 @given(**RUNS)
 @example(
     size=20,
