@@ -13,6 +13,7 @@ from typing import Any, Literal
 from PIL import Image
 
 from nst_lightning.data.encoding import Samples
+from nst_lightning.preview.series import Series
 
 Phase = Literal["starting", "painting", "finished", "stopped", "failed"]
 
@@ -56,13 +57,19 @@ class Feed:
     Args:
         title: What is painted, in a few words.
         memory: Returns how many bytes the run has taken.
+        series: Of pictures, of which this is one.
     """
 
-    def __init__(self, title: str, memory: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(
+        self,
+        title: str,
+        memory: Callable[[], float] = lambda: 0.0,
+        series: Series | None = None,
+    ) -> None:
         self.run = next(_RUNS)
         self.shots: dict[str, Shot] = {}
         self.finish_asked = False
-        self._title, self._memory = title, memory
+        self._title, self._memory, self._series = title, memory, series
         self._phase: Phase = "starting"
         self._facts: dict[str, Any] = {}
         self._points: list[tuple[int, dict[str, float]]] = []
@@ -157,6 +164,7 @@ class Feed:
             "title": self._title,
             "phase": self.phase,
             "memory": self._memory(),
+            "series": self._series and self._series.told(),
             **facts,
             "shots": {name: shot.number for name, shot in shots.items()},
             "losses": [[step, _finite(losses)] for step, losses in points],

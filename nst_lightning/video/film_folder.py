@@ -15,9 +15,30 @@ from safetensors.torch import load, save
 from nst_lightning.data.output import save_image
 from nst_lightning.errors import InputError
 from nst_lightning.files import write_whole
+from nst_lightning.run_folder import RunFolder
+from nst_lightning.run_place import numbered
+from nst_lightning.say import say
 from nst_lightning.video.painting import LEVELS, Painted
 
 RECORD = "film.json"
+
+
+def find_folder(first: Path, film: str, anew: bool) -> Path:
+    """Return the folder of a film: that which holds it, or else the first of the name without any.
+
+    Args:
+        first: Named after clip and paintings; the others are ``clip--waves-2`` and so on.
+        film: Digest of what decides every picture.
+        anew: Whether another film in the first may go, if it is in none.
+    """
+    if anew:
+        return first
+    path = next(
+        p for p in numbered(first) if FilmFolder(p).is_of(film) or not FilmFolder(p).is_used
+    )
+    if path != first:
+        say(f"note: {first} holds another film, or a run; this one goes into {path}", error=True)
+    return path
 
 
 class FilmFolder:
@@ -43,15 +64,23 @@ class FilmFolder:
         Raises:
             InputError: If it holds another film and that is not to go.
         """
-        record = self._record()
-        if record.get("film") == film:
+        if self.is_of(film):
             return True
-        if record and not overwrite:
+        if self.is_used and not overwrite:
             raise InputError(
-                f"{self.path} holds a film of other pictures or settings; give another --folder, "
-                "or --overwrite true to paint it anew"
+                f"{self.path} holds a film of other pictures or settings, or a run; give another "
+                "--folder, or --overwrite true to paint it anew"
             )
         return False
+
+    def is_of(self, film: str) -> bool:
+        """Whether it holds frames of a film."""
+        return bool(self._record().get("film") == film)
+
+    @property
+    def is_used(self) -> bool:
+        """Whether there is a film in it, or anything that a run writes."""
+        return bool(self._record()) or RunFolder(self.path).holds_a_run
 
     def begin(self, film: str, about: Mapping[str, Any]) -> None:
         """Take the folder for a film; frames of another one go.
