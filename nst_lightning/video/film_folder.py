@@ -31,11 +31,11 @@ def find_folder(first: Path, film: str, anew: bool) -> Path:
         film: Digest of what decides every picture.
         anew: Whether another film in the first may go, if it is in none.
     """
-    if anew:
+    places = map(FilmFolder, numbered(first))
+    found = next(place for place in places if place.is_of(film) or not place.is_used)
+    if anew and not found.is_of(film):
         return first
-    path = next(
-        p for p in numbered(first) if FilmFolder(p).is_of(film) or not FilmFolder(p).is_used
-    )
+    path = found.path
     if path != first:
         say(f"note: {first} holds another film, or a run; this one goes into {path}", error=True)
     return path

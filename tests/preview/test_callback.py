@@ -270,6 +270,11 @@ def test_a_film_is_shown_frame_by_frame_and_ended_from_the_page(
     assert {f"frame {n} of 3 \N{MULTIPLICATION SIGN} waves" for n in (1, 2)} <= titles
     assert not [title for title in titles if title.startswith("frame 3")]
     assert "failed" not in {state["phase"] for state in seen}
+    counted = {(state["title"][:7], state["series"]["done"]) for state in seen}
+    assert {("frame 1", 0), ("frame 2", 1)} <= counted
+    assert {(state["series"]["total"], state["series"]["unit"]) for state in seen} == {
+        (3, "frames")
+    }
     assert [path.name for path in (tmp_path / "film/frames").iterdir()] == ["000001.png"]
     assert not out.exists()
 

@@ -22,6 +22,7 @@ from helpers.moving import moving
 from helpers.program import Program
 from PIL import Image
 
+from nst_lightning.data.images import load_image
 from nst_lightning.data.measured import as_saved, references
 from nst_lightning.errors import InputError
 from nst_lightning.metrics.evaluate import PictureMetrics
@@ -205,7 +206,17 @@ def test_the_folder_says_what_it_is(
         rows = list(csv.DictReader(file))
     assert [row["scene"] for row in rows] == ["1"] * 3
     assert all(float(row["painting"]) < 0.1 for row in rows[1:])
-    assert sum(row["alone"] != "" for row in rows) == 1
+    compared = [row for row in rows if row["alone"]]
+    assert len(compared) == 1
+    assert 0 < float(compared[0]["style_distance_alone"]) < 2
+    for row in rows:  # as every run is measured
+        index = int(row["frame"])
+        picture = load_image(folder / f"frames/{index:06}.png").pixels
+        pair = references(Image.new("RGB", (64, 48), "grey"), [STYLE], size=64)
+        measured = PictureMetrics.of(pair, learned=False)(picture)["style_distance"]
+        assert float(row["style_distance"]) == pytest.approx(measured, rel=1e-3)
+    page = (folder / "index.html").read_text()
+    assert f"{float(compared[0]['style_distance_alone']):.3f}" in page
     # A file of the user's is not replaced.
     (tmp_path / "mine.mp4").write_bytes(b"mine")
     same = [*command[1:], f"--folder={folder}"]

@@ -78,7 +78,7 @@
     for (const id of ["pause", "finish"]) find(id).disabled = !running || state.ends;
     const whole = !state.size || state.size[0] === state.largest[0];
     find("finish-note").hidden = !running;
-    find("finish-note").textContent = series ? `Finish now stops; the ${series.unit} that are painted are kept.`
+    find("finish-note").textContent = series ? `Finish now stops; the ${series.unit} that are painted are kept, and the same command goes on.`
       : "Finish now writes the picture as it is"
       + `${whole ? "" : `, ${sides(state.size)} of ${sides(state.largest)}`}, and a checkpoint to go on from.`;
     if (state.largest) {
