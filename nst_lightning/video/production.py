@@ -156,7 +156,8 @@ class Production:
             for note in clip.info.notes:
                 say(f"note: {note}", error=True)
             taken = clip.part(*self.part) if self.part else clip
-            self._series = Series(taken.info.count * self.passes, "frames")
+            unit = f"frames in {self.passes} passes" if self.passes > 1 else "frames"
+            self._series = Series(taken.info.count * self.passes, unit)
             with self._series.shown():
                 yield taken
 
@@ -218,7 +219,7 @@ class Production:
         count, series = clip.info.count, self._series
         each = [(number, at) for number in range(self.passes) for at in range(count)]
         there = {frame for frame in each if folder.has(*frame)}
-        with ProgressBar(len(each), clip.info.name, unit="frames", guesses=False) as bar:
+        with ProgressBar(len(each), clip.info.name, unit=series.unit, guesses=False) as bar:
             pace = FilmPace(series, count, self.passes, there, bar)
 
             def on_frame(number: int, index: int) -> None:

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from nst_lightning.preview.feed import Feed
 from nst_lightning.preview.series import Series, shown_series
 from nst_lightning.progress import ProgressBar

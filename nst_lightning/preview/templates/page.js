@@ -46,7 +46,7 @@
   function show() {
     const running = ["starting", "painting", "pausing", "paused"].includes(state.phase);
     const { series } = state, result = series ? series.file : state.file;
-    const place = result ? ` ${series ? "What they make" : "The picture"} is ${result}.` : "";
+    const place = result ? ` ${series ? "The result" : "The picture"} is ${result}.` : "";
     const gone = state.ends ? " The program has ended." : "";
     say(words() + (running ? "" : place) + gone, state.phase === "failed");
     const title = state.title || "Preview";
