@@ -17,7 +17,6 @@ from nst_lightning.errors import InputError
 from nst_lightning.files import write_whole
 from nst_lightning.run_folder import RunFolder
 from nst_lightning.run_place import numbered
-from nst_lightning.say import say
 from nst_lightning.video.painting import LEVELS, Painted
 
 RECORD = "film.json"
@@ -35,10 +34,7 @@ def find_folder(first: Path, film: str, anew: bool) -> Path:
     found = next(place for place in places if place.is_of(film) or not place.is_used)
     if anew and not found.is_of(film):
         return first
-    path = found.path
-    if path != first:
-        say(f"note: {first} holds another film, or a run; this one goes into {path}", error=True)
-    return path
+    return found.path
 
 
 class FilmFolder:

@@ -68,6 +68,7 @@ class Production:
     part: tuple[int, int] | None = None
     numbered: bool = False
     _series: Series = field(init=False, repr=False)
+    _instead: str = field(init=False, repr=False, default="")
 
     def run(self) -> None:
         """Paint what is missing, then measure and write the clip.
@@ -80,7 +81,8 @@ class Production:
         with self._opened() as clip:
             film, shown = self._identity(painter, clip)
             if self.numbered:
-                self.folder = find_folder(self.folder, film, self.overwrite)
+                named, self.folder = self.folder, find_folder(self.folder, film, self.overwrite)
+                self._instead = "" if self.folder == named else f" ({named} holds another)"
             with occupied(self.folder):
                 path = self._film(painter, clip, film, shown)
         say_where(self.folder, path)
@@ -95,6 +97,8 @@ class Production:
         if not begun:
             self._begin(folder, film, clip, shown)
         count = folder.finished
+        if count:
+            say(f"all {count} frames are there already, in {self.folder}")
         painted = None if count else self._paint(folder, painter, clip)
         count = count or painted or 0
         pictures = [folder.picture(at) for at in range(count)]
@@ -176,7 +180,7 @@ class Production:
         grown = f" (enlarged: the clip has {own[0]}x{own[1]})" if max(shown) > max(own) else ""
         say(
             f"painting {clip.info.count} frames of {shown[0]}x{shown[1]} px{grown}, into "
-            f"{self.folder}"
+            f"{self.folder}{self._instead}"
         )
         say(check_room(self.folder, clip.info.count, shown, 1 + 4 * self.passes))
         folder.begin(film, self._about(clip))

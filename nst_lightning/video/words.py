@@ -87,7 +87,10 @@ def _look_at(pictures: Sequence[str], styles: Sequence[str]) -> None:
     if not styles:
         raise InputError(f"{pictures[0]}: which painting? {how}, or --styles sample:klimt")
     # What comes last of several may be meant as the film.
-    last = styles[-1] if len(styles) > 1 and not is_url(styles[-1]) else ""
-    other = Path(last).suffix.lower() not in {"", *SUFFIXES}
-    if other and not expanded(last).exists():
+    last = "" if is_url(styles[-1]) else styles[-1]
+    if Path(last).suffix.lower() in {"", *SUFFIXES}:
+        return
+    if expanded(last).exists():
+        raise InputError(f"{last} is no painting; the clip comes first: {how}")
+    if len(styles) > 1:
         raise InputError(f"no such file: {last}; to write the film there: -o {last}")

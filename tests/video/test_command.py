@@ -123,6 +123,8 @@ def test_two_clips_of_one_name_are_two_films(
         films[folder] = next(line for line in said.splitlines() if line.startswith("film "))
         if photograph:
             assert "painting 2 frames of 64x43 px (enlarged: the clip has 48x32), into " in said
+        if folder == "b":
+            assert "outputs/clip--waves-2 (outputs/clip--waves holds another)" in said
     assert films["a"].endswith("outputs/clip--waves/painted.mp4")
     assert films["b"].endswith("outputs/clip--waves-2/painted.mp4")
     assert sorted(path.name for path in Path("outputs").iterdir()) == [

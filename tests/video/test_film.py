@@ -147,6 +147,22 @@ def test_a_signal_between_two_frames_is_heard(tmp_path: Path) -> None:
     assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
 
 
+def test_a_signal_before_a_frame_is_heard_in_its_first_step(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames, _ = moving(2, size=(64, 64))
+    painter = FramePainter({"data.size": 64, **SHORT}, [], [STYLE], 3e6)
+    kept = FilmFolder(tmp_path)
+    film = Film(kept, painter, lambda first: iter(frames[first:]))
+    film.on_begin = lambda number, index: os.kill(os.getpid(), signal.SIGINT)
+    with painter.interrupts, pytest.raises(KeyboardInterrupt):
+        film.paint()
+    assert not kept.has(0, 0)
+    said = capsys.readouterr()
+    assert "stopping after this step" in said.err
+    assert "trainer.max_time" not in said.out + said.err
+
+
 def test_a_second_pass_is_steadier(
     clip: list[Image.Image], folder: Path, painted: list[Painted], tmp_path: Path
 ) -> None:

@@ -1,5 +1,7 @@
 """What is typed for a film: clip and paintings in any place, and the short names of a run."""
 
+from pathlib import Path
+
 import pytest
 
 from nst_lightning.errors import InputError
@@ -82,6 +84,19 @@ def test_short_names_are_a_runs() -> None:
 def test_a_mistake_is_one_line(words: str, said: str) -> None:
     with pytest.raises(InputError, match=said.replace("?", r"\?")):
         spell_out(words.split())
+
+
+def test_the_clip_comes_first(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    clip.touch()
+    with pytest.raises(InputError, match=r"clip\.mp4 is no painting; the clip comes first: "):
+        spell_out(["painting.jpg", str(clip)])
+
+
+@pytest.mark.parametrize(("word", "meant"), [("start", "from"), ("end", "to"), ("skip", "every")])
+def test_what_others_call_it(word: str, meant: str) -> None:
+    with pytest.raises(InputError, match=f"unknown option --{word}; did you mean --{meant}"):
+        understood(f"clip.mp4 a.jpg --{word} 1")
 
 
 def test_help_needs_no_pictures() -> None:
