@@ -16,7 +16,7 @@ from nst_lightning.errors import InputError
 from nst_lightning.files import check_folder
 from nst_lightning.options import find_configs, refuse_reserved, take_settings
 from nst_lightning.parser import OneLineParser
-from nst_lightning.say import say
+from nst_lightning.say import say, say_loading
 from nst_lightning.short_names import as_typed
 from nst_lightning.video.clip import seconds
 from nst_lightning.video.words import SHORT, spell_out
@@ -121,7 +121,7 @@ def _paint(words: Sequence[str]) -> None:
     styles = [s.source for s in find_sources(given.styles, "styles", settings.get("data.artworks"))]
     if len(styles) > 1:
         say(f"note: blended into one style: {', '.join(styles)}", error=True)
-    # Here torch and Lightning are imported.
+    say_loading()
     from nst_lightning.data.sides import check_size
     from nst_lightning.run_place import name_of
     from nst_lightning.video.production import Production

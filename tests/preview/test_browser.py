@@ -22,6 +22,7 @@ from helpers.painting import small_run
 
 from nst_lightning.options import to_words
 from nst_lightning.preview.feed import Feed
+from nst_lightning.preview.series import Series
 from nst_lightning.preview.server import PreviewServer
 
 from .conftest import levels
@@ -188,6 +189,32 @@ def test_pictures_and_runs_follow_one_another(
     until(lambda: text(browser, "title") == "dog")
     until(lambda: np.abs(shown(browser) - small(3)).mean() < 12)
     assert text(browser, "legend") == ""
+    assert complaints(browser) == []
+
+
+def test_a_film_is_shown_beside_the_frame_in_hand(
+    browser: Any, server: PreviewServer, feed: Feed
+) -> None:
+    browser.get(server.address)
+    until(lambda: text(browser, "left") == "29 s")
+    assert not browser.find_element("id", "series").is_displayed()
+    film = Series(24, "frames", done=7, left=200.0)
+    server.feed = frame = Feed("frame 8 of 24", series=film)
+    frame.tell("painting", step=5, steps=54, left=3.0)
+    until(lambda: text(browser, "title") == "frame 8 of 24")
+    shown = ("done", "total", "all-left", "step", "steps", "left")
+    now = [text(browser, name) for name in shown]
+    assert now == ["7", "of 24 frames", "3:20 min", "5", "of 54 steps", "3 s"]
+    assert browser.title.startswith("7/24")
+    assert browser.find_element("id", "all").get_attribute("value") == "7"
+    assert "the frames that are painted are kept" in text(browser, "finish-note")
+    film.done = 8  # between two frames
+    frame.tell("finished", step=54)
+    until(lambda: text(browser, "phase") == "This picture is painted; the next one begins.")
+    assert text(browser, "done") == "8"
+    film.done, film.left, film.file = 24, 0.0, "painted.mp4"
+    until(lambda: "All 24 frames are painted. The result is painted.mp4." in text(browser, "phase"))
+    assert text(browser, "all-left") == "\N{EN DASH}"
     assert complaints(browser) == []
 
 
