@@ -15,11 +15,9 @@ from safetensors.torch import load, save
 from nst_lightning.data.output import save_image
 from nst_lightning.errors import InputError
 from nst_lightning.files import write_whole
-from nst_lightning.run_folder import RunFolder
+from nst_lightning.run_folder import FILM, RunFolder
 from nst_lightning.run_place import numbered
 from nst_lightning.video.painting import LEVELS, Painted
-
-RECORD = "film.json"
 
 
 def find_folder(first: Path, film: str, anew: bool) -> Path:
@@ -76,7 +74,7 @@ class FilmFolder:
     @property
     def is_used(self) -> bool:
         """Whether there is a film in it, or anything that a run writes."""
-        return bool(self._record()) or RunFolder(self.path).holds_a_run
+        return RunFolder(self.path).holds_a_run
 
     def begin(self, film: str, about: Mapping[str, Any]) -> None:
         """Take the folder for a film; frames of another one go.
@@ -117,11 +115,11 @@ class FilmFolder:
 
     def _write(self, record: Mapping[str, Any]) -> None:
         text = json.dumps(record, indent=1, ensure_ascii=False)
-        write_whole(self.path / RECORD, text + "\n")
+        write_whole(self.path / FILM, text + "\n")
 
     def _record(self) -> dict[str, Any]:
         try:
-            found = json.loads((self.path / RECORD).read_text(encoding="utf-8"))
+            found = json.loads((self.path / FILM).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}

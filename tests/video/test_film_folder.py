@@ -10,6 +10,7 @@ from helpers.clips import make
 from helpers.moving import moving
 
 from nst_lightning.errors import InputError
+from nst_lightning.run_folder import RunFolder
 from nst_lightning.video.film_folder import FilmFolder, find_folder
 from nst_lightning.video.painting import FramePainter, Painted
 from nst_lightning.video.production import Production
@@ -47,6 +48,12 @@ def test_a_film_goes_where_its_own_or_nothing_is(tmp_path: Path) -> None:
     # A film is replaced by itself alone, else the first.
     assert find_folder(first, "two", anew=True) == second
     assert find_folder(first, "three", anew=True) == first
+
+
+def test_a_films_folder_takes_no_run(tmp_path: Path) -> None:
+    assert not RunFolder(tmp_path).holds_a_run
+    FilmFolder(tmp_path).begin("one", {})
+    assert RunFolder(tmp_path).holds_a_run
 
 
 def test_a_runs_folder_takes_no_film(tmp_path: Path) -> None:
