@@ -164,9 +164,9 @@ class Feed:
             "title": self._title,
             "phase": self.phase,
             "memory": self._memory(),
-            "series": self._series and self._series.told(),
             **facts,
             "shots": {name: shot.number for name, shot in shots.items()},
+            "series": self._series and self._series.told(),  # which goes on between two runs
             "losses": [[step, _finite(losses)] for step, losses in points],
         }
 

@@ -1,5 +1,6 @@
 """The command line of ``video``."""
 
+import glob
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -130,7 +131,7 @@ def _paint(words: Sequence[str]) -> None:
         clip=given.clip,
         styles=styles,
         out=given.out,
-        folder=check_folder(given.folder or Path("outputs", name_of(given.clip, styles))),
+        folder=check_folder(given.folder or Path("outputs", name_of(_called(given.clip), styles))),
         start=given["from"],
         end=given.to,
         every=given.every,
@@ -142,3 +143,9 @@ def _paint(words: Sequence[str]) -> None:
         overwrite=given.overwrite,
         numbered=given.folder is None,
     ).run()
+
+
+def _called(clip: str) -> str:
+    """Return what a clip's folder is named after: of a glob, the folder of its pictures."""
+    path = Path(clip)
+    return path.absolute().parent.name if glob.has_magic(path.name) else clip

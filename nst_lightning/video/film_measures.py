@@ -16,6 +16,7 @@ from nst_lightning.progress import ProgressBar
 from nst_lightning.video.film_folder import FilmFolder
 from nst_lightning.video.measuring import steadiness
 from nst_lightning.video.painting import FramePainter
+from nst_lightning.video.rows import ALONE, STYLE, STYLE_ALONE
 
 
 def film_rows(
@@ -45,7 +46,7 @@ def film_rows(
                 "frame": at + 1,
                 "seconds": float(time),
                 "scene": sum(begins[: at + 1]),
-                "style_distance": measure(painting),
+                STYLE: measure(painting),
             }
             if before is not None and not begins[at]:
                 row |= asdict(steadiness([before[0], frame], [before[1], painting]))
@@ -54,18 +55,17 @@ def film_rows(
             bar.advance()
     able = [at for at in range(1, count) if not begins[at]]
     number = min(pairs, len(able))
-    chosen = [able[(2 * k + 1) * len(able) // (2 * number)] for k in range(number)]
-    with ProgressBar(2 * number, "one by one", unit="frames", lasting=False) as bar:
-        for at in chosen:
+    for at in [able[(2 * k + 1) * len(able) // (2 * number)] for k in range(number)]:
+        with ProgressBar(2, f"frame {at + 1} alone", unit="frames", lasting=False) as bar:
             frames = [folder.load(0, each)[0].frame for each in (at - 1, at)]
             paintings = []
             for frame in frames:
                 paintings.append(as_saved(painter.paint(_named(frame)).shown))
                 bar.advance()
-            rows[at] |= {
-                "alone": steadiness(frames, paintings).painting,
-                "style_distance_alone": measure(paintings[1]),
-            }
+        rows[at] |= {
+            ALONE: steadiness(frames, paintings).painting,
+            STYLE_ALONE: measure(paintings[1]),
+        }
     return [_spoken(row) for row in rows]
 
 

@@ -7,6 +7,7 @@ from helpers.clips import make
 from helpers.moving import moving
 
 from nst_lightning.cli import main
+from nst_lightning.video.command import _called
 from nst_lightning.video.reading import open_clip
 
 
@@ -105,6 +106,14 @@ def test_what_was_painted_of_a_clip_that_breaks_off_is_written(
     assert "cut.mkv" in notes[0]
     with open_clip("out.mp4") as clip:
         assert 0 < len([*clip]) < 4
+
+
+@pytest.mark.parametrize(
+    ("clip", "name"),
+    [("holiday.mp4", "holiday.mp4"), ("shots/frame_*.png", "shots"), ("a/frames/", "a/frames/")],
+)
+def test_what_a_film_is_named_after(clip: str, name: str) -> None:
+    assert _called(clip) == name
 
 
 def test_two_clips_of_one_name_are_two_films(
