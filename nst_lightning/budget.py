@@ -22,6 +22,7 @@ _UNITS = {"K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 _UNITS |= {"KI": 2.0**10, "MI": 2.0**20, "GI": 2.0**30, "TI": 2.0**40}
 _OF_FREE = 0.85  # the part of the free memory that `auto` takes
 # In the order of what an evaluation takes; each stage in tiles is computed once more.
+_TILES: tuple[Tiles | None, ...]
 _TILES = (None, Tiles(1024), Tiles(512), Tiles(512, 2), Tiles(384, 2), Tiles(384, 3), Tiles(256, 3))
 _FEWER_PAIRS = (10, 5)  # where as many as were asked for do not fit in bfloat16 either
 
