@@ -1,6 +1,7 @@
 """A real run with a preview: what is told, and that wishes come true between two steps."""
 
 import io
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -254,7 +255,7 @@ def test_a_film_is_shown_frame_by_frame_and_ended_from_the_page(
 
     def told(self: Feed, phase: Any = None, **facts: Any) -> None:
         tell(self, phase, **facts)
-        seen.append(self.state(0, 0))
+        seen.append(json.loads(self.state(0, 0)))
         if seen[-1]["title"].startswith("frame 2") and facts.get("step") == 1:
             ask(here(), "finish", "POST")
 

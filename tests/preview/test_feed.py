@@ -1,6 +1,7 @@
 """A run as it is seen: what is kept is little, and who paints waits for nobody."""
 
 import itertools
+import json
 import threading
 import time
 
@@ -21,7 +22,7 @@ def test_long_curves_are_thinned() -> None:
     feed = Feed("a run")
     for step in range(1, 20_001):
         feed.add_losses(step, {"loss": 1 / step})
-    points = feed.state(-1, -1)["losses"]
+    points = json.loads(feed.state(-1, -1))["losses"]
     steps = [step for step, _ in points]
     assert len(points) <= _MOST_POINTS
     assert steps[0] == 1

@@ -1,6 +1,7 @@
 """What the server answers, whom it refuses, and that nobody keeps it busy."""
 
 import io
+import json
 import socket
 import threading
 import time
@@ -300,7 +301,7 @@ def test_a_flood_of_questions_is_answered_slowly(server: PreviewServer) -> None:
 
 
 def test_the_more_look_the_less_often_each_asks(server: PreviewServer) -> None:
-    asked: list[Any] = [server.state(n, -1, -1) for n in range(40)]
+    asked: list[Any] = [json.loads(server.state(n, -1, -1)) for n in range(40)]
     assert [state["again"] for state in asked[:5]] == [1.0] * 5
     assert asked[9]["again"] == 2.0
     # Who asks less often than that does not count as looking.
@@ -315,7 +316,7 @@ def test_the_end_is_told_before_the_program_is_gone(server: PreviewServer) -> No
     ending.start()
     time.sleep(0.2)
     assert ending.is_alive()
-    assert server.state("somebody", -1, -1)["ends"]
+    assert json.loads(server.state("somebody", -1, -1))["ends"]
     ending.join(2.0)
     assert not ending.is_alive()
     server.ends = False
