@@ -89,6 +89,12 @@ class Budget:
         if self._bytes is None:
             give_back_now()
             self._bytes = budget(self.given, device)
+        if not self._bytes:
+            wanted = taken(device) + min(plan.peak for plan in plans(largest or job))
+            raise InputError(
+                f"model.memory: {self.given} is less than the {in_gb(taken(device))} that the "
+                f"program takes before it paints; give {in_gb(wanted + 1e8)} or more, or auto"
+            )
         if largest is not None:
             plan = choose(largest, self._bytes)
             if plan.tiles is not None or plan.half_pairs or self.given != "auto":
