@@ -61,18 +61,17 @@ def browse(address: str, looks: Any) -> None:
     """Ask as the page does while ``looks`` is set."""
     url = urlsplit(address)
     connection = HTTPConnection(url.hostname or "", url.port, timeout=30)
-    shown = since = run = -1
+    since = run = -1
+    shown = {"photograph": 0, "picture": 0}
     while True:
         looks.wait()
         try:
-            connection.request("GET", f"{url.path}state?run={run}&since={since}")
+            known = f"run={run}&since={since}&photograph={shown['photograph']}"
+            connection.request("GET", f"{url.path}state?{known}&picture={shown['picture']}")
             state = json.loads(connection.getresponse().read())
             run = state["run"]
             since = state["losses"][-1][0] if state["losses"] else since
-            if state["shots"].get("picture", shown) != shown:
-                shown = state["shots"]["picture"]
-                connection.request("GET", f"{url.path}picture?number={shown}")
-                connection.getresponse().read()
+            shown |= state["shots"]
             time.sleep(state["again"])
         except OSError:
             connection.close()
@@ -80,9 +79,9 @@ def browse(address: str, looks: Any) -> None:
 
 
 def never_read(address: str, looks: Any) -> None:
-    """Ask for the picture as often as the connection takes it, and read nothing."""
+    """Ask for all there is as often as the connection takes it, and read nothing."""
     url = urlsplit(address)
-    question = f"GET {url.path}picture HTTP/1.1\r\nHost: {url.netloc}\r\n\r\n".encode()
+    question = f"GET {url.path}state HTTP/1.1\r\nHost: {url.netloc}\r\n\r\n".encode()
     while True:
         looks.wait()
         try:

@@ -1,5 +1,6 @@
 """What one run has to show, and what those who look want of it; between the run and the server."""
 
+import base64
 import bisect
 import io
 import itertools
@@ -32,19 +33,20 @@ class Shot:
     def __init__(self, number: int, levels: Samples) -> None:
         self.number = number
         self._levels: Samples | None = levels
-        self._jpeg = b""
+        self._sent = b""
         self._encoding = threading.Lock()
 
-    def jpeg(self) -> bytes:
-        """Return the file."""
+    def as_json(self) -> bytes:
+        """Return the address that a page gives its image: a JPEG's data, in JSON."""
         with self._encoding:
             if self._levels is not None:
                 file = io.BytesIO()
                 Image.fromarray(self._levels).save(
                     file, "JPEG", quality=_QUALITY, subsampling="4:4:4"
                 )
-                self._jpeg, self._levels = file.getvalue(), None
-            return self._jpeg
+                data = base64.b64encode(file.getbuffer())
+                self._sent, self._levels = b'"data:image/jpeg;base64,%s"' % data, None
+            return self._sent
 
 
 class Feed:
@@ -142,24 +144,32 @@ class Feed:
         self.finish_asked = True
         self._may_go_on.set()
 
-    def state(self, run: int, since: int) -> bytes:
-        """Return all that a page shows, in JSON, pictures by number; whoever asks is looking.
+    def state(self, run: int, since: int, known: Mapping[str, int] | None = None) -> bytes:
+        """Return all that a page shows, in JSON; whoever asks is looking.
 
-        It is put together of what is made once for all who ask.
+        It is put together of what is made once for all who ask, and pictures come along: each
+        answer costs the run as much as a step's curves, however little is in it.
 
         Args:
             run: That the page knows.
             since: The last step whose losses it has; those after it are sent.
+            known: The numbers of its pictures; others are sent.
         """
         self._looked = time.monotonic()
         with self._lock:
-            since = since if run == self.run else -1
+            since, known = (since, known or {}) if run == self.run else (-1, {})
             first = bisect.bisect_right(self._points, since, key=lambda point: point[0])
             losses = b", ".join(point for _, point in self._points[first:])
             phase = self.phase
             if self._said is None or self._said[0] != phase:
                 self._said = phase, self._all_but_losses(phase)
-            return together(self._said[1], b'{"losses": [%s]}' % losses)
+            said, shots = self._said[1], dict(self.shots)
+        sent = b", ".join(
+            b"%s: %s" % (as_json(name), shot.as_json())
+            for name, shot in shots.items()
+            if shot.number != known.get(name)
+        )
+        return together(said, b'{"losses": [%s], "pictures": {%s}}' % (losses, sent))
 
     def _all_but_losses(self, phase: str) -> bytes:
         shots = {name: shot.number for name, shot in self.shots.items()}

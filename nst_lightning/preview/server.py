@@ -53,7 +53,7 @@ _FOREIGN_HOST = (
 )
 _NO_TOKEN = "open the whole address that the program printed, with the letters after the number"
 _WISHES = {"pause": Feed.pause, "resume": Feed.go_on, "finish": Feed.finish}
-_KNOWN = ("", "state", "picture", "photograph", *_WISHES)
+_KNOWN = ("", "state", *_WISHES)
 
 
 class PreviewServer:
@@ -102,13 +102,16 @@ class PreviewServer:
         self._http.shutdown()
         self._http.server_close()
 
-    def state(self, who: Any, run: int, since: int) -> bytes:
+    def state(
+        self, who: Any, run: int, since: int, known: Mapping[str, int] | None = None
+    ) -> bytes:
         """Return what a page shows, in JSON.
 
         Args:
             who: Asks: a connection.
             run: See `Feed.state`.
             since: See `Feed.state`.
+            known: See `Feed.state`.
         """
         now, feed, ends = time.monotonic(), self.feed, self.ends
         with self._lock:
@@ -116,7 +119,7 @@ class PreviewServer:
             for other in [w for w, (at, _) in self._asked.items() if now - at > LOOKING]:
                 del self._asked[other]
             crowd = len(self._asked)
-        told = as_json({"phase": "waiting"}) if feed is None else feed.state(run, since)
+        told = as_json({"phase": "waiting"}) if feed is None else feed.state(run, since, known)
         # The more there are, the less often each is served: what all cost together has a bound.
         again = min(RARELY, EVERY * max(1.0, crowd / 5))
         return together(told, as_json({"ends": ends, "again": again}))
@@ -139,7 +142,7 @@ class PreviewServer:
                 with self._lock:
                     there = [told for at, told in self._asked.values() if now - at < LOOKING]
                 if all(there):
-                    # Their last question, for the picture, may be on its way.
+                    # The last answer, with the picture, may be on its way.
                     time.sleep(0.3 if there else 0.0)
                     break
                 time.sleep(0.05)
@@ -253,17 +256,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             elif feed is not None:
                 _WISHES[name](feed)
             run, since = (_number(query.get(key)) for key in ("run", "since"))
-            state = preview.state(self.client_address, run, since)
+            known = {name: _number(query.get(name)) for name in ("photograph", "picture")}
+            state = preview.state(self.client_address, run, since, known)
             self._send(HTTPStatus.OK, state, "application/json")
-        elif method == "GET" and feed is not None and name in feed.shots:
-            preview.take_turn()
-            self._send(HTTPStatus.OK, feed.shots[name].jpeg(), "image/jpeg")
         elif name in _KNOWN:
             allowed = "POST" if name in _WISHES else "GET"
-            if method == allowed:
-                self._say(HTTPStatus.NOT_FOUND, "there is no picture yet")
-            else:
-                self._say(HTTPStatus.METHOD_NOT_ALLOWED, f"only {allowed}", Allow=allowed)
+            self._say(HTTPStatus.METHOD_NOT_ALLOWED, f"only {allowed}", Allow=allowed)
         else:
             self._say(HTTPStatus.NOT_FOUND, "there is nothing here")
 
@@ -276,7 +274,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             "Date": self.date_time_string(),
             **_HEADERS,
             **headers,
-            "Content-Type": kind if kind == "image/jpeg" else f"{kind}; charset=utf-8",
+            "Content-Type": f"{kind}; charset=utf-8",
             "Content-Length": str(len(body)),
         }
         if self.close_connection:

@@ -1,5 +1,6 @@
 """A run as it is seen: what is kept is little, and who paints waits for nobody."""
 
+import base64
 import itertools
 import json
 import threading
@@ -12,10 +13,10 @@ from .conftest import levels
 
 def test_a_picture_is_encoded_once_and_by_who_asks() -> None:
     shot = Shot(1, levels())
-    assert shot._jpeg == b""
-    first = shot.jpeg()
-    assert first.startswith(b"\xff\xd8")
-    assert shot.jpeg() is first
+    assert shot._sent == b""
+    first = shot.as_json()
+    assert base64.b64decode(json.loads(first).split(",")[1]).startswith(b"\xff\xd8")
+    assert shot.as_json() is first
 
 
 def test_long_curves_are_thinned() -> None:
