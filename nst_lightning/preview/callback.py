@@ -184,7 +184,7 @@ class LivePreview(Callback):
         if view.moves_colours and self._change is None and not renew:
             return  # nobody looks: rather no picture than one in wrong colours
         picture, alpha = at_most(pl_module.painted.detach(), alpha, SIDE)
-        if not bool(picture.isfinite().all()):
+        if not bool(picture.sum().isfinite()):
             return
         if self._views is None or self._views[0] is not view:
             self._views = view, view.small(picture.shape[-2:])

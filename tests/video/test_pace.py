@@ -1,5 +1,6 @@
 """How far a film is: the bar and the preview are told the same, and it is right."""
 
+import json
 from typing import Any
 
 from nst_lightning.preview.feed import Feed
@@ -41,7 +42,7 @@ def test_the_time_left_is_that_of_the_frames_left() -> None:
     shown = []
     for index, seconds in enumerate((60, 10, 10, 12, 10)):
         paint(pace, clock, 0, index, seconds)
-        told = feed.state(0, 0)["series"]
+        told = json.loads(feed.state(0, 0))["series"]
         assert (told["done"], told["left"]) == (bar.told[-1]["completed"], bar.told[-1]["left"])
         shown.append(told["left"])
     # The first frame loads what the others find there.

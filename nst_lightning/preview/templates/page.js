@@ -89,17 +89,14 @@
     draw();
   }
 
-  async function fetchPicture(name) {
-    const number = state.shots?.[name];
-    if (!number || number === known[name]) return;
-    const run = state.run, answer = await fetch(`${name}?number=${number}`);
-    if (!answer.ok || run !== known.run) return;
-    const image = find(name), before = image.src;
-    image.src = URL.createObjectURL(await answer.blob());
+  async function showPicture(name) {
+    const sent = state.pictures?.[name];
+    if (!sent || state.shots[name] <= known[name]) return; // two answers may be under way
+    known[name] = state.shots[name];
+    const image = find(name);
+    image.src = sent;
     await image.decode().catch(() => {});
     image.hidden = false;
-    known[name] = number;
-    if (before) URL.revokeObjectURL(before);
     if (name === "picture") find("slider").classList.remove("empty");
   }
 
@@ -166,10 +163,13 @@
     if (losses.length > 4000) losses = losses.filter((_, n) => n % 2 === 0);
     state = answer;
     show();
+    showPicture("photograph");
+    showPicture("picture");
   }
 
   const latest = () => (losses.length ? losses[losses.length - 1][0] : -1);
-  const question = () => `?run=${known.run}&since=${latest()}`;
+  const question = () =>
+    `?run=${known.run}&since=${latest()}&photograph=${known.photograph}&picture=${known.picture}`;
 
   async function ask() {
     clearTimeout(timer);
@@ -180,8 +180,6 @@
       const answer = await fetch(`state${question()}`);
       if (!answer.ok) throw new Error(answer.status === 403 ? "403" : "");
       take(await answer.json());
-      await fetchPicture("photograph");
-      await fetchPicture("picture");
       silent = 0;
       if (state.ends) { asking = false; return; } // the next program has another address
       again = 1000 * state.again;
