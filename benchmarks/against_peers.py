@@ -121,7 +121,9 @@ def run(system: str, folder: Path, request: dict[str, object]) -> list[peer_runs
     return [(int(n), float(s), float(loss)) for n, s, loss in json.loads(rows.read_text())]
 
 
-def duel(peer: str, repeat: int, pair: str, size: int, folder: Path, request: dict) -> Duel:
+def duel(
+    peer: str, repeat: int, pair: str, size: int, folder: Path, request: dict[str, object]
+) -> Duel:
     """Run the peer, then us until its best loss is reached (the tutorial's may be its last)."""
     request = {**request, "peer": peer, "recipe": RECIPES[peer]}
     result = Duel(pair, size, peer, repeat, run(peer, folder, request))

@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 from against_peers import prepare
-from peer_runs import pixels, tutorial_model
+from peer_runs import pixels, tutorial_loss, tutorial_model
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -56,9 +56,9 @@ class Timer:
     def between(self, start: Any, end: Any) -> float:
         """Return the seconds from one moment to another."""
         if not self.cuda:
-            return end - start
+            return float(end - start)
         end.synchronize()
-        return start.elapsed_time(end) / 1000
+        return float(start.elapsed_time(end)) / 1000
 
 
 def allow_tf32(allowed: bool) -> None:
@@ -103,7 +103,7 @@ def tutorial(files: dict[str, str], device: torch.device, warm: int, steps: int)
             image.clamp_(0, 1)
         optimizer.zero_grad()
         model(image)
-        loss = 1e6 * sum(t.loss for t in style_losses) + 10 * sum(t.loss for t in content_losses)
+        loss = tutorial_loss(content_losses, style_losses)
         loss.backward()
         last[:] = [loss.detach()]
         return loss
@@ -237,7 +237,7 @@ def main() -> int:
 
 
 def _median(rows: list[dict[str, Any]], system: str, key: str) -> float:
-    return statistics.median(row[key] for row in rows if row["system"] == system)
+    return statistics.median(float(row[key]) for row in rows if row["system"] == system)
 
 
 if __name__ == "__main__":

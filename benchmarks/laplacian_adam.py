@@ -53,7 +53,7 @@ class LaplacianAdam(torch.optim.Optimizer):
             band.requires_grad_()
         self.adam = torch.optim.Adam(self.bands, lr=lr)
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Evaluate once, step, and lay the picture down anew."""
         assert closure is not None
         with torch.enable_grad():

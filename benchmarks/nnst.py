@@ -97,8 +97,9 @@ def opened(content: str, style: str, size: int, optimizer: str, **settings: Any)
         "model.clamp": "none" if "Bounded" in optimizer else "step",
         **settings,
     }
-    quiet = {"summary": False, "progress": False, "pictures": False, "checkpoints": False}
-    return open_run(fixed, [RECIPE], **quiet)
+    return open_run(
+        fixed, [RECIPE], summary=False, progress=False, pictures=False, checkpoints=False
+    )
 
 
 def second(first: Session, path: Path, optimizer: str, steps: int, every: int) -> Session:

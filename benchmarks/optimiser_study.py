@@ -188,7 +188,7 @@ def plot(path: Path, title: str, logs: dict[str, Log]) -> None:
     best = min(loss for log in logs.values() for _, loss in log)
     for name, log in logs.items():
         style = {"color": "black", "linewidth": 1} if name == "peer" else {"linewidth": 1.5}
-        axes.plot(*zip(*log, strict=True), label=name, **style)  # type: ignore[arg-type]
+        axes.plot(*zip(*log, strict=True), label=name, **style)
     axes.set(
         title=title, xlabel="evaluations", ylabel="loss of the displayed picture", yscale="log"
     )

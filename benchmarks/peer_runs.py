@@ -5,10 +5,12 @@ picture]`` rows to the file it names. The clock runs while a system works and st
 picture is scored; loading the network and the targets is in nobody's time.
 """
 
+import functools
 import json
+import operator
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +51,7 @@ def tutorial(request: dict[str, Any]) -> list[Row]:
             image.clamp_(0, 1)
         optimizer.zero_grad()
         model(image)
-        style_score = sum(term.loss for term in style_losses) * 1_000_000
-        content_score = sum(term.loss for term in content_losses) * 10
-        loss = style_score + content_score
+        loss = tutorial_loss(content_losses, style_losses)
         loss.backward()
         # The picture that this loss is of is clamped: it is the displayed one.
         rows.append((len(rows) + 1, clock.halt(), loss.item()))
@@ -65,8 +65,8 @@ def tutorial(request: dict[str, Any]) -> list[Row]:
     with torch.no_grad():
         image.clamp_(0, 1)
         model(image)
-        final = 1e6 * sum(t.loss for t in style_losses) + 10 * sum(t.loss for t in content_losses)
-    return [*rows, (len(rows), rows[-1][1], float(final))]
+        final = tutorial_loss(content_losses, style_losses).item()
+    return [*rows, (len(rows), rows[-1][1], final)]
 
 
 class _Normalization(nn.Module):
@@ -139,6 +139,14 @@ def tutorial_model(
     return model[:-1], content_losses, style_losses
 
 
+def tutorial_loss(content: Sequence[_ContentLoss], style: Sequence[_StyleLoss]) -> Tensor:
+    """Return what the tutorial minimises, of what went through its network last."""
+    style_score = functools.reduce(operator.add, (term.loss for term in style)) * 1_000_000
+    content_score = functools.reduce(operator.add, (term.loss for term in content)) * 10
+    loss: Tensor = style_score + content_score
+    return loss
+
+
 def pastiche(request: dict[str, Any]) -> list[Row]:
     """The package's own class and defaults; the picture as its ``save_image`` would show it."""
     from pastiche.pastiche import VGG_MEAN, PasticheArtist
@@ -158,7 +166,7 @@ def pastiche(request: dict[str, Any]) -> list[Row]:
         with torch.no_grad():
             kept = artist.pastiche.data
             artist.pastiche.data = (kept + mean).clamp(0, 255) - mean
-            loss = artist._calc_loss().item()
+            loss = float(artist._calc_loss())
             artist.pastiche.data = kept
         return loss
 
@@ -255,7 +263,7 @@ def ours(request: dict[str, Any]) -> list[Row]:
         @staticmethod
         @torch.no_grad()
         def score(module: Any) -> float:
-            return module.losses(module.picture())["loss"].item()  # without a gradient: float32
+            return float(module.losses(module.picture())["loss"])  # without a gradient: float32
 
     with Image.open(request["content"]) as content:
         size = max(content.size)

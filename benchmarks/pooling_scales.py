@@ -25,6 +25,7 @@ RELUS = tuple(name for name in VGG19_LAYERS if name.startswith("relu"))
 SAMPLES = [f"sample:{name}" for name in ("cat", "coffee", "astronaut", "starry", "waves")]
 SIZES = (256, 384, 512)
 REPEATS = 2
+POOLINGS: tuple[Pooling, ...] = ("avg", "l2")
 
 
 def pictures(sources: Sequence[str], size: int) -> list[Tensor]:
@@ -58,7 +59,7 @@ def calibrate(pooling: Pooling, shown: Sequence[Tensor]) -> None:
 
 def main(further: Sequence[str]) -> None:
     shown = pictures(SAMPLES, 384)
-    for pooling in ("avg", "l2"):
+    for pooling in POOLINGS:
         calibrate(pooling, shown)
         print(f"{pooling}: {module.POOLING_SCALES[pooling]}", flush=True)
     for size in SIZES:
@@ -67,7 +68,7 @@ def main(further: Sequence[str]) -> None:
                 continue
             shown = pictures(sources, size)
             wanted = activations(shown, "max", RELUS)
-            for pooling in ("avg", "l2"):
+            for pooling in POOLINGS:
                 ratios = activations(shown, pooling, RELUS) - wanted
                 mean = dict(zip(RELUS, ratios.mean(0).exp().tolist(), strict=True))
                 print(f"{name}, {size} px, {pooling}, mean over the pictures:")

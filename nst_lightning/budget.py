@@ -22,6 +22,7 @@ _UNITS = {"K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 _UNITS |= {"KI": 2.0**10, "MI": 2.0**20, "GI": 2.0**30, "TI": 2.0**40}
 _OF_FREE = 0.85  # the part of the free memory that `auto` takes
 # In the order of what an evaluation takes; each stage in tiles is computed once more.
+_TILES: tuple[Tiles | None, ...]
 _TILES = (None, Tiles(1024), Tiles(512), Tiles(512, 2), Tiles(384, 2), Tiles(384, 3), Tiles(256, 3))
 _FEWER_PAIRS = (10, 5)  # where as many as were asked for do not fit in bfloat16 either
 
@@ -88,6 +89,12 @@ class Budget:
         if self._bytes is None:
             give_back_now()
             self._bytes = budget(self.given, device)
+        if not self._bytes:
+            wanted = taken(device) + min(plan.peak for plan in plans(largest or job))
+            raise InputError(
+                f"model.memory: {self.given} is less than the {in_gb(taken(device))} that the "
+                f"program takes before it paints; give {in_gb(wanted + 1e8)} or more, or auto"
+            )
         if largest is not None:
             plan = choose(largest, self._bytes)
             if plan.tiles is not None or plan.half_pairs or self.given != "auto":

@@ -37,6 +37,7 @@ WRITTEN = {
 }
 """Ending of ``--out`` -> ``images.format``; what has none of a picture is a folder."""
 
+_CLIPS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".ts")
 _ENDING = re.compile(r"\.[a-z]{2,4}")  # of a file, not of a folder such as v1.2
 _MAY_STAND_ALONE = ("--overwrite", "--preview")
 _ALONE = ("-h", "--help", "--print_config")
@@ -146,6 +147,10 @@ def _take_pictures(
             raise InputError(
                 f"{picture} is a folder, and a run paints one picture; for all in it: "
                 f"{program('compare')} --contents PHOTOS --styles PAINTINGS"
+            )
+        if Path(picture).suffix.lower() in _CLIPS:
+            raise InputError(
+                f"{picture} is a clip: {program('video clip.mp4 painting.jpg')} paints one"
             )
     free = [name for name in ("content", "style") if not {name, f"data.{name}"} & {*short, *own}]
     if not free:

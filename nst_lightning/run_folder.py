@@ -25,6 +25,8 @@ FULL_CONFIG = "config-full.yaml"
 """Every setting of the run, beside those that were chosen in ``config.yaml``."""
 MADE_OF = "made_of.json"
 """What a later run sees by whether it is the same one."""
+FILM = "film.json"
+"""What a film's folder says of it; no run goes there."""
 MEASURES = "metrics.json"
 PICTURE = "stylized"
 """The name of a run's picture, without its ending."""
@@ -166,8 +168,9 @@ class RunFolder:
 
     @property
     def holds_a_run(self) -> bool:
-        """Whether a run left something in it that a new one would replace."""
-        left = (path for pattern in (*_FILES, *_ON_THE_WAY) for path in self.path.glob(pattern))
+        """Whether a run or a film left something in it that a new one would replace."""
+        patterns = (*_FILES, *_ON_THE_WAY, FILM)
+        left = (path for pattern in patterns for path in self.path.glob(pattern))
         return any(path.is_file() for path in left)
 
     @cached_property

@@ -1,7 +1,7 @@
 """Where a run writes: a folder named after its pictures, and never over another pair's picture."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -89,13 +89,18 @@ def find_place(
     if PICTURES not in named or (anew and not goes_on):
         return first
     used: list[Path] = []
-    for folder in chain([first], (first.with_name(f"{first.name}-{n}") for n in count(2))):
+    for folder in numbered(first):
         if not RunFolder(folder).holds_a_run:
             break
         if _same(folder, made, "content", "style", "settings"):
             return folder
         used += [folder] if _same(folder, made, "content", "style") else []
     return max(used, key=_used_last) if used and goes_on else folder
+
+
+def numbered(first: Path) -> Iterator[Path]:
+    """Yield a folder and those of its name with a number: ``cat--klimt``, ``cat--klimt-2``."""
+    return chain([first], (first.with_name(f"{first.name}-{n}") for n in count(2)))
 
 
 def refuse_others(

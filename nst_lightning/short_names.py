@@ -43,6 +43,9 @@ ELSEWHERE = {
     **dict.fromkeys(("preserve_colour", "preserve_colours", "original_colours"), "data.colour"),
     **dict.fromkeys(("color", "colours", "colors"), "data.colour"),
     **dict.fromkeys(("resume", "checkpoint_path"), "ckpt_path"),
+    **dict.fromkeys(("start", "begin", "start_time", "ss"), "from"),
+    **dict.fromkeys(("end", "stop", "end_time", "until"), "to"),
+    **dict.fromkeys(("skip", "stride", "frame_skip"), "every"),
     "share": "host",
     "look": "configs",
 }

@@ -1,9 +1,15 @@
 """TensorBoard: the settings beside the curves, and TensorFlow left alone."""
 
+import contextlib
+import json
 import os
+import re
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -30,9 +36,7 @@ def test_settings_and_final_measures(pictures: tuple[Path, Path], tmp_path: Path
     assert start.hparams["model.style.weight"].number_value == 1e5
     assert start.hparams["model.style"].string_value == "GramLoss"
     assert start.hparams["model.optimizer"].string_value == "Adam"
-    content = events.SummaryMetadata(metadata.EXPERIMENT_TAG).plugin_data.content
-    experiment = plugin_data_pb2.HParamsPluginData.FromString(content).experiment
-    measured = {info.name.tag for info in experiment.metric_infos}
+    measured = {tag for tag in events.Tags()["scalars"] if tag.startswith("final/")}
     assert measured == {
         f"final/{name}" for name in ("loss", "content_loss", "style_loss", "tv_loss", "ssim", "mse")
     }
@@ -45,6 +49,49 @@ def test_settings_and_final_measures(pictures: tuple[Path, Path], tmp_path: Path
     paint(tmp_path, pictures, "--tensorboard=true", "--model.tv=null", steps=1)
     written = yaml.safe_load((tmp_path / "tensorboard/hparams.yaml").read_text())
     assert (written["model.tv"], written["model.optimizer"]) == ("none", "BoundedLBFGS")
+    assert "model.tv.weight" not in written
+
+
+@pytest.mark.slow
+def test_what_tensorboard_makes_of_several_runs(
+    pictures: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Its own server says which settings there are, and which differ: those are shown first."""
+    for name, words in (("a", ["--model.tv=null"]), ("b", ["--model.tv.weight=20"])):
+        paint(tmp_path / name, pictures, "--tensorboard=true", *words, steps=1)
+    words = ["--load_fast=false", "--port=0", "--host=127.0.0.1", f"--logdir={tmp_path}"]
+    said = tmp_path / "said.txt"
+    with said.open("w") as stream:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "tensorboard.main", *words], stdout=stream, stderr=stream
+        )
+    try:
+        until = time.monotonic() + 120
+        found: dict[str, Any] = {}
+        while len(found.get("hparamInfos", [])) < 20 or "true" not in json.dumps(found):
+            assert time.monotonic() < until, said.read_text()
+            time.sleep(0.5)
+            if address := re.search(r"http://127\.0\.0\.1:\d+/", said.read_text()):
+                found = asked(address[0])
+    finally:
+        server.kill()
+        server.wait()
+    infos = {info["name"]: info for info in found["hparamInfos"]}
+    assert [name for name, info in infos.items() if info["differs"]] == ["model.tv"]
+    assert set(infos["model.tv"]["domainDiscrete"]) == {"TotalVariationLoss", "none"}
+    assert infos["model.tv.weight"]["type"] == "DATA_TYPE_FLOAT64"
+    tags = {info["name"]["tag"] for info in found["metricInfos"]}
+    assert {"final/tv_loss", "final/ssim"} <= tags
+
+
+def asked(address: str) -> Any:
+    """Return what TensorBoard knows of the settings of all runs."""
+    path = "experiment/defaultExperimentId/data/plugin/hparams/experiment"
+    kind = {"Content-Type": "application/json"}
+    question = urllib.request.Request(address + path, b"{}", kind)
+    with contextlib.suppress(OSError), urllib.request.urlopen(question) as answer:
+        return json.load(answer)
+    return {}
 
 
 def test_a_term_that_is_left_out() -> None:

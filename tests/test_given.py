@@ -83,6 +83,7 @@ def test_several_paintings_are_blended(capsys: pytest.CaptureFixture[str]) -> No
             "no such file: out.png; to write the picture there: -o out",
         ),
         ("photos klimt.jpg", "photos is a folder, and a run paints one picture"),
+        ("clip.mp4 klimt.jpg", "clip.mp4 is a clip: nst video clip.mp4 painting.jpg paints one"),
         ("photo.jpg klimt.jpg --content a.jpg", "named already"),
         ("photo.jpg klimt.jpg --data.style a.jpg", "the style is named already"),
         ("--content a.jpg --style b.jpg c.jpg", "named already"),

@@ -242,4 +242,5 @@ def test_names_of_other_programs_lead_to_options_that_there_are() -> None:
     known = {*option_names(RunCLI([], "fit", parts=frozenset()).parser), *RunParser.short}
     meant = {f"--{name}" for word, name in ELSEWHERE.items()}
     meant -= {"--host", "--configs"}  # the app's, and those of commands that make many runs
+    meant -= {"--from", "--to", "--every"}  # a film's
     assert meant <= known

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, Trainer
 
-from nst_lightning.board import log_result
+from nst_lightning.board import log_beginning, log_result
 from nst_lightning.callbacks.image_checkpoint import ImageCheckpoint
 from nst_lightning.data.image_pair import pictures_of
 from nst_lightning.say import say
@@ -42,6 +42,7 @@ class RunSummary(Callback):
             f"painting {width}x{height} px, {steps}{scales}, on {pl_module.device}, into "
             f"{Path(trainer.default_root_dir)}",
         )
+        log_beginning(trainer.loggers)
 
     def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Say so if the checkpoint was that of a finished run."""

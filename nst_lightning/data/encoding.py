@@ -59,17 +59,16 @@ def quantise(pixels: Tensor, alpha: Tensor | None, bits: int, *, on_white: bool 
         band = band.to("cpu", torch.float64)
         if opacity is not None and not on_white:
             band = torch.cat([band, opacity[:, rows].to("cpu", torch.float64)])
-        if not bool(torch.isfinite(band).all()):
+        if not bool(band.sum().isfinite()):  # a NaN or an infinity makes the sum one
             raise ValueError("the picture holds values that are not finite (NaN or infinity)")
-        whole = whole_levels(band, bits)
-        levels[rows] = whole.permute(1, 2, 0).numpy()  # (3 or 4, h, W) -> (h, W, 3 or 4)
+        whole = whole_levels(band, bits).permute(1, 2, 0)  # (3 or 4, h, W) -> (h, W, 3 or 4)
+        torch.from_numpy(levels[rows]).copy_(whole)
     return levels
 
 
 def whole_levels(values: Tensor, bits: int) -> Tensor:
     """Return values in [0, 1], doubles of any shape, as whole levels: halves up, clamped."""
-    levels: Tensor = (values.clamp(0, 1) * (2**bits - 1) + 0.5).floor()
-    return levels
+    return values.clamp(0, 1).mul_(2**bits - 1).add_(0.5).floor_()
 
 
 @cache

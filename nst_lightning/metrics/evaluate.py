@@ -11,11 +11,10 @@ from torchmetrics.functional import mean_squared_error
 from torchmetrics.functional.image import peak_signal_noise_ratio, total_variation
 
 from nst_lightning.errors import InputError
-from nst_lightning.losses.products import weighted_sum
 from nst_lightning.metrics import colour, functional
 from nst_lightning.metrics.perceptual import learned_measures
 from nst_lightning.metrics.pictures import MEASURED_SIDE, check_picture, fit_reference, reduced
-from nst_lightning.metrics.style_distance import Encoder, style_distances
+from nst_lightning.metrics.style_distance import Encoder, blended, style_distances
 from nst_lightning.metrics.views import MEASURED_LAYERS, ContentView, Eye, StyleView
 
 if TYPE_CHECKING:
@@ -132,10 +131,7 @@ class PictureMetrics:
         with torch.no_grad():
             self._seen = ContentView.of(Eye(self._content, encoder))
             self._targets = [_Style(style, encoder) for style in checked]
-        self._blend = {
-            layer: weighted_sum(self._weights, [t.view.grams[layer] for t in self._targets])
-            for layer in self._targets[0].view.grams
-        }
+        self._blend = blended([target.view.grams for target in self._targets], self._weights)
         self._learned, self.unavailable = learned_measures(device) if learned else ({}, {})
 
     @classmethod

@@ -1,13 +1,16 @@
 """How far a picture's style is from a style image's: relative distance of Gram matrices."""
 
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from nst_lightning.losses.gram import gram_matrix
+from nst_lightning.losses.products import weighted_sum
 from nst_lightning.losses.term import STD5
 from nst_lightning.metrics.functional import relative_gram_distance
+from nst_lightning.metrics.pictures import MEASURED_SIDE, reduced
 
 #: Picture of shape (N, 3, H, W) in [0, 1] -> features of shape (N, C, h, w) by layer name.
 Encoder = Callable[[Tensor], Mapping[str, Tensor]]
@@ -60,3 +63,34 @@ def style_distances(
     (VGG-19, 384 pixels).
     """
     return {layer: relative_gram_distance(gram, targets[layer]) for layer, gram in grams.items()}
+
+
+def blended(styles: Sequence[Mapping[str, Tensor]], weights: Sequence[float]) -> dict[str, Tensor]:
+    """Return the weighted mean of styles' Gram matrices, which a picture of them all aims at."""
+    shares = [weight / sum(weights) for weight in weights]
+    return {layer: weighted_sum(shares, [grams[layer] for grams in styles]) for layer in styles[0]}
+
+
+class StyleDistance:
+    """What ``PictureMetrics`` calls ``style_distance``, alone: one pass of the encoder a picture.
+
+    Args:
+        styles: Each ``(1, 3, h, w)``, values in [0, 1].
+        weights: One a style.
+        encoder: Gives at least the five layers of `STD5`.
+    """
+
+    def __init__(
+        self, styles: Sequence[Tensor], weights: Sequence[float], encoder: Encoder
+    ) -> None:
+        self._encoder, self._device = encoder, styles[0].device
+        self._target = blended([self._grams(style) for style in styles], weights)
+
+    def __call__(self, picture: Tensor) -> float:
+        """Measure a picture ``(1, 3, H, W)``, values in [0, 1], where the styles are."""
+        distances = style_distances(self._grams(picture), self._target)
+        return statistics.fmean(map(float, distances.values()))
+
+    @torch.no_grad()
+    def _grams(self, picture: Tensor) -> dict[str, Tensor]:
+        return style_grams(reduced(picture.to(self._device), MEASURED_SIDE), self._encoder)

@@ -23,6 +23,7 @@ from nst_lightning.data.sources import public_name
 from nst_lightning.errors import CheckedError, InputError
 from nst_lightning.preview import PreviewAddress
 from nst_lightning.preview.feed import SIDE, Feed
+from nst_lightning.preview.series import shown_series
 from nst_lightning.preview.server import EVERY, server_at
 from nst_lightning.say import say
 from nst_lightning.view import View
@@ -86,9 +87,12 @@ class LivePreview(Callback):
             return
         self._begin()
         pair = pictures_of(trainer)
-        names = [pair.content_source, *pair.style_sources]
-        title = " \N{MULTIPLICATION SIGN} ".join(_name(source) for source in names)
-        self._feed = Feed(title, lambda: taken(pl_module.device))
+        names = [_name(source) for source in (pair.content_source, *pair.style_sources)]
+        series = shown_series()
+        if series and series.name:
+            names[0] = series.name
+        title = " \N{MULTIPLICATION SIGN} ".join(names)
+        self._feed = Feed(title, lambda: taken(pl_module.device), series)
         server_at(self._at).feed = self._feed
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -180,7 +184,7 @@ class LivePreview(Callback):
         if view.moves_colours and self._change is None and not renew:
             return  # nobody looks: rather no picture than one in wrong colours
         picture, alpha = at_most(pl_module.painted.detach(), alpha, SIDE)
-        if not bool(picture.isfinite().all()):
+        if not bool(picture.sum().isfinite()):
             return
         if self._views is None or self._views[0] is not view:
             self._views = view, view.small(picture.shape[-2:])

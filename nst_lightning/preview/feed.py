@@ -1,5 +1,6 @@
 """What one run has to show, and what those who look want of it; between the run and the server."""
 
+import base64
 import bisect
 import io
 import itertools
@@ -13,6 +14,7 @@ from typing import Any, Literal
 from PIL import Image
 
 from nst_lightning.data.encoding import Samples
+from nst_lightning.preview.series import Series
 
 Phase = Literal["starting", "painting", "finished", "stopped", "failed"]
 
@@ -32,19 +34,20 @@ class Shot:
     def __init__(self, number: int, levels: Samples) -> None:
         self.number = number
         self._levels: Samples | None = levels
-        self._jpeg = b""
+        self._sent = b""
         self._encoding = threading.Lock()
 
-    def jpeg(self) -> bytes:
-        """Return the file."""
+    def as_json(self) -> bytes:
+        """Return the address that a page gives its image: a JPEG's data, in JSON."""
         with self._encoding:
             if self._levels is not None:
                 file = io.BytesIO()
                 Image.fromarray(self._levels).save(
                     file, "JPEG", quality=_QUALITY, subsampling="4:4:4"
                 )
-                self._jpeg, self._levels = file.getvalue(), None
-            return self._jpeg
+                data = base64.b64encode(file.getbuffer())
+                self._sent, self._levels = b'"data:image/jpeg;base64,%s"' % data, None
+            return self._sent
 
 
 class Feed:
@@ -56,16 +59,23 @@ class Feed:
     Args:
         title: What is painted, in a few words.
         memory: Returns how many bytes the run has taken.
+        series: Of pictures, of which this is one.
     """
 
-    def __init__(self, title: str, memory: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(
+        self,
+        title: str,
+        memory: Callable[[], float] = lambda: 0.0,
+        series: Series | None = None,
+    ) -> None:
         self.run = next(_RUNS)
         self.shots: dict[str, Shot] = {}
         self.finish_asked = False
-        self._title, self._memory = title, memory
+        self._title, self._memory, self._series = title, memory, series
         self._phase: Phase = "starting"
         self._facts: dict[str, Any] = {}
-        self._points: list[tuple[int, dict[str, float]]] = []
+        self._points: list[tuple[int, bytes]] = []  # step, and as they are sent
+        self._said: tuple[str, bytes] | None = None  # phase, and all but losses as it is sent
         self._stride = 1
         self._seen = itertools.count()
         self._looked = -math.inf
@@ -86,19 +96,21 @@ class Feed:
         with self._lock:
             self._phase = phase or self._phase
             self._facts |= facts
+            self._said = None
 
     def show(self, name: str, levels: Samples) -> None:
         """Put a picture in the place of the last one of this name; ``(h, w, 3)``, uint8."""
         with self._lock:
             number = self.shots[name].number + 1 if name in self.shots else 1
             self.shots[name] = Shot(number, levels)
+            self._said = None
 
     def add_losses(self, step: int, losses: Mapping[str, float]) -> None:
         """Let the curves go on: the losses of a step by term."""
         with self._lock:
             if next(self._seen) % self._stride:
                 return
-            self._points.append((step, dict(losses)))
+            self._points.append((step, as_json([step, _finite(losses)])))
             if len(self._points) > _MOST_POINTS:
                 del self._points[1::2]
                 self._stride *= 2
@@ -139,33 +151,50 @@ class Feed:
         self.finish_asked = True
         self._may_go_on.set()
 
-    def state(self, run: int, since: int) -> dict[str, Any]:
-        """Return all that a page shows, the pictures by number; whoever asks is looking.
+    def state(self, run: int, since: int, known: Mapping[str, int] | None = None) -> bytes:
+        """Return all that a page shows, in JSON; whoever asks is looking.
+
+        It is put together of what is made once for all who ask, and pictures come along: each
+        answer costs the run as much as a step's curves, however little is in it.
 
         Args:
             run: That the page knows.
             since: The last step whose losses it has; those after it are sent.
+            known: The numbers of its pictures; others are sent.
         """
         self._looked = time.monotonic()
         with self._lock:
-            since = since if run == self.run else -1
+            since, known = (since, known or {}) if run == self.run else (-1, {})
             first = bisect.bisect_right(self._points, since, key=lambda point: point[0])
-            points = self._points[first:]
-            facts, shots = dict(self._facts), dict(self.shots)
-        return {
-            "run": self.run,
-            "title": self._title,
-            "phase": self.phase,
-            "memory": self._memory(),
-            **facts,
-            "shots": {name: shot.number for name, shot in shots.items()},
-            "losses": [[step, _finite(losses)] for step, losses in points],
-        }
+            losses = b", ".join(point for _, point in self._points[first:])
+            phase = self.phase
+            if self._said is None or self._said[0] != phase:
+                self._said = phase, self._all_but_losses(phase)
+            said, shots = self._said[1], dict(self.shots)
+        sent = b", ".join(
+            b"%s: %s" % (as_json(name), shot.as_json())
+            for name, shot in shots.items()
+            if shot.number != known.get(name)
+        )
+        # A series goes on between two runs.
+        series = as_json(self._series and self._series.told())
+        own = b'{"series": %s, "losses": [%s], "pictures": {%s}}' % (series, losses, sent)
+        return together(said, own)
+
+    def _all_but_losses(self, phase: str) -> bytes:
+        shots = {name: shot.number for name, shot in self.shots.items()}
+        about = {"run": self.run, "title": self._title, "phase": phase, "memory": self._memory()}
+        return as_json({**about, **self._facts, "shots": shots})
 
 
-def as_json(state: Mapping[str, Any]) -> bytes:
-    """Return a state as it is sent."""
-    return json.dumps(state, allow_nan=False).encode()
+def as_json(value: Any) -> bytes:
+    """Return what is sent."""
+    return json.dumps(value, allow_nan=False).encode()
+
+
+def together(*objects: bytes) -> bytes:
+    """Make one object of JSON of several, none empty and all keys different."""
+    return b"{%s}" % b", ".join(each[1:-1] for each in objects)
 
 
 def _finite(losses: Mapping[str, float]) -> dict[str, float | None]:

@@ -1,5 +1,6 @@
 """Who may ask the preview's server: who knows the token, under the server's own name."""
 
+import functools
 import hmac
 import ipaddress
 import secrets
@@ -57,6 +58,7 @@ def is_own_origin(origin: str | None, host: str | None) -> bool:
     return origin is None or (host is not None and origin.lower() == f"http://{host.lower()}")
 
 
+@functools.lru_cache(64)
 def _host_of(address: str) -> str | None:
     try:
         parts = urlsplit(address)

@@ -28,7 +28,7 @@ def page() -> tuple[bytes, str]:
         "default-src": "'none'",
         "style-src": _hash(style),
         "script-src": _hash(script),
-        "img-src": "blob: data:",  # what the script has fetched; the empty icon
+        "img-src": "data:",  # what the server's answers hold; the empty icon
         "connect-src": "'self'",
         "base-uri": "'none'",
         "form-action": "'none'",

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from nst_lightning.errors import InputError
 from nst_lightning.preview import PreviewAddress
-from nst_lightning.preview.feed import LOOKING, Feed, as_json
+from nst_lightning.preview.feed import LOOKING, Feed, as_json, together
 from nst_lightning.preview.guard import (
     LOOPBACK,
     is_own_host,
@@ -38,6 +38,7 @@ _CONNECTIONS = 128  # at a time
 _SILENT = 10.0  # seconds that a connection may neither send nor take anything
 _FAREWELL = 3.0  # seconds, at most, that the program waits for pages to see the run's end
 _LARGEST_BODY = 1024
+_UNDER_WAY = 2**16  # bytes that wait for one who does not read, before the thread that sends does
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -52,7 +53,7 @@ _FOREIGN_HOST = (
 )
 _NO_TOKEN = "open the whole address that the program printed, with the letters after the number"
 _WISHES = {"pause": Feed.pause, "resume": Feed.go_on, "finish": Feed.finish}
-_KNOWN = ("", "state", "picture", "photograph", *_WISHES)
+_KNOWN = ("", "state", *_WISHES)
 
 
 class PreviewServer:
@@ -101,13 +102,16 @@ class PreviewServer:
         self._http.shutdown()
         self._http.server_close()
 
-    def state(self, who: Any, run: int, since: int) -> dict[str, Any]:
-        """Return what a page shows.
+    def state(
+        self, who: Any, run: int, since: int, known: Mapping[str, int] | None = None
+    ) -> bytes:
+        """Return what a page shows, in JSON.
 
         Args:
             who: Asks: a connection.
             run: See `Feed.state`.
             since: See `Feed.state`.
+            known: See `Feed.state`.
         """
         now, feed, ends = time.monotonic(), self.feed, self.ends
         with self._lock:
@@ -115,9 +119,10 @@ class PreviewServer:
             for other in [w for w, (at, _) in self._asked.items() if now - at > LOOKING]:
                 del self._asked[other]
             crowd = len(self._asked)
-        told: dict[str, Any] = {"phase": "waiting"} if feed is None else feed.state(run, since)
+        told = as_json({"phase": "waiting"}) if feed is None else feed.state(run, since, known)
         # The more there are, the less often each is served: what all cost together has a bound.
-        return told | {"ends": ends, "again": min(RARELY, EVERY * max(1.0, crowd / 5))}
+        again = min(RARELY, EVERY * max(1.0, crowd / 5))
+        return together(told, as_json({"ends": ends, "again": again}))
 
     def take_turn(self) -> None:
         """Wait until it is this thread's turn to answer, if there are very many questions."""
@@ -137,7 +142,7 @@ class PreviewServer:
                 with self._lock:
                     there = [told for at, told in self._asked.values() if now - at < LOOKING]
                 if all(there):
-                    # Their last question, for the picture, may be on its way.
+                    # The last answer, with the picture, may be on its way.
                     time.sleep(0.3 if there else 0.0)
                     break
                 time.sleep(0.05)
@@ -194,6 +199,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: _Http
 
+    def setup(self) -> None:
+        """Keep little for one who does not read."""
+        super().setup()
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNDER_WAY)
+
     def do_GET(self) -> None:
         """Answer, whatever the method."""
         if self.server.preview.is_closed:
@@ -246,17 +256,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             elif feed is not None:
                 _WISHES[name](feed)
             run, since = (_number(query.get(key)) for key in ("run", "since"))
-            state = preview.state(self.client_address, run, since)
-            self._send(HTTPStatus.OK, as_json(state), "application/json")
-        elif method == "GET" and feed is not None and name in feed.shots:
-            preview.take_turn()
-            self._send(HTTPStatus.OK, feed.shots[name].jpeg(), "image/jpeg")
+            known = {name: _number(query.get(name)) for name in ("photograph", "picture")}
+            state = preview.state(self.client_address, run, since, known)
+            self._send(HTTPStatus.OK, state, "application/json")
         elif name in _KNOWN:
             allowed = "POST" if name in _WISHES else "GET"
-            if method == allowed:
-                self._say(HTTPStatus.NOT_FOUND, "there is no picture yet")
-            else:
-                self._say(HTTPStatus.METHOD_NOT_ALLOWED, f"only {allowed}", Allow=allowed)
+            self._say(HTTPStatus.METHOD_NOT_ALLOWED, f"only {allowed}", Allow=allowed)
         else:
             self._say(HTTPStatus.NOT_FOUND, "there is nothing here")
 
@@ -264,16 +269,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._send(status, f"{status.value}: {line}\n".encode(), "text/plain", **headers)
 
     def _send(self, status: HTTPStatus, body: bytes, kind: str, **headers: str) -> None:
-        self.send_response(status)
-        for name, value in {**_HEADERS, **headers}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Type", f"{kind}; charset=utf-8" if kind != "image/jpeg" else kind)
-        self.send_header("Content-Length", str(len(body)))
+        lines = {
+            "Server": self.server_version,
+            "Date": self.date_time_string(),
+            **_HEADERS,
+            **headers,
+            "Content-Type": f"{kind}; charset=utf-8",
+            "Content-Length": str(len(body)),
+        }
         if self.close_connection:
-            self.send_header("Connection", "close")
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+            lines["Connection"] = "close"
+        head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        start = f"{self.protocol_version} {status.value} {status.phrase}\r\n{head}\r\n".encode()
+        # At once: each part costs the run as much as the whole.
+        self.wfile.write(start if self.command == "HEAD" else start + body)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answer what is no request that we know, with as little as all else."""

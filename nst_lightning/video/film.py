@@ -37,13 +37,15 @@ class Film:
         painter: Of frames.
         frames: Of the clip.
         passes: How many.
-        on_frame: Called with pass and frame, counted from 0, when it is there.
+        on_begin: Called with pass and frame, counted from 0, before it is painted.
+        on_frame: Likewise, when it is there.
     """
 
     folder: FilmFolder
     painter: FramePainter
     frames: Frames
     passes: int = 1
+    on_begin: Callable[[int, int], None] = lambda number, index: None
     on_frame: Callable[[int, int], None] = lambda number, index: None
 
     def paint(self) -> int:
@@ -76,6 +78,7 @@ class Film:
                 before.clear()
                 first = None
             others = [before[-back] for back in LOOKS_BACK if back <= len(before)]
+            self.on_begin(0, at)
             painted = self.painter.paint(picture, others, first)
             self.folder.keep(0, at, painted, begins)
             first = first or painted
@@ -114,6 +117,7 @@ class Film:
                     None if begins[max(at, other)] else other for other in (at - step, at + step)
                 )
                 scene = max(i for i in range(at + 1) if begins[i])
+                self.on_begin(number, at)
                 painted = self.painter.repaint(
                     self.folder.load(number - 1, at)[0],
                     self._loaded(number, just_done),

@@ -15,9 +15,24 @@ from safetensors.torch import load, save
 from nst_lightning.data.output import save_image
 from nst_lightning.errors import InputError
 from nst_lightning.files import write_whole
+from nst_lightning.run_folder import FILM, RunFolder
+from nst_lightning.run_place import numbered
 from nst_lightning.video.painting import LEVELS, Painted
 
-RECORD = "film.json"
+
+def find_folder(first: Path, film: str, anew: bool) -> Path:
+    """Return the folder of a film: that which holds it, or else the first of the name without any.
+
+    Args:
+        first: Named after clip and paintings; the others are ``clip--waves-2`` and so on.
+        film: Digest of what decides every picture.
+        anew: Whether another film in the first may go, if it is in none.
+    """
+    places = map(FilmFolder, numbered(first))
+    found = next(place for place in places if place.is_of(film) or not place.is_used)
+    if anew and not found.is_of(film):
+        return first
+    return found.path
 
 
 class FilmFolder:
@@ -43,15 +58,23 @@ class FilmFolder:
         Raises:
             InputError: If it holds another film and that is not to go.
         """
-        record = self._record()
-        if record.get("film") == film:
+        if self.is_of(film):
             return True
-        if record and not overwrite:
+        if self.is_used and not overwrite:
             raise InputError(
-                f"{self.path} holds a film of other pictures or settings; give another --folder, "
-                "or --overwrite true to paint it anew"
+                f"{self.path} holds a film of other pictures or settings, or a run; give another "
+                "--folder, or --overwrite true to paint it anew"
             )
         return False
+
+    def is_of(self, film: str) -> bool:
+        """Whether it holds frames of a film."""
+        return bool(self._record().get("film") == film)
+
+    @property
+    def is_used(self) -> bool:
+        """Whether there is a film in it, or anything that a run writes."""
+        return RunFolder(self.path).holds_a_run
 
     def begin(self, film: str, about: Mapping[str, Any]) -> None:
         """Take the folder for a film; frames of another one go.
@@ -92,11 +115,11 @@ class FilmFolder:
 
     def _write(self, record: Mapping[str, Any]) -> None:
         text = json.dumps(record, indent=1, ensure_ascii=False)
-        write_whole(self.path / RECORD, text + "\n")
+        write_whole(self.path / FILM, text + "\n")
 
     def _record(self) -> dict[str, Any]:
         try:
-            found = json.loads((self.path / RECORD).read_text(encoding="utf-8"))
+            found = json.loads((self.path / FILM).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}

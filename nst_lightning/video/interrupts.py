@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from nst_lightning.callbacks.graceful_stop import FREE, STOPPING
+from nst_lightning.callbacks.graceful_stop import FREE, STOPPING, GracefulStop
 from nst_lightning.say import say
 
 
@@ -58,6 +58,9 @@ class Interrupts(Callback):
         """End the frame's run if a signal has come."""
         if self.asked:
             trainer.should_stop = True
+            for stop in trainer.callbacks:  # type: ignore[attr-defined]
+                if isinstance(stop, GracefulStop):
+                    stop.asked = True
 
     def check(self) -> None:
         """Raise ``KeyboardInterrupt`` if a signal has come."""

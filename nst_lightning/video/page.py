@@ -8,6 +8,7 @@ from typing import Any
 
 from nst_lightning.files import write_whole
 from nst_lightning.pages import colours_css
+from nst_lightning.video.rows import ALONE, STYLE
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 600, 8, 176  # of the chart, in its own units
@@ -20,7 +21,7 @@ def write_page(
     seconds: float,
     rows: Sequence[Mapping[str, Any]],
     facts: str,
-    summary: str,
+    summary: Sequence[str],
 ) -> Path:
     """Write the page; it reads nothing but the clips, by paths relative to it.
 
@@ -31,14 +32,15 @@ def write_page(
         seconds: Their length.
         rows: Of ``metrics.csv``.
         facts: Size, frames and so on.
-        summary: The measures in words.
+        summary: The measures in words, each a line.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined
     )
-    grid, curves = _chart(rows)
+    grid, curves = _chart(rows, ("painting", "content"), logarithmic=True)
+    style_grid, style_curves = _chart(rows, (STYLE,), logarithmic=False)
     text = environment.get_template("page.html.jinja").render(
         title=title,
         style=colours_css() + "\n" + (_TEMPLATES / "page.css").read_text(encoding="utf-8"),
@@ -55,6 +57,9 @@ def write_page(
         summary=summary,
         grid=grid,
         curves=curves,
+        style_grid=style_grid,
+        style_curves=style_curves,
+        both=[row for row in rows if {"painting", ALONE} <= row.keys()],
         cuts=[_across(at, rows) for at, row in enumerate(rows) if at and _begins(rows, at)],
     )
     write_whole(path, text)
@@ -70,25 +75,37 @@ def _across(at: int, rows: Sequence[Mapping[str, Any]]) -> float:
 
 
 def _chart(
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, Any]], names: Sequence[str], logarithmic: bool
 ) -> tuple[list[tuple[float, str]], list[tuple[str, str]]]:
-    """Return the levels of a chart over powers of ten, and the points of its curves."""
-    names = ("painting", "content")
+    """Return the levels of a chart, over powers of ten or from 0, and the points of its curves."""
+
+    def height_of(value: float) -> float:
+        return math.log10(max(value, 1e-7)) if logarithmic else value
+
     values = {
         name: [
-            (at, math.log10(max(row[name], 1e-7)))
+            (at, height_of(row[name]))
             for at, row in enumerate(rows)
             if name in row and math.isfinite(row[name])
         ]
         for name in names
     }
-    heights = [height for points in values.values() for _, height in points] or [-4.0, -3.0]
-    low, high = math.floor(min(heights)), max(math.floor(min(heights)) + 1, math.ceil(max(heights)))
+    heights = [height for points in values.values() for _, height in points]
+    low, high, step = 0, 1, 1.0
+    if logarithmic:
+        heights = heights or [-4.0, -3.0]
+        low = math.floor(min(heights))
+        high = max(low + 1, math.ceil(max(heights)))
+    else:
+        step = 10.0 ** math.floor(math.log10(max([*heights, 1e-3])))
+        high = math.ceil(max([*heights, step]) / step)
 
     def down(height: float) -> float:
-        return round(_BOTTOM - (_BOTTOM - _TOP) * (height - low) / (high - low), 1)
+        return round(_BOTTOM - (_BOTTOM - _TOP) * (height / step - low) / (high - low), 1)
 
-    grid = [(down(level), f"1e{level}") for level in range(low, high + 1)]
+    every = max(1, (high - low) // 5)
+    levels = range(low, high + 1, every)
+    grid = [(down(n * step), f"1e{n}" if logarithmic else f"{n * step:g}") for n in levels]
     curves = [
         (name, " ".join(f"{_across(at, rows)},{down(height)}" for at, height in points))
         for name, points in values.items()

@@ -1,35 +1,30 @@
 """A clip from its file to the painted one: checked, painted, measured, written."""
 
 import contextlib
-import hashlib
-import math
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from nst_lightning.data.images import load_image
-from nst_lightning.data.sources import source_digest
-from nst_lightning.data.which_pictures import pictures_in
 from nst_lightning.files import expanded, write_csv
-from nst_lightning.fingerprint import decisive, file_digests
-from nst_lightning.options import digest
-from nst_lightning.progress import ProgressBar, duration
+from nst_lightning.preview.series import Series
+from nst_lightning.progress import ProgressBar
+from nst_lightning.run_folder import occupied
 from nst_lightning.say import say
 from nst_lightning.video.clip import Clip
 from nst_lightning.video.disk import check_room
 from nst_lightning.video.film import Film
-from nst_lightning.video.film_folder import FilmFolder
-from nst_lightning.video.flow import method_name
-from nst_lightning.video.measuring import steadiness
-from nst_lightning.video.page import write_page
+from nst_lightning.video.film_folder import FilmFolder, find_folder
+from nst_lightning.video.film_measures import film_rows
+from nst_lightning.video.identity import film_digest
+from nst_lightning.video.pace import FilmPace
 from nst_lightning.video.painting import FramePainter
 from nst_lightning.video.reading import open_clip
-from nst_lightning.video.rows import COLUMNS, in_words, joined
+from nst_lightning.video.report import report, say_where
+from nst_lightning.video.rows import COLUMNS, joined
 from nst_lightning.video.writing import check_out, write_clip
 
 Told = Callable[[int, int], None]
@@ -42,7 +37,7 @@ class Production:
     Args:
         clip: Video file, animation, folder of frames or glob.
         styles: Paintings, by their sources.
-        out: The painted clip.
+        out: The painted clip; ``painted.mp4`` in the folder if None.
         folder: Of frames and measures.
         start: Where the clip begins, in seconds or as ``1:02``; at its beginning if None.
         end: Where it ends.
@@ -54,11 +49,12 @@ class Production:
         configs: Config files below them.
         overwrite: Whether another film in the folder, and a clip called ``out``, are replaced.
         part: Of its frames, from an index up to before another; all if None.
+        numbered: Whether it goes into ``FOLDER-2`` where another film is in the folder, and so on.
     """
 
     clip: str
     styles: Sequence[str]
-    out: str
+    out: str | None
     folder: Path
     start: str | None = None
     end: str | None = None
@@ -70,6 +66,9 @@ class Production:
     configs: Sequence[str] = ()
     overwrite: bool = False
     part: tuple[int, int] | None = None
+    numbered: bool = False
+    _series: Series = field(init=False, repr=False)
+    _instead: str = field(init=False, repr=False, default="")
 
     def run(self) -> None:
         """Paint what is missing, then measure and write the clip.
@@ -78,27 +77,39 @@ class Production:
             InputError: If something given is wrong.
             KeyboardInterrupt: If it was stopped.
         """
-        painter, folder = self._painter(), FilmFolder(self.folder)
+        painter = self._painter()
         with self._opened() as clip:
             film, shown = self._identity(painter, clip)
-            begun = folder.holds(film, self.overwrite)
-            again = begun and folder.wrote(expanded(self.out))
-            own = (self.clip, *self.styles)
-            check_out(self.out, overwrite=self.overwrite or again, made_of=own)
-            if not begun:
-                self._begin(folder, film, clip, shown)
-            count = folder.finished
-            painted = None if count else self._paint(folder, painter, clip)
-            count = count or painted or 0
-            pictures = [folder.picture(at) for at in range(count)]
-            path = self._write(clip, pictures)
-            folder.write_down(path)
-            if painted:
-                rows = self._measure(folder, painter, clip, count)
-                frames = (Image.fromarray(folder.load(0, at)[0].frame) for at in range(count))
-                self._report(clip, path, pictures, frames, rows)
-                folder.finish(count)
-        self._say_where(path)
+            if self.numbered:
+                named, self.folder = self.folder, find_folder(self.folder, film, self.overwrite)
+                self._instead = "" if self.folder == named else f" ({named} holds another)"
+            with occupied(self.folder):
+                path = self._film(painter, clip, film, shown)
+        say_where(self.folder, path)
+
+    def _film(self, painter: FramePainter, clip: Clip, film: str, shown: tuple[int, int]) -> Path:
+        """Paint, write and measure; return where the film is."""
+        folder, out = FilmFolder(self.folder), self.out or str(self.folder / "painted.mp4")
+        begun = folder.holds(film, self.overwrite)
+        again = begun and folder.wrote(expanded(out))
+        own = (self.clip, *self.styles)
+        check_out(out, overwrite=self.overwrite or again, made_of=own)
+        if not begun:
+            self._begin(folder, film, clip, shown)
+        count = folder.finished
+        if count:
+            say(f"all {count} frames are there already, in {self.folder}")
+        painted = None if count else self._paint(folder, painter, clip)
+        count = count or painted or 0
+        pictures = [folder.picture(at) for at in range(count)]
+        path = self._write(out, clip, pictures)
+        folder.write_down(path)
+        if painted:
+            rows = self._measure(folder, painter, clip, count)
+            frames = (Image.fromarray(folder.load(0, at)[0].frame) for at in range(count))
+            report(self.folder, path, clip.info, self.styles, self.passes, pictures, frames, rows)
+            folder.finish(count)
+        return path
 
     def paint(self, told: Told) -> list[dict[str, Any]]:
         """Paint what is missing, and measure it; what is done with the frames is another's.
@@ -134,11 +145,11 @@ class Production:
         with self._opened() as clip:
             rows = joined([part / "metrics.csv" for part in parts], clip.info.times)
             write_csv(self.folder / "metrics.csv", rows, COLUMNS)
-            path = self._write(clip, pictures)
+            path = self._write(self.out or str(self.folder / "painted.mp4"), clip, pictures)
             size = Image.open(pictures[0]).size
             frames = (frame.picture.resize(size) for frame in islice(clip, len(pictures)))
-            self._report(clip, path, pictures, frames, rows)
-        self._say_where(path)
+            report(self.folder, path, clip.info, self.styles, self.passes, pictures, frames, rows)
+        say_where(self.folder, path)
 
     def _painter(self) -> FramePainter:
         return FramePainter(self.settings, self.configs, self.styles, self.steadiness)
@@ -148,46 +159,50 @@ class Production:
         with open_clip(self.clip, self.start, self.end, self.every) as clip:
             for note in clip.info.notes:
                 say(f"note: {note}", error=True)
-            yield clip.part(*self.part) if self.part else clip
-
-    def _begin(self, folder: FilmFolder, film: str, clip: Clip, shown: tuple[int, int]) -> None:
-        say(check_room(self.folder, clip.info.count, shown, 1 + 4 * self.passes))
-        folder.begin(film, self._about(clip))
-
-    def _write(self, clip: Clip, pictures: Sequence[Path]) -> Path:
-        return write_clip(
-            self.out,
-            zip(clip.info.times, pictures, strict=False),
-            clip.info,
-            sound_from=self.clip if clip.info.has_sound else None,
-            overwrite=True,
-        )
-
-    def _say_where(self, path: Path) -> None:
-        say(f"film      {path}")
-        say(f"measures  {self.folder / 'metrics.csv'}")
-        say(f"page      {self.folder / 'index.html'}")
+            taken = clip.part(*self.part) if self.part else clip
+            unit = f"frames in {self.passes} passes" if self.passes > 1 else "frames"
+            self._series = Series(taken.info.count * self.passes, unit)
+            with self._series.shown():
+                yield taken
 
     def _identity(self, painter: FramePainter, clip: Clip) -> tuple[str, tuple[int, int]]:
         """Return the digest of what decides every picture, and their size.
 
         What a run refuses is refused here.
         """
-        first = next(iter(clip)).picture
-        session = painter.open(first)
+        session = painter.open(next(iter(clip)).picture)
         session.check()
-        settings = decisive(session.settings)
-        # What is in them, wherever they are: another machine goes on with the film.
-        settings["files"] = [*file_digests(session.settings, _digest_of).values()]
-        settings["film"] = [
-            self.passes,
-            self.every,
-            str(clip.info.start),
-            [str(time) for time in clip.info.times],
-            method_name(),
-            _clip_digest(self.clip),
-        ]
-        return digest(settings), session.pair.largest
+        film = film_digest(session, self.clip, clip.info, self.passes, self.every)
+        return film, session.pair.largest
+
+    def _begin(self, folder: FilmFolder, film: str, clip: Clip, shown: tuple[int, int]) -> None:
+        own = clip.info.size
+        grown = f" (enlarged: the clip has {own[0]}x{own[1]})" if max(shown) > max(own) else ""
+        say(
+            f"painting {clip.info.count} frames of {shown[0]}x{shown[1]} px{grown}, into "
+            f"{self.folder}{self._instead}"
+        )
+        say(check_room(self.folder, clip.info.count, shown, 1 + 4 * self.passes))
+        folder.begin(film, self._about(clip))
+
+    def _write(self, out: str, clip: Clip, pictures: Sequence[Path]) -> Path:
+        path = write_clip(
+            out,
+            zip(clip.info.times, pictures, strict=False),
+            clip.info,
+            sound_from=self.clip if clip.info.has_sound else None,
+            overwrite=True,
+        )
+        self._series.file = str(path)
+        return path
+
+    def _measure(
+        self, folder: FilmFolder, painter: FramePainter, clip: Clip, count: int
+    ) -> list[dict[str, Any]]:
+        """Write ``metrics.csv``; return its rows."""
+        rows = film_rows(folder, painter, clip.info.times[:count], self.alone)
+        write_csv(self.folder / "metrics.csv", rows, COLUMNS)
+        return rows
 
     def _about(self, clip: Clip) -> dict[str, Any]:
         return {
@@ -205,119 +220,35 @@ class Production:
         clip: Clip,
         told: Told = lambda done, total: None,
     ) -> int:
-        total = clip.info.count * self.passes
-        began, done, fresh = time.monotonic(), 0, 0
-        each = [(number, at) for number in range(self.passes) for at in range(clip.info.count)]
+        count, series = clip.info.count, self._series
+        each = [(number, at) for number in range(self.passes) for at in range(count)]
         there = {frame for frame in each if folder.has(*frame)}
-        with ProgressBar(total, clip.info.name, unit="frames") as bar:
+        with ProgressBar(len(each), clip.info.name, unit=series.unit, guesses=False) as bar:
+            pace = FilmPace(series, count, self.passes, there, bar)
 
             def on_frame(number: int, index: int) -> None:
-                nonlocal done, fresh
-                done += 1
-                bar.update(done)
+                pace.end(number, index)
                 if (number, index) not in there:
-                    fresh += 1
-                    bar.update(details=f"{duration((time.monotonic() - began) / fresh)} a frame")
-                    told(done, total)
+                    told(series.done, len(each))
 
             def frames(first: int) -> Iterator[Image.Image]:
-                for number, frame in enumerate(clip.frames(first), first + 1):
-                    frame.picture.info["Title"] = f"frame {number} of {clip.info.count}"
-                    yield frame.picture
+                return (frame.picture for frame in clip.frames(first))
 
-            if there and len(there) < total:
-                say(f"{len(there)} of {total} frames are there already; going on with the next")
+            if there and len(there) < len(each):
+                say(
+                    f"{len(there)} of {len(each)} frames are there already, in {self.folder}; "
+                    "going on with the next"
+                )
+            film = Film(folder, painter, frames, self.passes, pace.begin, on_frame)
             try:
                 with painter.interrupts:
-                    return Film(folder, painter, frames, self.passes, on_frame).paint()
+                    painted = film.paint()
             except KeyboardInterrupt:
                 done = sum(folder.has(*frame) for frame in each)
-                say(f"stopped; {done} of {total} frames are painted, and the same command goes on")
+                say(
+                    f"stopped; {done} of {len(each)} frames are painted, and the same command goes "
+                    "on"
+                )
                 raise
-
-    def _report(
-        self,
-        clip: Clip,
-        path: Path,
-        pictures: Sequence[Path],
-        frames: Iterable[Image.Image],
-        rows: Sequence[Mapping[str, Any]],
-    ) -> None:
-        """Say how steady the film is, and write the page with the clip beside it."""
-        own = path.suffix if path.suffix else ".webp"
-        timed = zip(clip.info.times, frames, strict=False)
-        content = write_clip(self.folder / f"content{own}", timed, clip.info, overwrite=True)
-        lines = in_words(rows)
-        for line in lines:
-            say(line)
-        width, height = Image.open(pictures[0]).size
-        if not path.suffix:
-            path = write_clip(
-                self.folder / "painted.webp",
-                zip(clip.info.times, pictures, strict=False),
-                clip.info,
-                overwrite=True,
-            )
-        write_page(
-            self.folder / "index.html",
-            f"{Path(clip.info.name).stem} \N{MULTIPLICATION SIGN} {Path(self.styles[0]).stem}",
-            {"the clip": content, "the painting": path},
-            float(clip.info.duration),
-            rows,
-            f"{len(pictures)} frames of {width} x {height}, scenes: {rows[-1]['scene']}, "
-            f"passes: {self.passes}, flow by {method_name()}",
-            "; ".join(line.partition(" ")[2].strip() for line in lines) or "one frame a scene",
-        )
-
-    def _measure(
-        self, folder: FilmFolder, painter: FramePainter, clip: Clip, count: int
-    ) -> list[dict[str, Any]]:
-        """Write ``metrics.csv``; return its rows."""
-        paintings = (load_image(folder.picture(at)).pixels for at in range(count))
-        alone = self._alone(folder, painter, count)
-        rows: list[dict[str, Any]] = []
-        before: Any = None
-        scene = 0
-        for at, painting in enumerate(paintings):
-            loaded, begins = folder.load(0, at)
-            scene += begins
-            row: dict[str, Any] = {
-                "frame": at + 1,
-                "seconds": float(clip.info.times[at]),
-                "scene": scene,
-                "alone": alone.get(at, ""),
-            }
-            if before is not None and not begins:
-                found = asdict(steadiness([before[0], loaded.frame], [before[1], painting]))
-                # Where nothing is still, or nothing reliable, there is nothing to say.
-                row |= {key: float(f"{v:.6g}") for key, v in found.items() if math.isfinite(v)}
-            before = (loaded.frame, painting)
-            rows.append(row)
-        write_csv(self.folder / "metrics.csv", rows, COLUMNS)
-        return rows
-
-    def _alone(self, folder: FilmFolder, painter: FramePainter, count: int) -> dict[int, float]:
-        """Paint some neighbours one by one; return their warping errors by the later frame."""
-        able = [at for at in range(1, count) if not folder.load(0, at)[1]]
-        number = min(self.alone, len(able))
-        chosen = [able[(2 * k + 1) * len(able) // (2 * number)] for k in range(number)]
-        found = {}
-        for at in chosen:
-            pair = [folder.load(0, at - 1)[0], folder.load(0, at)[0]]
-            painted = [painter.paint(Image.fromarray(one.frame)).shown for one in pair]
-            found[at] = steadiness([one.frame for one in pair], painted).painting
-        return found
-
-
-def _digest_of(source: str) -> str:
-    return "" if source == "a frame" else source_digest(source)
-
-
-def _clip_digest(source: str) -> str:
-    """Return the SHA-256 of a clip: of its file, or of the names and files of a folder."""
-    path = expanded(source)
-    files = [path] if path.is_file() else map(Path, sorted(pictures_in(source) or []))
-    whole = hashlib.sha256()
-    for file in files:
-        whole.update(f"{file.name} {source_digest(str(file))}\n".encode())
-    return whole.hexdigest()
+        series.total, series.name = series.done, ""  # fewer where the clip broke off
+        return painted

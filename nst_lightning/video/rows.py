@@ -9,7 +9,12 @@ from typing import Any
 
 from nst_lightning.video.measuring import Steadiness
 
-COLUMNS = ["frame", "seconds", "scene", *Steadiness.__dataclass_fields__, "alone"]
+STYLE, ALONE, STYLE_ALONE = "style_distance", "alone", "style_distance_alone"
+COLUMNS = [
+    *("frame", "seconds", "scene"),
+    *Steadiness.__dataclass_fields__,
+    *(STYLE, ALONE, STYLE_ALONE),
+]
 
 
 def joined(tables: Sequence[Path], times: Sequence[Fraction]) -> list[dict[str, Any]]:
@@ -22,29 +27,32 @@ def joined(tables: Sequence[Path], times: Sequence[Fraction]) -> list[dict[str, 
                 row: dict[str, Any] = {key: float(value) for key, value in told.items() if value}
                 at = len(rows)
                 row |= {"frame": at + 1, "seconds": float(times[at])}
-                row |= {"scene": scenes + int(row["scene"]), "alone": row.get("alone", "")}
+                row["scene"] = scenes + int(row["scene"])
                 rows.append(row)
     return rows
 
 
-def in_words(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return how steady a film is, in lines; none if no two frames are of one scene."""
+def in_words(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return how steady a film is, where two frames are of one scene, and how near to the style."""
+    style = f"style distance {_mean([row[STYLE] for row in rows]):.3f}"
     measured = [row for row in rows if "painting" in row]
     if not measured:
-        return []
+        return {"style": style}
     mean = {
         key: _mean([row[key] for row in measured if key in row])
         for key in Steadiness.__dataclass_fields__
     }
-    lines = [
-        f"steady    warping error {mean['painting']:.2e} on {100 * mean['reliable']:.0f} % of "
+    steady = (
+        f"warping error {mean['painting']:.2e} on {100 * mean['reliable']:.0f} % of "
         f"the picture (the clip's own: {mean['content']:.2e})"
-    ]
-    both = [row for row in measured if row["alone"] != ""]
+    )
+    both = [row for row in measured if ALONE in row]
     if both:
-        share = _mean([row["painting"] / max(row["alone"], 1e-12) for row in both])
-        lines.append(f"          {100 * share:.0f} % of that of frames painted one by one")
-    return lines
+        share = _mean([row["painting"] / max(row[ALONE], 1e-12) for row in both])
+        steady += f", {100 * share:.0f} % of that of frames painted one by one"
+        pair = [_mean([row[key] for row in both]) for key in (STYLE, STYLE_ALONE)]
+        style += f"; where compared {pair[0]:.3f}, painted one by one {pair[1]:.3f}"
+    return {"steady": steady, "style": style}
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -1,6 +1,7 @@
 """A clip's sound, cut to it: copied where the new file can hold it, else encoded anew."""
 
 import os
+from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 from types import ModuleType
@@ -31,6 +32,7 @@ _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 _ENCODED = {"webm": ("libopus", 128_000)}
 _AAC = ("aac", 192_000)
 _OPUS_RATE = 48_000
+_PREPARING = 4  # packets, of which a decoder may need some before one
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 
@@ -121,7 +123,7 @@ class Sound:
         else:
             begin_allowed = Fraction(0)
         before: av.Packet[Any] | None = None
-        for packet in _lasting(self._demuxed(found)):
+        for packet in _lasting(self._whole(found)):
             place = packet.pts - begin
             if place >= length:
                 break
@@ -138,6 +140,27 @@ class Sound:
                 before = None
             packet.duration = min(packet.duration, max(1, round(length - place)))
             yield packet
+
+    def _whole(self, found: "AudioStream") -> Iterator[Any]:
+        """Yield packets, but not a last one of which a file that is cut off has a part alone."""
+        held: Any = None
+        lately: deque[bytes] = deque(maxlen=_PREPARING)
+        for packet in self._demuxed(found):
+            if packet.pts is None:
+                continue
+            if held is not None:
+                yield held
+            held = packet
+            lately.append(bytes(packet))
+        failed = False
+        for data in lately:  # those before it have the decoder ready
+            try:
+                found.codec_context.decode(self._av.Packet(data))
+                failed = False
+            except self._av.FFmpegError:
+                failed = True
+        if held is not None and not failed:
+            yield held
 
     def _encoded(self, found: "AudioStream", target: Any, rate: int) -> Iterator["av.Packet[Any]"]:
         """Yield the sound of the clip, to a sample, encoded anew."""
@@ -193,8 +216,6 @@ def _lasting(packets: Iterator["av.Packet[AudioStream]"]) -> Iterator[Any]:
     held: Any = None
     gap = 1
     for packet in packets:
-        if packet.pts is None:
-            continue
         if held is not None:
             gap = held.duration or max(1, packet.pts - held.pts)
             held.duration = gap

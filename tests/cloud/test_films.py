@@ -171,8 +171,12 @@ def test_a_missing_part_is_named_and_a_relaunch_paints_it_alone(
             aws.service.move(name, "Failed", "Failed", FailureReason="CapacityError: none")
             return
         files = {f"frames/{n + 1:06}.png": plain(first + n) for n in range(stop - first)}
-        rows = ["frame,seconds,scene,reliable,painting,content,still,alone", "1,0.0,1,,,,,"]
-        rows += [f"{n},0,1,0.9,1e-4,2e-4,1,{'2e-4' * (n == 3)}" for n in (2, 3)]
+        rows = [
+            "frame,seconds,scene,reliable,painting,content,still,style_distance,alone,"
+            "style_distance_alone",
+            "1,0.0,1,,,,,0.2,,",
+        ]
+        rows += [f"{n},0,1,0.9,1e-4,2e-4,1,0.2,{'2e-4,0.3' * (n == 3)}" for n in (2, 3)]
         measures = json.dumps({"frames": 3, "seconds": 5}).encode()
         files |= {"metrics.csv": "\n".join(rows).encode(), "metrics.json": measures}
         complete(aws.service, name, files)

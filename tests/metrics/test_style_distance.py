@@ -6,7 +6,8 @@ import torch
 from helpers.real_pictures import SHARED, only_with_shared
 
 from nst_lightning.losses.term import STD5
-from nst_lightning.metrics.style_distance import style_distances, style_grams
+from nst_lightning.metrics.evaluate import PictureMetrics
+from nst_lightning.metrics.style_distance import StyleDistance, style_distances, style_grams
 
 
 def numpy_distance(features, style_features, layer):
@@ -64,6 +65,17 @@ def test_only_the_layers_asked_for_are_given_and_one_that_lacks_is_named(make_pi
     assert list(style_grams(make_picture(), encoder, ["relu3_1"])) == ["relu3_1"]
     with pytest.raises(ValueError, match="relu9_1 is missing"):
         style_grams(make_picture(), encoder, ["relu1_1", "relu9_1"])
+
+
+@pytest.mark.parametrize("weights", [[1.0], [1.0, 3.0]])
+def test_alone_it_is_what_all_measures_together_say(make_picture, weights):
+    """One measure, one meaning: a film's is a run's."""
+    picture = make_picture(64, 80)
+    styles = [make_picture(72, 48, seed=n + 1) for n in range(len(weights))]
+    together = PictureMetrics(picture, styles, style_weights=weights, learned=False)
+    alone = StyleDistance(styles, weights, together.encoder)
+    assert alone(picture) == pytest.approx(together(picture)["style_distance"], rel=1e-5)
+    assert alone(styles[0]) < alone(picture)
 
 
 @only_with_shared

@@ -1,6 +1,8 @@
 """A server with a run that nobody paints."""
 
+import base64
 import http.client
+import io
 import json
 import socket
 from collections.abc import Iterator
@@ -9,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from nst_lightning.preview.feed import Feed
 from nst_lightning.preview.server import PreviewServer
@@ -32,6 +35,15 @@ def ask(
 ) -> Answer:
     """Ask with the token in front of the path, as the page does."""
     return ask_raw(server, f"/{server.token}/{path}", method, body, **headers)
+
+
+def picture(server: PreviewServer, name: str = "picture") -> np.ndarray:
+    """Return a picture as a page that knows none is sent it."""
+    address = ask(server, "state").json["pictures"][name]
+    kind, data = address.split(",")
+    assert kind == "data:image/jpeg;base64"
+    with Image.open(io.BytesIO(base64.b64decode(data))) as shown:
+        return np.asarray(shown.convert("RGB"), dtype=float)
 
 
 def ask_raw(

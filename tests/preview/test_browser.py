@@ -21,7 +21,8 @@ from helpers.browser import (
 from helpers.painting import small_run
 
 from nst_lightning.options import to_words
-from nst_lightning.preview.feed import Feed
+from nst_lightning.preview.feed import Feed, Shot
+from nst_lightning.preview.series import Series
 from nst_lightning.preview.server import PreviewServer
 
 from .conftest import levels
@@ -91,7 +92,7 @@ def test_a_run_from_the_first_look_to_finish_now(
         browser.get(out.read_text().split("preview  ")[1].split()[0])
         until(lambda: text(browser, "phase") == "Painting.")
         assert text(browser, "title") == "content \N{MULTIPLICATION SIGN} style"
-        until(lambda: source(browser).startswith("blob:"))
+        until(lambda: source(browser).startswith("data:"))
         before = source(browser)
         until(lambda: source(browser) != before)  # it changes
 
@@ -130,7 +131,7 @@ def test_it_fits_a_phone_and_a_desktop_by_day_and_night(
 ) -> None:
     look_as(browser, width, scheme)
     browser.get(server.address)
-    until(lambda: source(browser).startswith("blob:"))
+    until(lambda: source(browser).startswith("data:"))
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     seen = np.asarray(screenshot(browser))
     assert (seen[:, :5].mean() < 80) == (scheme == "dark")
@@ -157,7 +158,7 @@ def test_the_divider_moves_by_keys_between_painting_and_photograph(
     from selenium.webdriver.common.keys import Keys
 
     browser.get(server.address)
-    until(lambda: source(browser).startswith("blob:"))
+    until(lambda: source(browser).startswith("data:"))
     field = browser.find_element("id", "divider")
     assert np.abs(shown(browser) - small(1)).mean() < 12
     field.send_keys(Keys.ARROW_RIGHT * 3)
@@ -170,16 +171,18 @@ def test_the_divider_moves_by_keys_between_painting_and_photograph(
 
 
 def test_pictures_and_runs_follow_one_another(
-    browser: Any, server: PreviewServer, feed: Feed
+    browser: Any, server: PreviewServer, feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    sent: list[Shot] = []
+    as_json = Shot.as_json
+    monkeypatch.setattr(Shot, "as_json", lambda shot: (sent.append(shot), as_json(shot))[1])
     browser.get(server.address)
-    until(lambda: source(browser).startswith("blob:"))
+    until(lambda: source(browser).startswith("data:"))
     feed.show("picture", levels(2))
     until(lambda: np.abs(shown(browser) - small(2)).mean() < 12)
     # The same picture is not sent again.
-    fetched = "return performance.getEntriesByType('resource').filter(e => /picture/.test(e.name))"
     time.sleep(2.5)
-    assert len(browser.execute_script(fetched)) == 2
+    assert len(sent) == len(set(sent)) == 3
     feed.tell("failed", why="the disk is full")
     until(lambda: "The run failed: the disk is full" in text(browser, "phase"))
     server.feed = following = Feed("dog")
@@ -188,6 +191,32 @@ def test_pictures_and_runs_follow_one_another(
     until(lambda: text(browser, "title") == "dog")
     until(lambda: np.abs(shown(browser) - small(3)).mean() < 12)
     assert text(browser, "legend") == ""
+    assert complaints(browser) == []
+
+
+def test_a_film_is_shown_beside_the_frame_in_hand(
+    browser: Any, server: PreviewServer, feed: Feed
+) -> None:
+    browser.get(server.address)
+    until(lambda: text(browser, "left") == "29 s")
+    assert not browser.find_element("id", "series").is_displayed()
+    film = Series(24, "frames", done=7, left=200.0)
+    server.feed = frame = Feed("frame 8 of 24", series=film)
+    frame.tell("painting", step=5, steps=54, left=3.0)
+    until(lambda: text(browser, "title") == "frame 8 of 24")
+    shown = ("done", "total", "all-left", "step", "steps", "left")
+    now = [text(browser, name) for name in shown]
+    assert now == ["7", "of 24 frames", "3:20 min", "5", "of 54 steps", "3 s"]
+    assert browser.title.startswith("7/24")
+    assert browser.find_element("id", "all").get_attribute("value") == "7"
+    assert "the frames that are painted are kept" in text(browser, "finish-note")
+    film.done = 8  # between two frames
+    frame.tell("finished", step=54)
+    until(lambda: text(browser, "phase") == "This picture is painted; the next one begins.")
+    assert text(browser, "done") == "8"
+    film.done, film.left, film.file = 24, 0.0, "painted.mp4"
+    until(lambda: "All 24 frames are painted. The result is painted.mp4." in text(browser, "phase"))
+    assert text(browser, "all-left") == "\N{EN DASH}"
     assert complaints(browser) == []
 
 
@@ -210,11 +239,11 @@ def test_without_a_server_the_page_says_so(browser: Any, feed: Feed) -> None:
     server = PreviewServer()
     server.feed = feed
     browser.get(server.address)
-    until(lambda: source(browser).startswith("blob:"))
+    until(lambda: source(browser).startswith("data:"))
     server._http.shutdown()
     server.token = "another program's"
     until(lambda: "another program's" in text(browser, "phase"))
     server.close()
     until(lambda: "No answer" in text(browser, "phase"), 30)
     assert not browser.find_element("id", "finish").is_enabled()
-    assert source(browser).startswith("blob:")
+    assert source(browser).startswith("data:")

@@ -1,6 +1,6 @@
 """A real run with a preview: what is told, and that wishes come true between two steps."""
 
-import io
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ from nst_lightning.preview.server import PreviewServer, server_at
 from nst_lightning.run_cli import RunCLI
 from nst_lightning.session import open_run
 
-from .conftest import ask
+from .conftest import ask, picture
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("signals_given_back")]
 
@@ -56,11 +56,6 @@ class At(Callback):
             do()
 
 
-def picture() -> np.ndarray:
-    with Image.open(io.BytesIO(ask(here(), "picture").body)) as shown:
-        return np.asarray(shown.convert("RGB"), dtype=float)
-
-
 def test_a_run_is_shown(
     tmp_path: Path, pictures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,7 +74,7 @@ def test_a_run_is_shown(
     assert (end["phase"], end["step"]) == ("finished", 6)
     with Image.open(end["file"]) as result:
         wanted = np.asarray(result.convert("RGB"), dtype=float)
-    assert np.abs(picture() - wanted).mean() < 6  # JPEG of a picture this small
+    assert np.abs(picture(here()) - wanted).mean() < 6  # JPEG of a picture this small
     rows = {int(row["step"]): row for row in logged(tmp_path)}
     assert end["losses"]
     for step, losses in end["losses"]:
@@ -125,8 +120,8 @@ def test_a_large_picture_is_shown_small_and_as_people_see_it(
         white = Image.new("RGBA", result.size, "white")
         white.alpha_composite(result.convert("RGBA"))
     wanted = np.asarray(white.convert("RGB").resize((24, 18), Image.Resampling.BICUBIC))
-    assert picture().shape == (18, 24, 3)
-    assert np.abs(picture() - wanted.astype(float)).mean() < 10
+    assert picture(here()).shape == (18, 24, 3)
+    assert np.abs(picture(here()) - wanted.astype(float)).mean() < 10
 
 
 def test_finish_writes_picture_and_checkpoint_and_ends_with_0(
@@ -254,7 +249,7 @@ def test_a_film_is_shown_frame_by_frame_and_ended_from_the_page(
 
     def told(self: Feed, phase: Any = None, **facts: Any) -> None:
         tell(self, phase, **facts)
-        seen.append(self.state(0, 0))
+        seen.append(json.loads(self.state(0, 0)))
         if seen[-1]["title"].startswith("frame 2") and facts.get("step") == 1:
             ask(here(), "finish", "POST")
 
@@ -270,6 +265,11 @@ def test_a_film_is_shown_frame_by_frame_and_ended_from_the_page(
     assert {f"frame {n} of 3 \N{MULTIPLICATION SIGN} waves" for n in (1, 2)} <= titles
     assert not [title for title in titles if title.startswith("frame 3")]
     assert "failed" not in {state["phase"] for state in seen}
+    counted = {(state["title"][:7], state["series"]["done"]) for state in seen}
+    assert {("frame 1", 0), ("frame 2", 1)} <= counted
+    assert {(state["series"]["total"], state["series"]["unit"]) for state in seen} == {
+        (3, "frames")
+    }
     assert [path.name for path in (tmp_path / "film/frames").iterdir()] == ["000001.png"]
     assert not out.exists()
 

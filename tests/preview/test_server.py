@@ -1,6 +1,6 @@
 """What the server answers, whom it refuses, and that nobody keeps it busy."""
 
-import io
+import json
 import socket
 import threading
 import time
@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from nst_lightning.errors import InputError
 from nst_lightning.preview import PreviewAddress
@@ -17,10 +16,10 @@ from nst_lightning.preview import server as server_module
 from nst_lightning.preview.feed import LOOKING, Feed
 from nst_lightning.preview.server import PreviewServer, server_at
 
-from .conftest import ask, ask_raw, levels, send
+from .conftest import ask, ask_raw, levels, picture, send
 
 WISHES = ("pause", "resume", "finish")
-PATHS = ("", "state", "picture", "photograph", "nothing", *WISHES)
+PATHS = ("", "state", "nothing", *WISHES)
 
 
 def test_it_listens_to_this_machine_alone(server: PreviewServer) -> None:
@@ -74,7 +73,7 @@ def test_without_the_token_nothing_is_done(
     assert not feed.is_watched
 
 
-@pytest.mark.parametrize("path", ["", "state", "picture", "finish"])
+@pytest.mark.parametrize("path", ["", "state", "finish"])
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "evil.example:{port}"])
 def test_under_a_foreign_name_nothing_is_done(
     server: PreviewServer, feed: Feed, path: str, host: str
@@ -141,14 +140,18 @@ def test_state_and_pictures(server: PreviewServer, feed: Feed) -> None:
     assert state["memory"] == 1.5e9
     assert state["shots"] == {"photograph": 1, "picture": 1}
     assert [step for step, _ in state["losses"]] == [1, 2]
-    answer = ask(server, "picture")
-    assert answer.headers["Content-Type"] == "image/jpeg"
-    with Image.open(io.BytesIO(answer.body)) as picture:
-        shown = np.asarray(picture.convert("RGB"), dtype=float)
-    assert np.abs(shown - levels(1)).mean() < 6  # 4x + 40 turns over at 256
+    assert np.abs(picture(server) - levels(1)).mean() < 6  # 4x + 40 turns over at 256
+    assert np.abs(picture(server, "photograph") - levels(5)).mean() < 6
     feed.show("picture", levels(2))
     assert ask(server, "state").json["shots"] == {"photograph": 1, "picture": 2}
-    assert ask(server, "picture").body != answer.body
+    # What a page has is not sent again.
+    for known, sent in (
+        ("photograph=1&picture=1", {"picture"}),
+        ("photograph=1&picture=2", set()),
+        ("photograph=x&picture=2", {"photograph"}),
+    ):
+        for run, wanted in ((feed.run, sent), (feed.run + 1, {"photograph", "picture"})):
+            assert ask(server, f"state?run={run}&{known}").json["pictures"].keys() == wanted
 
 
 def test_losses_are_sent_once(server: PreviewServer, feed: Feed) -> None:
@@ -174,7 +177,7 @@ def test_the_next_run_is_shown_at_the_same_address(server: PreviewServer, feed: 
     server.feed = following = Feed("dog x klimt")
     state = ask(server, f"state?run={feed.run}&since=2").json
     assert (state["run"], state["title"], state["shots"]) == (following.run, "dog x klimt", {})
-    assert ask(server, "picture").status == 404
+    assert state["pictures"] == {}
 
 
 def test_before_the_first_run() -> None:
@@ -182,7 +185,6 @@ def test_before_the_first_run() -> None:
     try:
         assert ask(server, "state").json["phase"] == "waiting"
         assert ask(server, "finish", "POST").status == 200
-        assert ask(server, "picture").status == 404
     finally:
         server.close()
 
@@ -244,7 +246,7 @@ def test_who_never_reads_holds_nobody_up(
     with socket.socket() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.connect(("127.0.0.1", server.port))
-        question = f"GET /{server.token}/picture HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        question = f"GET /{server.token}/state HTTP/1.1\r\nHost: localhost\r\n\r\n"
         deaf.sendall(question.encode() * 20)
         time.sleep(0.3)
         feed.show("picture", levels(1))
@@ -300,7 +302,7 @@ def test_a_flood_of_questions_is_answered_slowly(server: PreviewServer) -> None:
 
 
 def test_the_more_look_the_less_often_each_asks(server: PreviewServer) -> None:
-    asked: list[Any] = [server.state(n, -1, -1) for n in range(40)]
+    asked: list[Any] = [json.loads(server.state(n, -1, -1)) for n in range(40)]
     assert [state["again"] for state in asked[:5]] == [1.0] * 5
     assert asked[9]["again"] == 2.0
     # Who asks less often than that does not count as looking.
@@ -315,7 +317,7 @@ def test_the_end_is_told_before_the_program_is_gone(server: PreviewServer) -> No
     ending.start()
     time.sleep(0.2)
     assert ending.is_alive()
-    assert server.state("somebody", -1, -1)["ends"]
+    assert json.loads(server.state("somebody", -1, -1))["ends"]
     ending.join(2.0)
     assert not ending.is_alive()
     server.ends = False

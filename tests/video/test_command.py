@@ -7,6 +7,7 @@ from helpers.clips import make
 from helpers.moving import moving
 
 from nst_lightning.cli import main
+from nst_lightning.video.command import _called
 from nst_lightning.video.reading import open_clip
 
 
@@ -30,6 +31,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["--settings.data.size", "64"], "--settings.data.size: the command sets it; use --size"),
         (["--settings.model.strengh", "1"], "did you mean model.strength?"),
         (["--steadines", "1"], "unknown option --steadines; did you mean --steadiness?"),
+        (["--strength", "3"], "--strength must be a finite number of at least 0"),
         (["--configs", "nowhere"], "there is no file nowhere"),
         (["--preview.port", "99999"], "preview.port must be a whole number from 0 to 65535"),
     ],
@@ -104,3 +106,37 @@ def test_what_was_painted_of_a_clip_that_breaks_off_is_written(
     assert "cut.mkv" in notes[0]
     with open_clip("out.mp4") as clip:
         assert 0 < len([*clip]) < 4
+
+
+@pytest.mark.parametrize(
+    ("clip", "name"),
+    [("holiday.mp4", "holiday.mp4"), ("shots/frame_*.png", "shots"), ("a/frames/", "a/frames/")],
+)
+def test_what_a_film_is_named_after(clip: str, name: str) -> None:
+    assert _called(clip) == name
+
+
+def test_two_clips_of_one_name_are_two_films(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    few = ["--settings.data.octave_steps=1", "--steps=1", "--alone=0", "--size=64"]
+    films = {}
+    for folder, photograph in (("a", "sample:starry"), ("b", "sample:cat"), ("a", "")):
+        clip = tmp_path / folder / "clip.mp4"
+        if photograph:
+            clip.parent.mkdir()
+            make(clip, moving(2, size=(48, 32), photograph=photograph)[0], rate=8)
+        assert main(["video", str(clip), "sample:waves", *few]) == 0
+        said = capsys.readouterr().out
+        films[folder] = next(line for line in said.splitlines() if line.startswith("film "))
+        if photograph:
+            assert "painting 2 frames of 64x43 px (enlarged: the clip has 48x32), into " in said
+        if folder == "b":
+            assert "outputs/clip--waves-2 (outputs/clip--waves holds another)" in said
+    assert films["a"].endswith("outputs/clip--waves/painted.mp4")
+    assert films["b"].endswith("outputs/clip--waves-2/painted.mp4")
+    assert sorted(path.name for path in Path("outputs").iterdir()) == [
+        "clip--waves",
+        "clip--waves-2",
+    ]

@@ -22,6 +22,7 @@ from helpers.moving import moving
 from helpers.program import Program
 from PIL import Image
 
+from nst_lightning.data.images import load_image
 from nst_lightning.data.measured import as_saved, references
 from nst_lightning.errors import InputError
 from nst_lightning.metrics.evaluate import PictureMetrics
@@ -146,6 +147,22 @@ def test_a_signal_between_two_frames_is_heard(tmp_path: Path) -> None:
     assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
 
 
+def test_a_signal_before_a_frame_is_heard_in_its_first_step(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames, _ = moving(2, size=(64, 64))
+    painter = FramePainter({"data.size": 64, **SHORT}, [], [STYLE], 3e6)
+    kept = FilmFolder(tmp_path)
+    film = Film(kept, painter, lambda first: iter(frames[first:]))
+    film.on_begin = lambda number, index: os.kill(os.getpid(), signal.SIGINT)
+    with painter.interrupts, pytest.raises(KeyboardInterrupt):
+        film.paint()
+    assert not kept.has(0, 0)
+    said = capsys.readouterr()
+    assert "stopping after this step" in said.err
+    assert "trainer.max_time" not in said.out + said.err
+
+
 def test_a_second_pass_is_steadier(
     clip: list[Image.Image], folder: Path, painted: list[Painted], tmp_path: Path
 ) -> None:
@@ -205,7 +222,17 @@ def test_the_folder_says_what_it_is(
         rows = list(csv.DictReader(file))
     assert [row["scene"] for row in rows] == ["1"] * 3
     assert all(float(row["painting"]) < 0.1 for row in rows[1:])
-    assert sum(row["alone"] != "" for row in rows) == 1
+    compared = [row for row in rows if row["alone"]]
+    assert len(compared) == 1
+    assert 0 < float(compared[0]["style_distance_alone"]) < 2
+    for row in rows:  # as every run is measured
+        index = int(row["frame"])
+        picture = load_image(folder / f"frames/{index:06}.png").pixels
+        pair = references(Image.new("RGB", (64, 48), "grey"), [STYLE], size=64)
+        measured = PictureMetrics.of(pair, learned=False)(picture)["style_distance"]
+        assert float(row["style_distance"]) == pytest.approx(measured, rel=1e-3)
+    page = (folder / "index.html").read_text()
+    assert f"{float(compared[0]['style_distance_alone']):.3f}" in page
     # A file of the user's is not replaced.
     (tmp_path / "mine.mp4").write_bytes(b"mine")
     same = [*command[1:], f"--folder={folder}"]

@@ -10,7 +10,8 @@ from helpers.clips import make
 from helpers.moving import moving
 
 from nst_lightning.errors import InputError
-from nst_lightning.video.film_folder import FilmFolder
+from nst_lightning.run_folder import RunFolder
+from nst_lightning.video.film_folder import FilmFolder, find_folder
 from nst_lightning.video.painting import FramePainter, Painted
 from nst_lightning.video.production import Production
 from nst_lightning.video.reading import open_clip
@@ -30,6 +31,36 @@ def test_another_film_is_refused_and_untouched(tmp_path: Path) -> None:
     assert frame.is_file(), "a question deletes nothing"
     folder.begin("two", {})
     assert not frame.exists()
+
+
+def test_a_film_goes_where_its_own_or_nothing_is(tmp_path: Path) -> None:
+    first = tmp_path / "clip--waves"
+    assert find_folder(first, "one", anew=False) == first
+    FilmFolder(first).begin("one", {})
+    assert find_folder(first, "one", anew=False) == first
+    second = find_folder(first, "two", anew=False)
+    assert second == tmp_path / "clip--waves-2"
+    FilmFolder(second).begin("two", {})
+    third = tmp_path / "clip--waves-3"
+    third.mkdir()
+    (third / "stylized.png").write_bytes(b"a run's")
+    assert find_folder(first, "three", anew=False) == tmp_path / "clip--waves-4"
+    # A film is replaced by itself alone, else the first.
+    assert find_folder(first, "two", anew=True) == second
+    assert find_folder(first, "three", anew=True) == first
+
+
+def test_a_films_folder_takes_no_run(tmp_path: Path) -> None:
+    assert not RunFolder(tmp_path).holds_a_run
+    FilmFolder(tmp_path).begin("one", {})
+    assert RunFolder(tmp_path).holds_a_run
+
+
+def test_a_runs_folder_takes_no_film(tmp_path: Path) -> None:
+    (tmp_path / "stylized.png").write_bytes(b"a run's")
+    with pytest.raises(InputError, match="another --folder, or --overwrite true"):
+        FilmFolder(tmp_path).holds("one", overwrite=False)
+    assert not FilmFolder(tmp_path).holds("one", overwrite=True)
 
 
 def test_a_frame_of_the_last_pass_without_its_picture_is_forgotten(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@
     return count < 1e9 ? `${Math.round(count / 1e6)} MB` : `${(count / 1e9).toFixed(1)} GB`;
   }
   function words() {
+    const { series } = state, end = series && series.done === series.total;
     const at = state.step === state.steps ? "" : ` at step ${state.step} of ${state.steps ?? "?"}`;
     return {
       waiting: "Waiting for a run to begin.",
@@ -29,7 +30,8 @@
       pausing: "Pausing after this step …",
       paused: "Paused.",
       finishing: "Finishing after this step …",
-      finished: at ? `Finished early,${at}.` : "Finished.",
+      finished: end ? `All ${series.total} ${series.unit} are painted.` : at ? `Finished early,${at}.`
+        : series ? "This picture is painted; the next one begins." : "Finished.",
       stopped: `Stopped${at}.`,
       failed: `The run failed: ${state.why ?? ""}`,
     }[state.phase];
@@ -43,14 +45,26 @@
 
   function show() {
     const running = ["starting", "painting", "pausing", "paused"].includes(state.phase);
-    const place = state.file ? ` The picture is ${state.file}.` : "";
+    const { series } = state, result = series ? series.file : state.file;
+    const place = result ? ` ${series ? "The result" : "The picture"} is ${result}.` : "";
     const gone = state.ends ? " The program has ended." : "";
     say(words() + (running ? "" : place) + gone, state.phase === "failed");
     const title = state.title || "Preview";
     find("title").textContent = title;
     find("step").textContent = state.step ?? "–";
     find("steps").textContent = state.steps ? `of ${state.steps} steps` : "steps";
-    document.title = `${state.step ?? ""}${state.steps ? `/${state.steps}` : ""} · ${title}`;
+    const count = series ? [series.done, series.total] : [state.step ?? "", state.steps];
+    document.title = `${count[0]}${count[1] ? `/${count[1]}` : ""} · ${title}`;
+    find("series").hidden = !series;
+    find("step").classList.toggle("lesser", Boolean(series));
+    find("left-name").textContent = series ? "Left for this one" : "Time left";
+    if (series) {
+      find("done").textContent = series.done;
+      find("total").textContent = `of ${series.total} ${series.unit}`;
+      find("all").max = series.total;
+      find("all").value = series.done;
+      find("all-left").textContent = duration(series.done < series.total ? series.left : null);
+    }
     const bar = find("progress");
     if (state.steps) { bar.max = state.steps; bar.value = state.step; }
     find("left").textContent = state.phase === "painting" ? duration(state.left) : "–";
@@ -64,7 +78,8 @@
     for (const id of ["pause", "finish"]) find(id).disabled = !running || state.ends;
     const whole = !state.size || state.size[0] === state.largest[0];
     find("finish-note").hidden = !running;
-    find("finish-note").textContent = "Finish now writes the picture as it is"
+    find("finish-note").textContent = series ? `Finish now stops; the ${series.unit} that are painted are kept, and the same command goes on.`
+      : "Finish now writes the picture as it is"
       + `${whole ? "" : `, ${sides(state.size)} of ${sides(state.largest)}`}, and a checkpoint to go on from.`;
     if (state.largest) {
       const [width, height] = state.largest;
@@ -74,17 +89,14 @@
     draw();
   }
 
-  async function fetchPicture(name) {
-    const number = state.shots?.[name];
-    if (!number || number === known[name]) return;
-    const run = state.run, answer = await fetch(`${name}?number=${number}`);
-    if (!answer.ok || run !== known.run) return;
-    const image = find(name), before = image.src;
-    image.src = URL.createObjectURL(await answer.blob());
+  async function showPicture(name) {
+    const sent = state.pictures?.[name];
+    if (!sent || state.shots[name] <= known[name]) return; // two answers may be under way
+    known[name] = state.shots[name];
+    const image = find(name);
+    image.src = sent;
     await image.decode().catch(() => {});
     image.hidden = false;
-    known[name] = number;
-    if (before) URL.revokeObjectURL(before);
     if (name === "picture") find("slider").classList.remove("empty");
   }
 
@@ -151,10 +163,13 @@
     if (losses.length > 4000) losses = losses.filter((_, n) => n % 2 === 0);
     state = answer;
     show();
+    showPicture("photograph");
+    showPicture("picture");
   }
 
   const latest = () => (losses.length ? losses[losses.length - 1][0] : -1);
-  const question = () => `?run=${known.run}&since=${latest()}`;
+  const question = () =>
+    `?run=${known.run}&since=${latest()}&photograph=${known.photograph}&picture=${known.picture}`;
 
   async function ask() {
     clearTimeout(timer);
@@ -165,8 +180,6 @@
       const answer = await fetch(`state${question()}`);
       if (!answer.ok) throw new Error(answer.status === 403 ? "403" : "");
       take(await answer.json());
-      await fetchPicture("photograph");
-      await fetchPicture("picture");
       silent = 0;
       if (state.ends) { asking = false; return; } // the next program has another address
       again = 1000 * state.again;
