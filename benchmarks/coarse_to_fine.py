@@ -72,7 +72,7 @@ def main() -> None:
     fine, seconds = paint(
         given, "coarse_to_fine", {"data.scales": scales, "data.steps_per_epoch": steps}
     )
-    limit = {"seconds": round(seconds)}
+    limit = f"00:00:{round(seconds) // 60:02}:{round(seconds) % 60:02}"  # days, hours, and so on
     plain, _ = paint(given, "single", {"trainer.max_time": limit, "data.steps_per_epoch": 10_000})
     measure = PictureMetrics.of(fine.pair, learned=False)
     print(f"{seconds:.0f} s each")

@@ -66,7 +66,7 @@ def run(recipe: str, pair: tuple[str, str], init: str, size: int, steps: int) ->
     class Watch(Callback):
         def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, *_: Any) -> None:
             losses.append(float(trainer.callback_metrics["loss"]))
-            refined.append(pl_module.encoder.refined)
+            refined.append(pl_module.objective.refined)
             whole = bool(torch.isfinite(pl_module.image).all())
             bad[0] += not (math.isfinite(losses[-1]) and whole)
             guards[:] = [c for c in trainer.callbacks if isinstance(c, LossExplosion)]
