@@ -61,12 +61,33 @@ def _by_splines(picture: Tensor, flow: Tensor) -> Tensor:
     return torch.from_numpy(np.stack(channels))[None].to(picture)
 
 
+def hidden(flow: Tensor, back: Tensor) -> Tensor:
+    """Return which places of this frame another one does not show.
+
+    Those that something covers there, |w + ŵ|² ≥ 0.01 (|w|² + |ŵ|²) + 0.5 with ŵ the flow back from
+    where w leads, and those where w leads out of the picture.
+
+    Args:
+        flow: w = (u, v), from this frame to the other, ``(1, 2, H, W)`` in pixels.
+        back: From the other frame to this one.
+
+    Returns:
+        ``(1, 1, H, W)``, true or false.
+    """
+    height, width = flow.shape[-2:]
+    returned = warp(back, flow)
+    covered = _squared(flow + returned) >= 0.01 * (_squared(flow) + _squared(returned)) + 0.5
+    x, y = torch.split(places(flow), 1, 1)
+    # To half a pixel: a still camera's flow is never quite zero, and the rim is seen all the same.
+    outside = (x < -0.5) | (x > width - 0.5) | (y < -0.5) | (y > height - 0.5)
+    return covered | outside
+
+
 def reliable(flow: Tensor, back: Tensor) -> Tensor:
     """Return where the flow from this frame to another is reliable, 1 or 0 before softening.
 
-    It is not where the place was hidden in the other frame, |w + ŵ|² ≥ 0.01 (|w|² + |ŵ|²) + 0.5,
-    with ŵ the flow back from where w leads; nor at edges of motion, |∇u|² + |∇v|² > 0.01 |w|² +
-    0.002; nor where w leads out of the picture.
+    It is not where the place was `hidden` in the other frame, nor at edges of motion,
+    |∇u|² + |∇v|² > 0.01 |w|² + 0.002.
 
     Args:
         flow: w = (u, v), from this frame to the other, ``(1, 2, H, W)`` in pixels.
@@ -76,22 +97,10 @@ def reliable(flow: Tensor, back: Tensor) -> Tensor:
         ``(1, 1, H, W)``, values in [0, 1]: softened by a Gaussian, inwards alone. What comes into
         sight is a pixel or two wide, and held even a little it would never be painted.
     """
-    trusted = _agrees(flow, back)
+    edge = _squared(_slopes(flow)) > 0.01 * _squared(flow) + 0.002
+    trusted = (~(hidden(flow, back) | edge)).to(flow.dtype)
     soft: Tensor = gaussian_blur(trusted, 5, _SOFT)
     return soft.clamp(0, 1) * trusted
-
-
-def _agrees(flow: Tensor, back: Tensor) -> Tensor:
-    height, width = flow.shape[-2:]
-    returned = warp(back, flow)
-    length = _squared(flow)
-    hidden = _squared(flow + returned) >= 0.01 * (length + _squared(returned)) + 0.5
-    edge = _squared(_slopes(flow)) > 0.01 * length + 0.002
-    x, y = torch.split(places(flow), 1, 1)
-    # To half a pixel: a still camera's flow is never quite zero, and the rim is seen all the same.
-    outside = (x < -0.5) | (x > width - 0.5) | (y < -0.5) | (y > height - 0.5)
-    trusted: Tensor = ~(hidden | edge | outside)
-    return trusted.to(flow.dtype)
 
 
 def _squared(values: Tensor) -> Tensor:

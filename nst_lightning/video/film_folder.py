@@ -144,6 +144,7 @@ class FilmFolder:
             "frame": torch.from_numpy(np.ascontiguousarray(painted.frame)),
             "raw": torch.from_numpy((painted.raw * LEVELS).round().numpy().astype(np.uint16)),
         }
+        parts["age"] = painted.age.byte()
         if painted.matches is not None:
             parts["matches"] = painted.matches.int()
         save_image(painted.shown, self.picture(index))
@@ -181,10 +182,11 @@ class FilmFolder:
             begins = _told(data)["begins"] == "1"
             raw = parts["raw"].float() / LEVELS
             matches = parts.get("matches")
-            frame = parts["frame"].numpy()
+            frame, age = parts["frame"].numpy(), parts["age"].float()
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise InputError(f"{path} cannot be read ({error}); delete it") from error
-        return Painted(frame, raw, raw, None if matches is None else matches.long()), begins
+        matches = None if matches is None else matches.long()
+        return Painted(frame, raw, raw, matches, age), begins
 
 
 def _told(data: bytes) -> dict[str, str]:

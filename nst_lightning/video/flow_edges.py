@@ -52,12 +52,12 @@ def _misfit(here: Tensor, there: Tensor, flow: Tensor) -> Tensor:
 
 
 def _smoothed(flow: NDArray[np.float32]) -> NDArray[np.float32]:
-    from skimage.filters import median
-    from skimage.restoration import denoise_bilateral
+    from skimage import filters, restoration
 
-    alike: Any = denoise_bilateral
-    window: Any = np.ones((_MIDDLE, _MIDDLE))
-    parts = [median(part, window, mode="nearest") for part in flow]
+    middle: Any = filters.median
+    alike: Any = restoration.denoise_bilateral
+    window = np.ones((_MIDDLE, _MIDDLE))
+    parts = [middle(part, window, mode="nearest") for part in flow]
     # It takes pictures alone: three channels, nothing below zero.
     lowest = min(float(part.min()) for part in parts)
     picture = np.stack([*parts, np.full_like(parts[0], lowest)], -1) - lowest

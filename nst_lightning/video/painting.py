@@ -16,7 +16,8 @@ from nst_lightning.losses.matched import MatchedTerm
 from nst_lightning.objective import SharedTargets
 from nst_lightning.options import lay_over
 from nst_lightning.session import Session, open_run
-from nst_lightning.video.consistency import closest_first, reliable, warp
+from nst_lightning.video import settling
+from nst_lightning.video.consistency import closest_first, hidden, reliable, warp
 from nst_lightning.video.flow import Frame, optical_flow
 from nst_lightning.video.interrupts import Interrupts
 
@@ -38,12 +39,14 @@ class Painted:
         shown: As people see it, ``(1, 3, H, W)``, values in [0, 1].
         matches: Of the style, for each place of the grid ``(h, w)``; None where the style term has
             none.
+        age: How long each place has been in sight, ``(1, 1, H, W)``, in frames.
     """
 
     frame: Frame
     raw: Tensor
     shown: Tensor
     matches: Tensor | None
+    age: Tensor
 
 
 @dataclass
@@ -54,11 +57,13 @@ class Seen:
         warped: Moved to this frame's places, ``(1, 3, H, W)``, values in [0, 1].
         mask: Where that is reliable, ``(1, 1, H, W)``.
         matches: Its matches, moved likewise.
+        age: How long each place has been in sight, as far as it tells, ``(1, 1, H, W)``.
     """
 
     warped: Tensor
     mask: Tensor
     matches: Tensor | None
+    age: Tensor
 
     @classmethod
     def of(cls, frame: Frame, other: Painted) -> "Seen":
@@ -71,7 +76,9 @@ class Seen:
         if other.matches is not None:
             matches = _moved(other.matches, flow)
         warped = warp(other.raw, flow, "spline").clamp(0, 1)
-        return cls(warped, reliable(flow, back), matches)
+        mask = reliable(flow, back)
+        age = settling.older(other.age, flow, mask, hidden(flow, back))
+        return cls(warped, mask, matches, age)
 
 
 def _moved(matches: Tensor, flow: Tensor) -> Tensor:
@@ -143,13 +150,17 @@ class FramePainter:
         session = self.open(picture)
         frame = _frame_of(session)
         seen = [Seen.of(frame, other) for other in others]
+        age = settling.of_a_first_frame(*frame.shape[:2])
         if seen:
-            nearest, palette_of = seen[0], (scene or others[-1]).raw
-            session.pair.carried = Carried(nearest.warped, nearest.mask, palette_of)
             masks = closest_first([one.mask for one in seen])
-            _look_at(session, [replace(s, mask=m) for s, m in zip(seen, masks, strict=True)])
+            age = _age(seen, masks)
+            masks = [settling.carried(mask, age) for mask in masks]
+            nearest, palette_of = replace(seen[0], mask=masks[0]), (scene or others[-1]).raw
+            session.pair.carried = Carried(nearest.warped, nearest.mask, palette_of)
+            hold = [settling.held(mask, age) for mask in masks]
+            _look_at(session, [replace(s, mask=m) for s, m in zip(seen, hold, strict=True)])
             _follow(session, nearest)
-        return self._painted(session, frame)
+        return self._painted(session, frame, age)
 
     def repaint(
         self, own: Painted, just_done: Painted | None, ahead: Painted | None, scene: Painted
@@ -178,16 +189,24 @@ class FramePainter:
         _look_at(session, seen)
         if seen:
             _follow(session, seen[0])
-        return self._painted(session, frame)
+        return self._painted(session, frame, own.age)
 
-    def _painted(self, session: Session, frame: Frame) -> Painted:
+    def _painted(self, session: Session, frame: Frame, age: Tensor) -> Painted:
         session.run(self.interrupts)
         by_hand = self.interrupts.asked or session.interrupted or session.ended_by_hand
         # Else a time limit or the guard ended it: painted it is.
         if by_hand and not session.finished:
             raise KeyboardInterrupt
         raw = whole_levels(session.model.painted.detach().cpu().double(), _BITS) / LEVELS
-        return Painted(frame, raw.float(), session.picture().cpu(), _matches(session))
+        return Painted(frame, raw.float(), session.picture().cpu(), _matches(session), age)
+
+
+def _age(seen: Sequence[Seen], masks: Sequence[Tensor]) -> Tensor:
+    """Return how long each place has been in sight, by that frame which its mask chooses."""
+    age = seen[0].age
+    for other, mask in zip(seen[1:], masks[1:], strict=True):
+        age = torch.where(mask > _SURE, other.age, age)
+    return age
 
 
 def _frame_of(session: Session) -> Frame:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from nst_lightning.video.consistency import closest_first, reliable, warp
+from nst_lightning.video.consistency import closest_first, hidden, reliable, warp
 
 
 def flows(seed: int, height: int = 24, width: int = 31) -> tuple[np.ndarray, np.ndarray]:
@@ -97,3 +97,17 @@ def test_long_term_masks_have_what_nearer_ones_lack() -> None:
     assert near == [1, 0, 0.5, 0]
     assert middle == [0, 1, 0.5, 0]
     assert far == [0, 0, 0, 1]
+
+
+def test_hidden_is_what_comes_into_sight_at_the_border_and_behind_what_moves() -> None:
+    flow = torch.zeros(1, 2, 20, 30)
+    flow[:, 0] = -2.0  # everything went two pixels to the right
+    back = -flow
+    flow[:, :, 5:15, 10:15] = 0  # something stands before it
+    back[:, :, 5:15, 10:15] = 0
+    found = hidden(flow, back)[0, 0].numpy()
+    expected = np.zeros((20, 30), bool)
+    expected[:, :2] = True
+    # What is right of it was behind it two pixels ago.
+    expected[5:15, 15:17] = True
+    assert np.array_equal(found, expected)

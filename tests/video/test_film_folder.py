@@ -68,7 +68,9 @@ def test_a_frame_of_the_last_pass_without_its_picture_is_forgotten(tmp_path: Pat
     folder, other = FilmFolder(tmp_path), FilmFolder(tmp_path / "older")
     frame, raw = np.zeros((4, 6, 3), np.uint8), torch.zeros(1, 3, 4, 6)
     for number, level in ((0, 0.2), (1, 0.7)):
-        painted = Painted(frame, raw, torch.full_like(raw, level), None)
+        painted = Painted(
+            frame, raw, torch.full_like(raw, level), None, torch.zeros(1, 1, *frame.shape[:2])
+        )
         for index in range(3):
             folder.keep(number, index, painted, begins=index == 0)
         if number == 0:
