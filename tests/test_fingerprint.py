@@ -2,6 +2,7 @@
 
 import csv
 import importlib.util
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -70,20 +71,35 @@ def filled(settings: dict[str, Any], other: Path) -> dict[str, Any]:
     }
 
 
+def begun(folder: Path, pictures: tuple[Path, Path]) -> dict[str, Any]:
+    return {**small_run(folder, pictures, 4), "model.tv.weight": 1.0}
+
+
+@pytest.fixture(scope="module")
+def ended(pictures: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a run that has ended."""
+    folder = tmp_path_factory.mktemp("ended") / "run"
+    open_run(begun(folder, pictures)).run()
+    return folder
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CHANGES)
 def test_what_an_older_objective_measured_is_forgotten(
     tmp_path: Path,
     pictures: tuple[Path, Path],
+    ended: Path,
     other: Path,
     case: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     change, name = CHANGES[case]
-    run = {**small_run(tmp_path / "run", pictures, 4), "model.tv.weight": 1.0}
+    run = begun(tmp_path / "run", pictures)
     if "model.style" in change:  # which is not to have the arguments of another class
         run = {name: value for name, value in run.items() if name != "model.style.divisor"}
-    open_run(run).run()
+        open_run(run).run()
+    else:
+        shutil.copytree(ended, tmp_path / "run")
     session = open_run(
         # Other pictures go into the same folder only where that is asked for.
         lay_over(run, {"trainer.max_epochs": 2, "overwrite": True}, filled(change, other)),

@@ -17,7 +17,7 @@ def painted(folder: Path, *more: str) -> Session:
         [
             "--data.content=sample:astronaut",
             "--data.style=sample:starry",
-            "--data.size=144",
+            "--data.size=112",
             "--data.octave_steps=12",
             "--data.steps_per_epoch=12",
             "--images.every_n_steps=0",

@@ -8,7 +8,7 @@ from nst_lightning.stages import Tiles
 
 from .conftest import NAMES, ONE_SCALE, Build
 
-SIZES = [(131, Tiles(48, 2)), (320, Tiles(96)), (320, Tiles(128, 3)), (320, Tiles(200, 2))]
+SIZES = [(131, Tiles(48, 2)), (320, Tiles(96)), (320, Tiles(200, 3))]
 
 
 def check(session: Session, tiles: Tiles) -> None:
