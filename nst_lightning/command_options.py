@@ -37,6 +37,18 @@ def add_preview(parser: ArgumentParser) -> None:
     parser.add_argument("--preview", type=bool, default=False, help=text)
 
 
+def add_overwrite(parser: ArgumentParser, note: str) -> None:
+    """Add ``--overwrite``, which may stand alone; ``note`` ends its help."""
+    parser.add_argument(
+        "--overwrite",
+        type=bool,
+        nargs="?",
+        const=True,
+        default=False,
+        help=f"Replace what {note}",
+    )
+
+
 def shown_in_a_browser(words: Sequence[str], parser: ArgumentParser) -> list[str]:
     """Return a command line with ``--preview``, if there is one, as a setting of each run."""
     if not any("--preview" in action.option_strings for action in parser._actions):

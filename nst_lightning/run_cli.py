@@ -22,6 +22,7 @@ from nst_lightning.callbacks import (
     StyleProgressBar,
 )
 from nst_lightning.checkpoint_io import WholeCheckpointIO, checkpoint_settings, checkpoint_step
+from nst_lightning.command_options import add_overwrite
 from nst_lightning.csv_logger import RunCSVLogger
 from nst_lightning.data.image_pair import ImagePair
 from nst_lightning.data.images import Picture
@@ -126,14 +127,7 @@ class RunCLI(LightningCLI):
             default=False,
             help="Log to TensorBoard, with pictures.",
         )
-        parser.add_argument(
-            "--overwrite",
-            type=bool,
-            nargs="?",
-            const=True,
-            default=False,
-            help="Replace what another run left in the folder, or in the file --out.",
-        )
+        add_overwrite(parser, "another run left in the folder, or in the file --out.")
         parser.add_argument(
             "--preview",
             type=bool | PreviewAddress,

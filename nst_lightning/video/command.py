@@ -8,6 +8,7 @@ from pathlib import Path
 from nst_lightning.command_options import (
     add_configs,
     add_film,
+    add_overwrite,
     add_preview,
     add_styles,
     shown_in_a_browser,
@@ -79,14 +80,7 @@ def make_parser() -> FilmParser:
     parser.add_argument("--size", type=int, default=SIDE, help="Long side of the film in pixels.")
     add_configs(parser, "such as looks/strong.yaml.")
     add_preview(parser)
-    parser.add_argument(
-        "--overwrite",
-        type=bool,
-        nargs="?",
-        const=True,
-        default=False,
-        help="Replace what is there.",
-    )
+    add_overwrite(parser, "is there.")
     return parser
 
 

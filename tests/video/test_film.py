@@ -134,14 +134,20 @@ def test_nothing_crosses_a_cut(tmp_path: Path) -> None:
     assert (tmp_path / "both/passes/2/000001.safetensors").is_file()
 
 
-def test_a_signal_between_two_frames_is_heard(tmp_path: Path) -> None:
+def interrupted(folder: Path, when: str) -> FilmFolder:
+    """Paint three frames, with Ctrl-C whenever a film calls what is named; return what is kept."""
     frames, _ = moving(3, size=(64, 64))
     painter = FramePainter({"data.size": 64, **SHORT}, [], [STYLE], 3e6)
-    kept = FilmFolder(tmp_path)
+    kept = FilmFolder(folder)
     film = Film(kept, painter, lambda first: iter(frames[first:]))
-    film.on_frame = lambda number, index: os.kill(os.getpid(), signal.SIGINT)
+    setattr(film, when, lambda number, index: os.kill(os.getpid(), signal.SIGINT))
     with painter.interrupts, pytest.raises(KeyboardInterrupt):
         film.paint()
+    return kept
+
+
+def test_a_signal_between_two_frames_is_heard(tmp_path: Path) -> None:
+    kept = interrupted(tmp_path, "on_frame")
     assert kept.has(0, 0)
     assert not kept.has(0, 1)
     assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
@@ -150,13 +156,7 @@ def test_a_signal_between_two_frames_is_heard(tmp_path: Path) -> None:
 def test_a_signal_before_a_frame_is_heard_in_its_first_step(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    frames, _ = moving(2, size=(64, 64))
-    painter = FramePainter({"data.size": 64, **SHORT}, [], [STYLE], 3e6)
-    kept = FilmFolder(tmp_path)
-    film = Film(kept, painter, lambda first: iter(frames[first:]))
-    film.on_begin = lambda number, index: os.kill(os.getpid(), signal.SIGINT)
-    with painter.interrupts, pytest.raises(KeyboardInterrupt):
-        film.paint()
+    kept = interrupted(tmp_path, "on_begin")
     assert not kept.has(0, 0)
     said = capsys.readouterr()
     assert "stopping after this step" in said.err
